@@ -1,0 +1,141 @@
+/** What clients ask of instances. Each call is one piece of work in a group's transaction. */
+import { instanceExists, instanceNotFound, invalid } from "./errors.ts";
+import type { After, GroupCommit } from "./group-commit.ts";
+import {
+  eventRaised,
+  executionResumed,
+  executionSuspended,
+  type Message,
+  timerFired,
+} from "./history-events.ts";
+import type { Lifecycle, NewInstance } from "./lifecycle.ts";
+import { ALL_STATUSES, isTerminal, statusName, TERMINATED } from "./status.ts";
+import type { PendingTimer, Store } from "./store.ts";
+import type { Instance } from "./store-instances.ts";
+
+/** Timers fired in one transaction; the rest follow in the next. */
+const TIMER_BATCH = 500;
+
+export class Engine {
+  readonly #store: Store;
+  readonly #commit: GroupCommit;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(store: Store, commit: GroupCommit, lifecycle: Lifecycle) {
+    this.#store = store;
+    this.#commit = commit;
+    this.#lifecycle = lifecycle;
+  }
+
+  /** @param replaceable statuses in which an instance of the same id gives way */
+  async start(request: NewInstance, replaceable: readonly number[]): Promise<void> {
+    checkReusePolicy(replaceable);
+    await this.#commit.run((after) => {
+      const existing = this.#store.instances.byId(request.hub, request.instanceId);
+      if (existing && !replaceable.includes(existing.status)) {
+        throw instanceExists(existing.instanceId, statusName(existing.status));
+      }
+      this.#replace(after, existing, request);
+    });
+  }
+
+  async raiseEvent(
+    hub: number,
+    id: string,
+    name: string,
+    input: string | undefined,
+  ): Promise<void> {
+    await this.#send(hub, id, eventRaised(Date.now(), name, input));
+  }
+
+  async suspend(hub: number, id: string, reason: string | undefined): Promise<void> {
+    await this.#send(hub, id, executionSuspended(Date.now(), reason));
+  }
+
+  async resume(hub: number, id: string, reason: string | undefined): Promise<void> {
+    await this.#send(hub, id, executionResumed(Date.now(), reason));
+  }
+
+  async terminate(
+    hub: number,
+    id: string,
+    output: string | undefined,
+    recurse: boolean,
+  ): Promise<void> {
+    await this.#commit.run((after) =>
+      this.#lifecycle.terminate(after, this.#find(hub, id), output, recurse),
+    );
+  }
+
+  /** @returns how many instances were forgotten; one that has not ended is left alone */
+  async purge(hub: number, ids: readonly string[], recursive: boolean): Promise<number> {
+    return this.#commit.run((after) => {
+      let purged = 0;
+      for (const id of ids) {
+        const instance = this.#store.instances.byId(hub, id);
+        if (instance) purged += this.#purgeTree(after, instance, recursive);
+      }
+      return purged;
+    });
+  }
+
+  /** Fires timers whose time has come: T2 in timers.ts. */
+  async fireTimers(nowMs: number): Promise<void> {
+    await this.#commit.run((after) => {
+      for (const timer of this.#store.dueTimers(nowMs, TIMER_BATCH)) this.#fire(after, timer);
+    });
+  }
+
+  #fire(after: After, timer: PendingTimer): void {
+    this.#store.removeTimer(timer.instanceKey, timer.id);
+    const instance = this.#store.instances.byKey(timer.instanceKey);
+    if (instance?.generation !== timer.generation || isTerminal(instance.status)) return;
+    if (timer.timerId !== undefined) {
+      const event = timerFired(Date.now(), timer.timerId, timer.dueMs);
+      this.#lifecycle.deliver(after, instance, event);
+      return;
+    }
+    // The scheduled start has come. Nothing that a client can see changes, so `updated_ms` stays.
+    this.#store.instances.update({ ...instance, held: false });
+    this.#lifecycle.ready(after, instance);
+  }
+
+  async #send(hub: number, id: string, message: Message): Promise<void> {
+    await this.#commit.run((after) => {
+      this.#lifecycle.deliver(after, this.#find(hub, id), message);
+    });
+  }
+
+  #find(hub: number, id: string): Instance {
+    const instance = this.#store.instances.byId(hub, id);
+    if (!instance) throw instanceNotFound(id);
+    return instance;
+  }
+
+  #replace(after: After, existing: Instance | undefined, request: NewInstance): void {
+    if (existing) this.#lifecycle.purge(after, existing);
+    this.#lifecycle.create(after, request, existing?.updatedMs);
+  }
+
+  #purgeTree(after: After, instance: Instance, recursive: boolean): number {
+    if (!isTerminal(instance.status)) return 0;
+    let purged = 1;
+    if (recursive) {
+      for (const child of this.#store.instances.childrenOf(instance.key)) {
+        purged += this.#purgeTree(after, child, true);
+      }
+    }
+    this.#lifecycle.purge(after, instance);
+    return purged;
+  }
+}
+
+/** Replacing a live instance terminates it, so a policy that forbids the result makes no sense. */
+function checkReusePolicy(replaceable: readonly number[]): void {
+  const replacesLive = ALL_STATUSES.some((s) => !isTerminal(s) && replaceable.includes(s));
+  if (replacesLive && !replaceable.includes(TERMINATED)) {
+    throw invalid(
+      "Invalid reusable statuses: cannot exclude 'Terminated' while including a status of a live instance.",
+    );
+  }
+}

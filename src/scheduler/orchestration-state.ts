@@ -1,0 +1,35 @@
+/** What a client sees of an instance. */
+import { pb, stringValue, toTimestamp } from "./proto.ts";
+import type { Instance, Payloads } from "./store-instances.ts";
+import { parseTags, setTags } from "./tags.ts";
+
+/** Custom status and failure are always told; input and output, which may be large, only when asked for. */
+export function orchestrationState(
+  instance: Instance,
+  payloads: Payloads,
+  withInputAndOutput: boolean,
+): pb.OrchestrationState {
+  const state = new pb.OrchestrationState();
+  state.setInstanceid(instance.instanceId);
+  state.setExecutionid(stringValue(instance.executionId));
+  state.setName(instance.name);
+  state.setVersion(stringValue(instance.version));
+  state.setOrchestrationstatus(instance.status as pb.OrchestrationStatus);
+  state.setCreatedtimestamp(toTimestamp(instance.createdMs));
+  state.setLastupdatedtimestamp(toTimestamp(instance.updatedMs));
+  if (instance.startMs !== undefined)
+    state.setScheduledstarttimestamp(toTimestamp(instance.startMs));
+  if (instance.completedMs !== undefined)
+    state.setCompletedtimestamp(toTimestamp(instance.completedMs));
+  state.setCustomstatus(stringValue(instance.customStatus));
+  state.setParentinstanceid(stringValue(instance.parent?.instanceId));
+  setTags(state, parseTags(instance.tags));
+  if (payloads.failure) {
+    state.setFailuredetails(pb.TaskFailureDetails.deserializeBinary(payloads.failure));
+  }
+  if (withInputAndOutput) {
+    state.setInput(stringValue(payloads.input));
+    state.setOutput(stringValue(payloads.output));
+  }
+  return state;
+}

@@ -1,0 +1,63 @@
+/** What clients read. A reader is told only what is durable, so nothing it has seen is taken back. */
+import { status } from "@grpc/grpc-js";
+import { SchedulerError } from "./errors.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import type { pb } from "./proto.ts";
+import type { Store } from "./store.ts";
+import type { Instance, Payloads } from "./store-instances.ts";
+import type { Waiters } from "./waiters.ts";
+import { parseHistory } from "./wire.ts";
+
+export class Reads {
+  readonly #store: Store;
+  readonly #commit: GroupCommit;
+  readonly #waiters: Waiters;
+
+  constructor(store: Store, commit: GroupCommit, waiters: Waiters) {
+    this.#store = store;
+    this.#commit = commit;
+    this.#waiters = waiters;
+  }
+
+  async read<T>(query: (store: Store) => T): Promise<T> {
+    const result = query(this.#store);
+    await this.#commit.settled();
+    return result;
+  }
+
+  find(hub: number, instanceId: string): Promise<Instance | undefined> {
+    return this.read((store) => store.instances.byId(hub, instanceId));
+  }
+
+  payloads(instance: Instance): Payloads {
+    return this.#store.instances.payloads(instance.key);
+  }
+
+  history(instance: Instance): pb.HistoryEvent[] {
+    return parseHistory(this.#store.history(instance.key));
+  }
+
+  /** Waits until the instance is as wanted. `undefined`: there is none, or it was purged meanwhile. */
+  async waitFor(
+    hub: number,
+    instanceId: string,
+    wanted: (instance: Instance) => boolean,
+    ended: AbortSignal,
+  ): Promise<Instance | undefined> {
+    for (;;) {
+      if (ended.aborted) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
+      const seen = this.#store.instances.byId(hub, instanceId);
+      const changed = Promise.withResolvers<void>();
+      // Listening begins before the first pause, so no change is missed.
+      const stop = seen && this.#waiters.listen(seen.key, changed.resolve);
+      ended.addEventListener("abort", () => changed.resolve(), { once: true });
+      try {
+        await this.#commit.settled();
+        if (!seen || wanted(seen)) return seen;
+        await changed.promise;
+      } finally {
+        stop?.();
+      }
+    }
+  }
+}

@@ -1,0 +1,173 @@
+/** Starts and stops the embedded scheduler: file, engine, gRPC server. */
+import { open } from "node:fs/promises";
+import type { DatabaseSync } from "node:sqlite";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { IN_MEMORY, openDatabase } from "./database.ts";
+import { Engine } from "./engine.ts";
+import { SchedulerStartError } from "./errors.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { Reads } from "./reads.ts";
+import { type SchedulerLogger, taskHubName } from "./rpc.ts";
+import { createService, serviceDefinition } from "./service.ts";
+import { Store } from "./store.ts";
+import { TaskHubs } from "./task-hubs.ts";
+import { Timers } from "./timers.ts";
+import { Turns } from "./turns.ts";
+import { Waiters } from "./waiters.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+export interface SchedulerOptions {
+  /** Where to listen. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** A file, whose folder is created, or `:memory:`, which keeps nothing. */
+  readonly database: string;
+  /** The only task hubs there are. Default: a hub appears on first use. */
+  readonly taskHubs?: readonly string[];
+  /** `full`: what was acknowledged survives a power cut; `normal`: a crash of the process only. Default `full`. */
+  readonly sync?: "full" | "normal";
+  /** Days that an instance is kept after its end. Default 30. */
+  readonly retentionDays?: number;
+  /** How long a worker may take for one orchestrator turn, in milliseconds. Default 5 minutes. */
+  readonly turnLeaseMs?: number;
+  /** How long a worker may take for one activity, in milliseconds. Default 25 hours: the protocol has no renewal. */
+  readonly activityLeaseMs?: number;
+  readonly logger: SchedulerLogger;
+}
+
+export interface RunningScheduler {
+  /** `127.0.0.1:8080` */
+  readonly address: string;
+  /** Ends the workers' streams, stores what was accepted and closes the file. */
+  close(): Promise<void>;
+}
+
+/** @throws SchedulerStartError with a message that says what to do */
+export async function startScheduler(options: SchedulerOptions): Promise<RunningScheduler> {
+  const db = openDatabase(options.database);
+  try {
+    return await serve(db, options);
+  } catch (error) {
+    if (db.isOpen) db.close();
+    throw error;
+  }
+}
+
+const TURN_LEASE_MS = 5 * 60_000;
+const ACTIVITY_LEASE_MS = 25 * 3_600_000;
+
+/** How long calls in progress may take to end when the scheduler closes. */
+const CLOSE_GRACE_MS = 1000;
+
+const SERVER_OPTIONS = {
+  // A worker whose machine is gone is noticed, and its work given to others, within half a minute.
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  // Workers may ping every 10 s even when nothing flows.
+  "grpc.http2.min_ping_interval_without_data_ms": 5000,
+  "grpc.keepalive_permit_without_calls": 1,
+  // Results of a wide fan-out come in one message.
+  "grpc.max_receive_message_length": 128 * 1024 * 1024,
+  "grpc.max_send_message_length": -1,
+};
+
+async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<RunningScheduler> {
+  const { logger } = options;
+  const store = new Store(db);
+  const log = await openLog(options);
+  const commit = new GroupCommit(db, log && (() => log.datasync()), () => store.lastId);
+  const waiters = new Waiters();
+  const queue = new WorkQueue({
+    turnLeaseMs: options.turnLeaseMs ?? TURN_LEASE_MS,
+    activityLeaseMs: options.activityLeaseMs ?? ACTIVITY_LEASE_MS,
+    load: (item) => turns.load(item),
+  });
+  const timers = new Timers({
+    nextDueMs: () => store.nextDueMs(),
+    fireDue: (nowMs) => engine.fireTimers(nowMs),
+    onError: (err) => logger.error({ err }, "timers could not be fired; trying again"),
+  });
+  const lifecycle = new Lifecycle(store, queue, timers, waiters);
+  const engine = new Engine(store, commit, lifecycle);
+  const turns = new Turns(store, commit, queue, lifecycle);
+  const reads = new Reads(store, commit, waiters);
+  const hubs = new TaskHubs(store, commit, options.taskHubs);
+
+  const server = new Server(SERVER_OPTIONS);
+  const hubOf = (metadata: Parameters<typeof taskHubName>[0]) => hubs.idOf(taskHubName(metadata));
+  server.addService(
+    serviceDefinition,
+    createService({ engine, reads, turns, queue, logger, hubOf }),
+  );
+  const host = options.host ?? "127.0.0.1";
+  const port = await listen(server, host, options.port);
+  resume(store, queue);
+  timers.start();
+  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  logger.info({ address, database: options.database }, "scheduler listens");
+
+  const stop = async () => {
+    timers.close();
+    queue.close();
+    await shutDown(server);
+    await commit.close();
+    await log?.close();
+    db.close();
+    logger.info({ address }, "scheduler closed");
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    address,
+    close: () => {
+      closing ??= stop();
+      return closing;
+    },
+  };
+}
+
+/** The write-ahead log, which is what has to be synced; SQLite has it open too. */
+async function openLog({ database, sync = "full" }: SchedulerOptions) {
+  if (database === IN_MEMORY || sync === "normal") return undefined;
+  return open(`${database}-wal`, "r+");
+}
+
+/** What a former process left unfinished goes on by itself. */
+function resume(store: Store, queue: WorkQueue): void {
+  for (const { key, hub, name, version } of store.instancesWithMessages()) {
+    queue.add({ kind: "turn", hub, instanceKey: key, id: 0, name, version });
+  }
+  for (const { hub, instanceKey, id, name, version } of store.pendingActivities()) {
+    queue.add({ kind: "activity", hub, instanceKey, id, name, version });
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const target = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
+    if (!error) return resolve(bound);
+    const advice = /EADDRINUSE/.test(error.message)
+      ? "The port is taken. Stop the process that has it, or choose another port (0 picks a free one)."
+      : "Check the host and the port.";
+    reject(
+      new SchedulerStartError(`Cannot listen on ${target}: ${error.message}. ${advice}`, {
+        cause: error,
+      }),
+    );
+  });
+  return promise;
+}
+
+/** Lets calls in progress end, then ends those that do not. */
+async function shutDown(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const deadline = setTimeout(() => {
+    server.forceShutdown();
+    resolve();
+  }, CLOSE_GRACE_MS);
+  server.tryShutdown(() => resolve());
+  await promise;
+  clearTimeout(deadline);
+}

@@ -1,0 +1,40 @@
+/** The calls of workers: a stream of work items out, completions in. */
+import type { ServerWritableStream } from "@grpc/grpc-js";
+import { Empty, pb } from "./proto.ts";
+import type { Turns } from "./turns.ts";
+import type { WorkQueue } from "./work-queue.ts";
+import { WorkerStream } from "./worker-stream.ts";
+
+export function workerMethods(turns: Turns) {
+  return {
+    /** A worker's way to see that the scheduler listens. */
+    hello: () => new Empty(),
+
+    completeOrchestratorTask: async (response: pb.OrchestratorResponse) => {
+      await turns.completeTurn(response);
+      return new pb.CompleteTaskResponse();
+    },
+
+    completeActivityTask: async (response: pb.ActivityResponse) => {
+      await turns.completeActivity(response);
+      return new pb.CompleteTaskResponse();
+    },
+  };
+}
+
+/** Serves one worker until it leaves or the scheduler closes. */
+export function serveWorker(
+  queue: WorkQueue,
+  hub: number,
+  call: ServerWritableStream<pb.GetWorkItemsRequest, Buffer>,
+): void {
+  const stream = new WorkerStream(hub, call.request, call);
+  call.on("drain", () => {
+    stream.drained();
+    queue.wake();
+  });
+  for (const event of ["cancelled", "close", "error"] as const) {
+    call.on(event, () => queue.removeStream(stream));
+  }
+  queue.addStream(stream);
+}

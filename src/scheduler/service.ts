@@ -1,0 +1,75 @@
+/** The gRPC service: each method of the protocol, its handler, and what is not implemented. */
+import type {
+  handleServerStreamingCall,
+  Metadata,
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Engine } from "./engine.ts";
+import { unimplemented } from "./errors.ts";
+import { type pb, TaskHubSidecarServiceService } from "./proto.ts";
+import type { Reads } from "./reads.ts";
+import { type Handler, type SchedulerLogger, toServiceError, unary } from "./rpc.ts";
+import { streamHistory } from "./service-history.ts";
+import { managementMethods } from "./service-management.ts";
+import { serveWorker, workerMethods } from "./service-worker.ts";
+import type { Turns } from "./turns.ts";
+import type { WorkQueue } from "./work-queue.ts";
+
+export interface ServiceParts {
+  readonly engine: Engine;
+  readonly reads: Reads;
+  readonly turns: Turns;
+  readonly queue: WorkQueue;
+  readonly logger: SchedulerLogger;
+  /** The task hub that a call names. @throws SchedulerError when there is none of that name */
+  readonly hubOf: (metadata: Metadata) => number;
+}
+
+/** The SDK's definition, except that work items come serialized: their history is never parsed here. */
+export const serviceDefinition: ServiceDefinition = {
+  ...TaskHubSidecarServiceService,
+  getWorkItems: {
+    ...TaskHubSidecarServiceService.getWorkItems,
+    responseSerialize: (workItem: Buffer) => workItem,
+  },
+};
+
+export function createService(parts: ServiceParts): UntypedServiceImplementation {
+  const { engine, reads, turns, queue, logger, hubOf } = parts;
+  const service: UntypedServiceImplementation = {};
+  for (const [method, { path }] of Object.entries(serviceDefinition)) {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    service[method] = unary(name, logger, hubOf, () => {
+      throw unimplemented(name);
+    });
+  }
+  const handlers = { ...managementMethods(engine, reads), ...workerMethods(turns) };
+  for (const [method, handler] of Object.entries(handlers)) {
+    const run = handler as Handler<unknown, unknown>;
+    service[method] = unary(method, logger, hubOf, run);
+  }
+  service.getWorkItems = streaming("GetWorkItems", parts, (hub, call) =>
+    serveWorker(queue, hub, call as ServerWritableStream<pb.GetWorkItemsRequest, Buffer>),
+  );
+  service.streamInstanceHistory = streaming("StreamInstanceHistory", parts, (hub, call) =>
+    streamHistory(
+      reads,
+      hub,
+      call as ServerWritableStream<pb.StreamInstanceHistoryRequest, pb.HistoryChunk>,
+    ),
+  );
+  return service;
+}
+
+function streaming(
+  method: string,
+  { logger, hubOf }: ServiceParts,
+  serve: (hub: number, call: ServerWritableStream<unknown, unknown>) => void | Promise<void>,
+): handleServerStreamingCall<unknown, unknown> {
+  return (call) => {
+    const run = async () => serve(hubOf(call.metadata), call);
+    run().catch((error: unknown) => call.emit("error", toServiceError(method, logger, error)));
+  };
+}

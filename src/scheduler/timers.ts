@@ -1,0 +1,72 @@
+/**
+ * Wakes when the next timer in the file is due.
+ *
+ *   T1. No polling: without timers nothing runs.
+ *   T2. A timer fires at or after its time, never before, however far off it is.
+ */
+
+/** setTimeout fires at once for anything longer; so a longer wait is made in steps (T2). */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+/** Wait before another try after the file could not be written. */
+const RETRY_MS = 1000;
+
+export interface TimersOptions {
+  readonly nextDueMs: () => number | undefined;
+  /** Fires what is due, at most a batch; settles when that is durable. */
+  readonly fireDue: (nowMs: number) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Timers {
+  readonly #options: TimersOptions;
+  #timeout: NodeJS.Timeout | undefined;
+  #dueMs = Number.POSITIVE_INFINITY;
+  #firing = false;
+  #closed = false;
+
+  constructor(options: TimersOptions) {
+    this.#options = options;
+  }
+
+  /** A timer was added that is due then. */
+  added(dueMs: number): void {
+    if (dueMs < this.#dueMs) this.#arm(dueMs);
+  }
+
+  /** Looks in the file for what comes next. */
+  start(): void {
+    this.#arm(this.#options.nextDueMs());
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timeout);
+  }
+
+  #arm(dueMs: number | undefined): void {
+    if (this.#firing || this.#closed) return;
+    clearTimeout(this.#timeout);
+    this.#dueMs = dueMs ?? Number.POSITIVE_INFINITY;
+    if (dueMs === undefined) return;
+    const delay = Math.min(Math.max(dueMs - Date.now(), 0), LONGEST_TIMEOUT_MS);
+    this.#timeout = setTimeout(() => void this.#wake(), delay);
+  }
+
+  async #wake(): Promise<void> {
+    const now = Date.now();
+    if (now < this.#dueMs) return this.#arm(this.#dueMs); // a step of a long wait, or a coarse clock
+    this.#firing = true;
+    let next: number | undefined;
+    try {
+      await this.#options.fireDue(now);
+      next = this.#options.nextDueMs();
+    } catch (error) {
+      if (this.#closed) return;
+      this.#options.onError(error);
+      next = now + RETRY_MS;
+    } finally {
+      this.#firing = false;
+    }
+    this.#arm(next);
+  }
+}

@@ -1,0 +1,156 @@
+/** Reads what an orchestrator decided in a turn into the changes it asks for. Pure: nothing is stored here. */
+import { EventKind } from "./history-events.ts";
+import { pb, toMs, toTimestamp } from "./proto.ts";
+import { CONTINUED_AS_NEW } from "./status.ts";
+import { setTags, tagsOf } from "./tags.ts";
+
+export interface TurnPlan {
+  /** One per action, serialized; its event id is the action's, or the action would be sent again. */
+  readonly confirmations: readonly Uint8Array[];
+  readonly activities: readonly {
+    readonly taskId: number;
+    readonly action: pb.ScheduleTaskAction;
+  }[];
+  readonly timers: readonly { readonly timerId: number; readonly dueMs: number }[];
+  readonly children: readonly {
+    readonly taskId: number;
+    readonly action: pb.CreateSubOrchestrationAction;
+  }[];
+  readonly sends: readonly pb.SendEventAction[];
+  readonly terminations: readonly pb.TerminateOrchestrationAction[];
+  readonly end: TurnEnd;
+}
+
+export type TurnEnd =
+  | { readonly kind: "waits" }
+  | { readonly kind: "continues"; readonly action: pb.CompleteOrchestrationAction }
+  | {
+      readonly kind: "ends";
+      readonly eventId: number;
+      readonly action: pb.CompleteOrchestrationAction;
+    };
+
+export function planTurn(actions: readonly pb.OrchestratorAction[], nowMs: number): TurnPlan {
+  const Case = pb.OrchestratorAction.OrchestratoractiontypeCase;
+  const confirmations: Uint8Array[] = [];
+  const activities: { taskId: number; action: pb.ScheduleTaskAction }[] = [];
+  const timers: { timerId: number; dueMs: number }[] = [];
+  const children: { taskId: number; action: pb.CreateSubOrchestrationAction }[] = [];
+  const sends: pb.SendEventAction[] = [];
+  const terminations: pb.TerminateOrchestrationAction[] = [];
+  let end: TurnEnd = { kind: "waits" };
+
+  for (const source of actions) {
+    const id = source.getId();
+    const confirm = (fill: (event: pb.HistoryEvent) => void) =>
+      confirmations.push(confirmation(id, nowMs, fill));
+    switch (source.getOrchestratoractiontypeCase()) {
+      case Case.SCHEDULETASK: {
+        const action = source.getScheduletask() as pb.ScheduleTaskAction;
+        activities.push({ taskId: id, action });
+        confirm((event) => event.setTaskscheduled(taskScheduled(action)));
+        break;
+      }
+      case Case.CREATETIMER: {
+        const dueMs = toMs(source.getCreatetimer()?.getFireat()) ?? nowMs;
+        timers.push({ timerId: id, dueMs });
+        confirm((event) => event.setTimercreated(timerCreated(dueMs)));
+        break;
+      }
+      case Case.CREATESUBORCHESTRATION: {
+        const action = source.getCreatesuborchestration() as pb.CreateSubOrchestrationAction;
+        children.push({ taskId: id, action });
+        confirm((event) => event.setSuborchestrationinstancecreated(childCreated(action)));
+        break;
+      }
+      case Case.SENDEVENT: {
+        const action = source.getSendevent() as pb.SendEventAction;
+        sends.push(action);
+        confirm((event) => event.setEventsent(eventSent(action)));
+        break;
+      }
+      case Case.TERMINATEORCHESTRATION:
+        terminations.push(source.getTerminateorchestration() as pb.TerminateOrchestrationAction);
+        break;
+      case Case.COMPLETEORCHESTRATION: {
+        const action = source.getCompleteorchestration() as pb.CompleteOrchestrationAction;
+        end =
+          action.getOrchestrationstatus() === CONTINUED_AS_NEW
+            ? { kind: "continues", action }
+            : { kind: "ends", eventId: id, action };
+        break;
+      }
+      default:
+        throw new UnsupportedActionError(source);
+    }
+  }
+  return { confirmations, activities, timers, children, sends, terminations, end };
+}
+
+/** The orchestrator asked for something this scheduler does not do. It would ask again for ever. */
+export class UnsupportedActionError extends Error {
+  override readonly name = "UnsupportedActionError";
+  constructor(action: pb.OrchestratorAction) {
+    const kind = action.hasSendentitymessage() ? "entities" : "this kind of action";
+    super(`The embedded scheduler does not support ${kind}. Use a Durable Task Scheduler for it.`);
+  }
+}
+
+/** Whether the turn leaves the instance suspended; `undefined`: as it was. */
+export function suspensionAfter(
+  messages: readonly { readonly kind: number }[],
+): boolean | undefined {
+  const last = messages.findLast(
+    ({ kind }) => kind === EventKind.EXECUTIONSUSPENDED || kind === EventKind.EXECUTIONRESUMED,
+  );
+  return last && last.kind === EventKind.EXECUTIONSUSPENDED;
+}
+
+function confirmation(
+  id: number,
+  nowMs: number,
+  fill: (event: pb.HistoryEvent) => void,
+): Uint8Array {
+  const event = new pb.HistoryEvent();
+  event.setEventid(id);
+  event.setTimestamp(toTimestamp(nowMs));
+  fill(event);
+  return event.serializeBinary();
+}
+
+function taskScheduled(action: pb.ScheduleTaskAction): pb.TaskScheduledEvent {
+  const event = new pb.TaskScheduledEvent();
+  event.setName(action.getName());
+  event.setVersion(action.getVersion());
+  event.setInput(action.getInput());
+  event.setParenttracecontext(action.getParenttracecontext());
+  setTags(event, tagsOf(action));
+  return event;
+}
+
+function childCreated(
+  action: pb.CreateSubOrchestrationAction,
+): pb.SubOrchestrationInstanceCreatedEvent {
+  const event = new pb.SubOrchestrationInstanceCreatedEvent();
+  event.setInstanceid(action.getInstanceid());
+  event.setName(action.getName());
+  event.setVersion(action.getVersion());
+  event.setInput(action.getInput());
+  event.setParenttracecontext(action.getParenttracecontext());
+  setTags(event, tagsOf(action));
+  return event;
+}
+
+function timerCreated(dueMs: number): pb.TimerCreatedEvent {
+  const event = new pb.TimerCreatedEvent();
+  event.setFireat(toTimestamp(dueMs));
+  return event;
+}
+
+function eventSent(action: pb.SendEventAction): pb.EventSentEvent {
+  const event = new pb.EventSentEvent();
+  event.setInstanceid(action.getInstance()?.getInstanceid() ?? "");
+  event.setName(action.getName());
+  event.setInput(action.getData());
+  return event;
+}

@@ -1,0 +1,37 @@
+/** Limits of the Durable Task Scheduler, kept here too so that what works here works there. */
+import { invalid } from "./errors.ts";
+
+/** @see https://learn.microsoft.com/azure/azure-functions/durable/durable-task-scheduler/durable-task-scheduler */
+export const MAX_PAYLOAD_BYTES = 1024 * 1024;
+const MAX_ID_LENGTH = 100;
+
+/** Printable ASCII, at most 100 characters, not beginning with "@", which names entities. */
+export function checkInstanceId(id: string): string {
+  if (id.length === 0 || id.length > MAX_ID_LENGTH || !/^[ -~]*$/.test(id)) {
+    throw invalid(
+      `An instance id must be 1 to ${MAX_ID_LENGTH} printable ASCII characters, got ${id.length}.`,
+    );
+  }
+  if (id.startsWith("@")) throw invalid(`An instance id must not begin with '@': '${id}'.`);
+  return id;
+}
+
+export function checkName(what: string, name: string): string {
+  if (!name) throw invalid(`${what} must not be empty.`);
+  return name;
+}
+
+export function checkPayload(what: string, payload: string | undefined): string | undefined {
+  if (isTooLarge(payload)) {
+    throw invalid(
+      `${what} is ${Buffer.byteLength(payload ?? "")} bytes; the limit is ${MAX_PAYLOAD_BYTES} (1 MB).`,
+    );
+  }
+  return payload;
+}
+
+export function isTooLarge(payload: string | undefined): boolean {
+  // A UTF-16 unit is at least one byte and at most three, so most payloads need no counting.
+  if (!payload || payload.length * 3 <= MAX_PAYLOAD_BYTES) return false;
+  return Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES;
+}

@@ -1,0 +1,220 @@
+/**
+ * Work that is ready, the leases on it, and the worker streams it goes to.
+ *
+ *   Q1. An item is leased to at most one stream at a time.
+ *   Q2. A lease that ends without a result, because it ran out or its stream ended, returns the item.
+ *   Q3. Never two turns of one instance at once; what arrives during a turn makes the next one.
+ *   Q4. A token settles at most one lease, once. Leases live in memory only: a restart ends every
+ *       stream, so it voids every token.
+ *   Q5. A stream holds at most as many items of a kind as it asked for; the rest wait.
+ *   Q6. An item that no stream accepts does not hold up the others.
+ *
+ * What waits is bounded by the file, not by this queue: an entry here is one pending row there.
+ */
+import { randomBytes } from "node:crypto";
+import { Lane } from "./work-lane.ts";
+import type { WorkerStream } from "./worker-stream.ts";
+
+export type WorkKind = "turn" | "activity";
+
+export interface WorkItem {
+  readonly kind: WorkKind;
+  readonly hub: number;
+  readonly instanceKey: number;
+  /** The activity's id; 0 for a turn. */
+  readonly id: number;
+  readonly name: string;
+  readonly version: string | undefined;
+}
+
+/** A work item ready to be sent, and what its completion will need to know. */
+export interface LoadedWork {
+  /** A serialized `WorkItem` without its completion token. */
+  readonly bytes: Uint8Array;
+  readonly turn?: LeasedTurn;
+}
+
+export interface LeasedTurn {
+  readonly generation: number;
+  readonly lastSeq: number;
+  /** The new events of the turn, OrchestratorStarted first. */
+  readonly messages: readonly { readonly kind: number; readonly event: Uint8Array }[];
+}
+
+export interface Lease {
+  readonly token: string;
+  readonly item: WorkItem;
+  readonly stream: WorkerStream;
+  readonly turn: LeasedTurn | undefined;
+  readonly expiresMs: number;
+}
+
+export interface WorkQueueOptions {
+  readonly turnLeaseMs: number;
+  readonly activityLeaseMs: number;
+  /** Reads an item from the file; `undefined` when there is nothing left to do for it. */
+  readonly load: (item: WorkItem) => LoadedWork | undefined;
+}
+
+type TurnState = "ready" | "leased" | "leased-and-more";
+
+export class WorkQueue {
+  readonly #options: WorkQueueOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #streams = new Set<WorkerStream>();
+  readonly #leases = new Map<string, Lease>();
+  readonly #turns = new Map<number, TurnState>();
+  readonly #boot = randomBytes(6).toString("hex");
+  #leaseNumber = 0;
+  #pumping = false;
+  #expiry: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkQueueOptions) {
+    this.#options = options;
+  }
+
+  add(item: WorkItem): void {
+    if (item.kind === "turn") {
+      const state = this.#turns.get(item.instanceKey);
+      if (state) {
+        if (state === "leased") this.#turns.set(item.instanceKey, "leased-and-more"); // Q3
+        return;
+      }
+      this.#turns.set(item.instanceKey, "ready");
+    }
+    this.#lane(item).push(item);
+    this.#pumpSoon();
+  }
+
+  addStream(stream: WorkerStream): void {
+    this.#streams.add(stream);
+    this.#pumpSoon();
+  }
+
+  /** Returns the stream's leases (Q2). */
+  removeStream(stream: WorkerStream): void {
+    if (!this.#streams.delete(stream)) return;
+    for (const lease of this.#leases.values()) if (lease.stream === stream) this.giveBack(lease);
+  }
+
+  /** A stream can take more again. */
+  wake(): void {
+    this.#pumpSoon();
+  }
+
+  /** Ends a lease with a result. `undefined`: the token is stale and the result must be dropped (Q4). */
+  settle(token: string, kind: WorkKind): Lease | undefined {
+    const lease = this.#leases.get(token);
+    if (lease?.item.kind !== kind) return undefined;
+    this.#end(lease);
+    return lease;
+  }
+
+  /** After a settled turn is durable: lets the instance have its next one, if there is reason. */
+  finishTurn(item: WorkItem): void {
+    const more = this.#turns.get(item.instanceKey) === "leased-and-more";
+    this.#turns.delete(item.instanceKey);
+    if (more) this.add(item);
+  }
+
+  /** Ends a lease without a result (Q2); also for a settled one whose result could not be stored. */
+  giveBack(lease: Lease): void {
+    this.#end(lease);
+    if (lease.item.kind === "turn") this.#turns.delete(lease.item.instanceKey);
+    this.add(lease.item);
+  }
+
+  close(): void {
+    clearTimeout(this.#expiry);
+    for (const stream of this.#streams) stream.end();
+    this.#streams.clear();
+  }
+
+  #end(lease: Lease): void {
+    if (!this.#leases.delete(lease.token)) return;
+    lease.stream.inFlight[lease.item.kind] -= 1;
+    this.#pumpSoon();
+  }
+
+  #lane(item: WorkItem): Lane {
+    const key = JSON.stringify([item.hub, item.kind, item.name, item.version]);
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = new Lane(item);
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  /** One item per lane and round, so that no lane starves another (Q6). */
+  #pump(): void {
+    let progress = true;
+    while (progress) {
+      progress = false;
+      for (const [key, lane] of this.#lanes) {
+        if (lane.size === 0) this.#lanes.delete(key);
+        else if (this.#dispatchFrom(lane)) progress = true;
+      }
+    }
+  }
+
+  #dispatchFrom(lane: Lane): boolean {
+    const stream = leastBusy(this.#streams, lane.sample);
+    const item = stream && lane.shift();
+    if (!item) return false;
+    const work = this.#options.load(item);
+    if (work) this.#leaseTo(stream, item, work);
+    else if (item.kind === "turn") this.#turns.delete(item.instanceKey);
+    return true;
+  }
+
+  #leaseTo(stream: WorkerStream, item: WorkItem, work: LoadedWork): void {
+    const { turnLeaseMs, activityLeaseMs } = this.#options;
+    this.#leaseNumber += 1;
+    const lease: Lease = {
+      token: `${this.#boot}.${this.#leaseNumber}`,
+      item,
+      stream,
+      turn: work.turn,
+      expiresMs: Date.now() + (item.kind === "turn" ? turnLeaseMs : activityLeaseMs),
+    };
+    this.#leases.set(lease.token, lease);
+    if (item.kind === "turn") this.#turns.set(item.instanceKey, "leased");
+    stream.inFlight[item.kind] += 1;
+    stream.send(work.bytes, lease.token);
+    if (!this.#expiry) this.#armExpiry();
+  }
+
+  /** One timer for all leases. It wakes once per shorter lease time, and not at all without leases. */
+  #armExpiry(): void {
+    const { turnLeaseMs, activityLeaseMs } = this.#options;
+    const delay = Math.min(turnLeaseMs, activityLeaseMs, MAX_EXPIRY_CHECK_MS);
+    this.#expiry = setTimeout(() => {
+      this.#expiry = undefined;
+      const now = Date.now();
+      for (const lease of this.#leases.values()) if (lease.expiresMs <= now) this.giveBack(lease);
+      if (this.#leases.size > 0) this.#armExpiry();
+    }, delay).unref();
+  }
+}
+
+/** Leases are checked at least this often while there are any. */
+const MAX_EXPIRY_CHECK_MS = 10_000;
+
+function leastBusy(streams: Set<WorkerStream>, item: WorkItem): WorkerStream | undefined {
+  let best: WorkerStream | undefined;
+  for (const stream of streams) {
+    if (!stream.accepts(item)) continue;
+    if (!best || stream.inFlight[item.kind] < best.inFlight[item.kind]) best = stream;
+  }
+  return best;
+}

@@ -1,0 +1,69 @@
+/** One worker's GetWorkItems call: what it accepts, how much it holds, and whether it keeps up. */
+import type { pb } from "./proto.ts";
+import { withCompletionToken } from "./wire.ts";
+import type { WorkItem, WorkKind } from "./work-queue.ts";
+
+/** The part of a server stream that is used here. */
+export interface WorkItemSink {
+  write(workItem: Buffer): boolean;
+  end(): void;
+}
+
+/** Items of one kind that a stream may hold when the worker names no limit. */
+const DEFAULT_IN_FLIGHT = 100;
+
+export class WorkerStream {
+  readonly hub: number;
+  readonly inFlight: Record<WorkKind, number> = { turn: 0, activity: 0 };
+  readonly #sink: WorkItemSink;
+  readonly #limits: Record<WorkKind, number>;
+  readonly #filters: Record<WorkKind, NameFilter> | undefined;
+  /** The socket's buffer is full; nothing is sent until it drains. */
+  #choked = false;
+
+  constructor(hub: number, request: pb.GetWorkItemsRequest, sink: WorkItemSink) {
+    this.hub = hub;
+    this.#sink = sink;
+    this.#limits = {
+      turn: request.getMaxconcurrentorchestrationworkitems() || DEFAULT_IN_FLIGHT,
+      activity: request.getMaxconcurrentactivityworkitems() || DEFAULT_IN_FLIGHT,
+    };
+    const filters = request.getWorkitemfilters();
+    this.#filters = filters && {
+      turn: new NameFilter(filters.getOrchestrationsList()),
+      activity: new NameFilter(filters.getActivitiesList()),
+    };
+  }
+
+  accepts(item: WorkItem): boolean {
+    if (item.hub !== this.hub || this.#choked) return false;
+    if (this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
+    return this.#filters?.[item.kind].matches(item.name, item.version) ?? true;
+  }
+
+  send(workItem: Uint8Array, token: string): void {
+    if (!this.#sink.write(withCompletionToken(workItem, token))) this.#choked = true;
+  }
+
+  drained(): void {
+    this.#choked = false;
+  }
+
+  end(): void {
+    this.#sink.end();
+  }
+}
+
+/** A name with no versions accepts every version; `""` among them accepts "no version". */
+class NameFilter {
+  readonly #versions = new Map<string, readonly string[]>();
+
+  constructor(filters: readonly { getName(): string; getVersionsList(): string[] }[]) {
+    for (const filter of filters) this.#versions.set(filter.getName(), filter.getVersionsList());
+  }
+
+  matches(name: string, version: string | undefined): boolean {
+    const versions = this.#versions.get(name);
+    return versions !== undefined && (versions.length === 0 || versions.includes(version ?? ""));
+  }
+}
