@@ -22,13 +22,17 @@ export function isTerminal(operation) {
 }
 
 /**
- * Whether `next` is a state from before `shown`. Two streams overlap for a moment when one replaces
- * the other, so an older state can arrive after a newer one.
+ * Whether `next` is a state from before `shown`: an earlier time or, in one and the same millisecond,
+ * a life that has ended since. One stream never goes back, but where a second one takes over from the
+ * first it can begin with a state that the first has left behind.
  * @param {Operation} next
  * @param {Operation} shown
  */
 export function isOlder(next, shown) {
-  return times(next.cursor) < times(shown.cursor);
+  const [nextTimes, shownTimes] = [times(next.cursor), times(shown.cursor)];
+  return (
+    nextTimes < shownTimes || (nextTimes === shownTimes && isTerminal(shown) && !isTerminal(next))
+  );
 }
 
 /**
