@@ -35,6 +35,9 @@ clear.addEventListener("click", () => {
   notice.hidden = true;
 });
 
+// A page brought back by the browser's back button finds its stream cut off.
+addEventListener("pageshow", (event) => event.persisted && stream.restart());
+
 for (const id of remembered().reverse()) board.add(id, "Loading");
 stream.restart();
 
