@@ -1,1 +1,108 @@
-export {};
+import { parseConnectionString } from "./dts/connection-string.ts";
+import { type SchedulerTarget, targetFromEndpoint } from "./dts/target.ts";
+
+/** Every setting of the process, read once from the environment. Times in milliseconds. */
+export interface Config {
+  /** Where the API listens. Default `127.0.0.1`. */
+  readonly host: string;
+  /** Port of the API; 0 picks a free one and prints it. Default 8000. */
+  readonly port: number;
+  /** The scheduler that API and worker use. Default `http://localhost:8080`, task hub `default`. */
+  readonly target: SchedulerTarget;
+  /** No scheduler was named, so that `npm start` runs the embedded one. */
+  readonly embedded: boolean;
+  /** Port of the embedded scheduler; 0 picks a free one. Default 8080. */
+  readonly schedulerPort: number;
+  /** File of the embedded scheduler; `:memory:` keeps nothing. Default `.data/scheduler.db`. */
+  readonly schedulerDb: string;
+  /** Shortest time between two reads of one watched operation. Default 250. */
+  readonly pollMinMs: number;
+  /** Longest time between two reads of one watched operation, budget permitting. Default 5,000. */
+  readonly pollMaxMs: number;
+  /** Reads of the scheduler per second by this process, all operations together. Default 500. */
+  readonly pollReadsPerSecond: number;
+  /** Time between heartbeat events of one stream. Default 15,000. */
+  readonly heartbeatMs: number;
+  /** Age at which a stream is rotated, ±20 %. Default 210,000, below Azure's ingress limits. */
+  readonly streamMaxAgeMs: number;
+  /** Unsent bytes per client before it is cut off as too slow. Default 1 MiB. */
+  readonly maxBufferedBytes: number;
+  /** A pino level. Default `info`. */
+  readonly logLevel: LogLevel;
+}
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const DEFAULT_ENDPOINT = "http://localhost:8080";
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The environment holds values the process cannot run with. The message names each of them. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not usable:\n${problems.map((line) => `  - ${line}`).join("\n")}`);
+  }
+}
+
+/** Reads `env`. An empty variable counts as unset. @throws ConfigError naming every bad variable */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+
+  const integer = (name: string, fallback: number, min: number, max: number): number => {
+    const text = env[name];
+    if (!text) return fallback;
+    const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    problems.push(`${name} must be an integer from ${min} to ${max}, got "${text}"`);
+    return fallback;
+  };
+
+  const oneOf = <T extends string>(name: string, allowed: readonly T[], fallback: T): T => {
+    const text = env[name];
+    if (!text) return fallback;
+    if ((allowed as readonly string[]).includes(text)) return text as T;
+    problems.push(`${name} must be one of ${allowed.join(", ")}, got "${text}"`);
+    return fallback;
+  };
+
+  const target = (): SchedulerTarget => {
+    const connectionString = env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING;
+    const clientId = env.AZURE_MANAGED_IDENTITY_CLIENT_ID || undefined;
+    const variable = connectionString ? "DURABLE_TASK_SCHEDULER_CONNECTION_STRING" : "ENDPOINT";
+    try {
+      if (connectionString) return parseConnectionString(connectionString, clientId);
+      return targetFromEndpoint(
+        env.ENDPOINT || DEFAULT_ENDPOINT,
+        env.TASKHUB || "default",
+        clientId,
+      );
+    } catch (error) {
+      problems.push(`${variable}: ${(error as Error).message}`);
+      return targetFromEndpoint(DEFAULT_ENDPOINT, "default", undefined);
+    }
+  };
+
+  const config: Config = {
+    host: env.HOST || "127.0.0.1",
+    port: integer("PORT", 8000, 0, 65_535),
+    target: target(),
+    embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
+    schedulerPort: integer("SCHEDULER_PORT", 8080, 0, 65_535),
+    schedulerDb: env.SCHEDULER_DB || ".data/scheduler.db",
+    pollMinMs: integer("POLL_MIN_MS", 250, 10, 3_600_000),
+    pollMaxMs: integer("POLL_MAX_MS", 5000, 10, 3_600_000),
+    pollReadsPerSecond: integer("POLL_READS_PER_SECOND", 500, 1, 100_000),
+    heartbeatMs: integer("HEARTBEAT_MS", 15_000, 10, 3_600_000),
+    streamMaxAgeMs: integer("STREAM_MAX_AGE_MS", 210_000, 100, MAX_TIMER_MS),
+    maxBufferedBytes: integer("MAX_BUFFERED_BYTES", 1_048_576, 1024, 1_073_741_824),
+    logLevel: oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
+  };
+  if (config.pollMinMs > config.pollMaxMs) {
+    problems.push(
+      `POLL_MIN_MS (${config.pollMinMs}) must not exceed POLL_MAX_MS (${config.pollMaxMs})`,
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}

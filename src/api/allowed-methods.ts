@@ -1,0 +1,32 @@
+import type { FastifyInstance, RouteOptions } from "fastify";
+import { refuseMethod } from "./problem-details.ts";
+
+/**
+ * Watches which routes are added, so that `complete` can answer every other method of a known path
+ * with 405 and `Allow`, where Fastify alone would say 404.
+ */
+export function watchAllowedMethods(app: FastifyInstance): { complete(): void } {
+  const methodsByUrl = new Map<string, Set<string>>();
+  app.addHook("onRoute", ({ url, method }: RouteOptions) => {
+    const methods = methodsByUrl.get(url) ?? new Set<string>();
+    for (const each of [method].flat()) methods.add(each);
+    methodsByUrl.set(url, methods);
+  });
+
+  return {
+    complete() {
+      for (const [url, methods] of new Map(methodsByUrl)) {
+        const allowed = [...methods].sort();
+        const refused = app.supportedMethods.filter((method) => !methods.has(method));
+        app.route({
+          method: refused as RouteOptions["method"],
+          url,
+          exposeHeadRoute: false,
+          // Before the body is read: a method that is not possible is not asked for a content type.
+          onRequest: refuseMethod(allowed.join(", ")),
+          handler: () => undefined,
+        });
+      }
+    },
+  };
+}

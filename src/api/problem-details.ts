@@ -1,0 +1,125 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { ProblemError } from "../errors.ts";
+
+const CONTENT_TYPE = "application/problem+json";
+
+/** What Fastify's own refusals mean to a client. */
+const KNOWN: Record<string, { slug: string; status: number; detail: string }> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    slug: "unsupported-media-type",
+    status: 415,
+    detail: "Send the body as JSON, with content-type: application/json.",
+  },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    slug: "body-too-large",
+    status: 413,
+    detail: "The body is larger than this server reads. Send at most 1 MiB.",
+  },
+  FST_ERR_CTP_EMPTY_JSON_BODY: {
+    slug: "invalid-body",
+    status: 400,
+    detail: "The body is empty. Send a JSON object, such as {}.",
+  },
+  FST_ERR_CTP_INVALID_JSON_BODY: {
+    slug: "invalid-body",
+    status: 400,
+    detail: "The body is not valid JSON.",
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    slug: "invalid-body",
+    status: 400,
+    detail: "The body's length is not the one in content-length.",
+  },
+  FST_ERR_BAD_URL: {
+    slug: "invalid-url",
+    status: 400,
+    detail: "The path holds a percent-encoding that cannot be decoded.",
+  },
+};
+
+/** Answers every error as a problem document, and never with more than it is meant to say. */
+export function installProblemDetails(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError | ProblemError>(answerError);
+  app.setNotFoundHandler((_request, reply) =>
+    sendProblem(
+      reply,
+      new ProblemError("not-found", 404, "There is nothing at this path. The README lists them."),
+    ),
+  );
+}
+
+/** Answers any error; what was not foreseen is logged and not told. */
+export function answerError(
+  error: FastifyError | ProblemError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const problem = error instanceof ProblemError ? error : fromFastify(error);
+  if (problem.status >= 500) {
+    request.log.error({ err: problem.cause ?? error, problem: problem.slug }, "request failed");
+  }
+  return sendProblem(reply, problem);
+}
+
+export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
+  if (problem.retryAfterS !== undefined) reply.header("retry-after", problem.retryAfterS);
+  return reply.code(problem.status).type(CONTENT_TYPE).send(JSON.stringify(problem.toProblem()));
+}
+
+/** Answers a request whose method is not one of `allowed`. @see RFC 9110, section 15.5.6 */
+export function refuseMethod(allowed: string) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const detail = `${request.method} is not possible here. Use ${allowed}.`;
+    reply.header("allow", allowed);
+    return sendProblem(reply, new ProblemError("method-not-allowed", 405, detail));
+  };
+}
+
+/** Answers what is no HTTP request at all, before Fastify ever sees it. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const problem =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? new ProblemError("headers-too-large", 431, "The request line and headers exceed 16 KiB.")
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? new ProblemError("request-timeout", 408, "The request did not arrive in time.")
+        : new ProblemError("invalid-request", 400, "This is not a valid HTTP/1.1 request.");
+  const body = JSON.stringify(problem.toProblem());
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${CONTENT_TYPE}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function fromFastify(error: FastifyError): ProblemError {
+  const known = KNOWN[error.code];
+  if (known) return new ProblemError(known.slug, known.status, known.detail);
+  if (error.validation) {
+    return new ProblemError("invalid-body", 400, describe(error));
+  }
+  const status = error.statusCode ?? 500;
+  if (status >= 400 && status < 500) {
+    return new ProblemError("bad-request", status, "The request cannot be understood.");
+  }
+  return new ProblemError(
+    "internal",
+    500,
+    "Something went wrong here. It has been logged.",
+    {},
+    error,
+  );
+}
+
+function describe({ validation, validationContext = "body" }: FastifyError): string {
+  const issues = (validation ?? []).map(({ instancePath, message, params }) => {
+    const path = instancePath.replaceAll("/", ".").replace(/^\./, "");
+    const allowed = (params as { missingProperty?: string }).missingProperty;
+    return `${path || validationContext} ${message}${allowed ? ` (${allowed})` : ""}`;
+  });
+  return `${issues.join("; ")}.`;
+}

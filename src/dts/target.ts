@@ -1,0 +1,66 @@
+/** How a connection proves who it is. `none` sends no token and uses no TLS. */
+export type Authentication =
+  | { readonly kind: "none" }
+  | { readonly kind: "defaultazure" }
+  | { readonly kind: "managedidentity"; readonly clientId?: string | undefined }
+  | {
+      readonly kind: "workloadidentity";
+      readonly clientId?: string | undefined;
+      readonly tenantId?: string | undefined;
+      readonly tokenFilePath?: string | undefined;
+      readonly additionallyAllowedTenants?: readonly string[] | undefined;
+    }
+  | { readonly kind: "environment" }
+  | { readonly kind: "azurecli" }
+  | { readonly kind: "azurepowershell" }
+  | { readonly kind: "visualstudiocode" }
+  | { readonly kind: "interactivebrowser" };
+
+/** One task hub of one scheduler, and how to speak to it. */
+export interface SchedulerTarget {
+  /** `host:port`, as gRPC wants it. */
+  readonly address: string;
+  readonly taskHub: string;
+  readonly authentication: Authentication;
+}
+
+/**
+ * The target for `ENDPOINT` and `TASKHUB`. `http://` means no TLS and no token (the emulator, the
+ * embedded scheduler); `https://` uses the managed identity `clientId` if given, otherwise
+ * `DefaultAzureCredential`. Without a scheme, loopback hosts are `http`, others `https`.
+ * @throws Error when the endpoint is not a URL of one of these two schemes
+ */
+export function targetFromEndpoint(
+  endpoint: string,
+  taskHub: string,
+  clientId: string | undefined,
+): SchedulerTarget {
+  const url = parseEndpoint(endpoint);
+  const authentication: Authentication =
+    url.protocol === "http:"
+      ? { kind: "none" }
+      : clientId
+        ? { kind: "managedidentity", clientId }
+        : { kind: "defaultazure" };
+  return { address: addressOf(url), taskHub, authentication };
+}
+
+/** Reads an endpoint with or without a scheme. @throws Error saying what an endpoint looks like */
+export function parseEndpoint(endpoint: string): URL {
+  const text = endpoint.trim();
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+    ? text
+    : `${/^(localhost|127\.|\[::1\])/i.test(text) ? "http" : "https"}://${text}`;
+  const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
+  if (!url?.hostname || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new Error(
+      `an endpoint is http://host:port or https://host, such as http://localhost:8080, got "${endpoint}"`,
+    );
+  }
+  return url;
+}
+
+/** `host:port` with the scheme's own port written out, which gRPC would not infer. */
+export function addressOf(url: URL): string {
+  return `${url.hostname}:${url.port || (url.protocol === "http:" ? "80" : "443")}`;
+}

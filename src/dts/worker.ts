@@ -1,0 +1,176 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { InterceptingCall, type Interceptor, Metadata, status } from "@grpc/grpc-js";
+import {
+  type OrchestrationContext,
+  type StructuredLogger,
+  type TActivity,
+  type Task,
+  TaskHubGrpcWorker,
+  type TOrchestrator,
+} from "@microsoft/durabletask-js";
+import type { Logger } from "pino";
+import type { Connection } from "./connection.ts";
+import { createSdkLogger } from "./logger.ts";
+
+/** An async generator, which is what the SDK runs, whatever its own type says. */
+type Orchestrator = (
+  context: OrchestrationContext,
+  input: never,
+) => AsyncGenerator<Task<unknown>, unknown, never>;
+
+/** The code a worker runs, by the names that orchestrations and activities are called by. */
+export interface Registrations {
+  readonly orchestrators: Readonly<Record<string, Orchestrator>>;
+  readonly activities: Readonly<Record<string, TActivity<never, unknown>>>;
+}
+
+export interface RunningWorker {
+  /** Settles once the scheduler has accepted the worker for the first time. */
+  readonly connected: Promise<void>;
+  /** Takes no more work, and waits up to 5 s for what is under way. */
+  stop(): Promise<void>;
+}
+
+/** The SDK's event ids, the same in all its languages. */
+const EVENT_WORKER_CONNECTED = 700;
+const EVENT_WORKER_ERROR = 701;
+
+const RESTART_MIN_MS = 500;
+const RESTART_MAX_MS = 30_000;
+
+/** How long `stop` waits for work under way; what is not done by then is delivered again. */
+const SHUTDOWN_MS = 5000;
+
+/** The calls by which a worker asks for work; all others report on work it has. */
+const ASKS_FOR_WORK = /\/(Hello|GetWorkItems)$/;
+
+/**
+ * Runs a worker for as long as it takes, around two faults of the SDK (0.4.0):
+ *   K1. A worker whose first Hello fails gives up for ever, and says so only in its log. It is
+ *       replaced, with back-off; it cannot be started again, because a stopped worker reconnects
+ *       no more. Once it was connected, it reconnects by itself without end.
+ *   K2. A worker stopped while it waits to reconnect connects all the same, and the work items it
+ *       then gets are lost. After `stop`, its requests for work fail before they leave the process.
+ */
+export function startWorker(
+  connection: Connection,
+  registrations: Registrations,
+  logger: Logger,
+): RunningWorker {
+  const connected = Promise.withResolvers<void>();
+  const stopping = new AbortController();
+  let current: Attempt | undefined;
+
+  const supervise = async (): Promise<void> => {
+    let backOffMs = RESTART_MIN_MS;
+    for (;;) {
+      current = await startAttempt(connection, registrations, logger, connected.resolve);
+      if (stopping.signal.aborted) return;
+      const reason = await Promise.race([current.gaveUp, aborted(stopping.signal)]);
+      if (stopping.signal.aborted) return;
+      logger.warn({ reason, retryMs: backOffMs }, "the scheduler does not answer the worker");
+      await current.stop();
+      await delay(backOffMs * (0.8 + Math.random() * 0.4), undefined, {
+        signal: stopping.signal,
+      }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      backOffMs = Math.min(backOffMs * 2, RESTART_MAX_MS);
+    }
+  };
+  const supervision = supervise();
+
+  return {
+    connected: connected.promise,
+    async stop() {
+      stopping.abort();
+      await supervision;
+      await current?.stop();
+    },
+  };
+}
+
+/** One SDK worker, from its start until it gives up or is stopped. */
+interface Attempt {
+  /** Why the SDK gave up. Never settles once the worker was connected (K1). */
+  readonly gaveUp: Promise<string>;
+  stop(): Promise<void>;
+}
+
+async function startAttempt(
+  connection: Connection,
+  registrations: Registrations,
+  logger: Logger,
+  onConnected: () => void,
+): Promise<Attempt> {
+  const gaveUp = Promise.withResolvers<string>();
+  let wasConnected = false;
+  let stopped: Promise<void> | undefined;
+
+  const refuseWorkOnceStopped: Interceptor = (options, nextCall) =>
+    stopped && ASKS_FOR_WORK.test(options.method_definition.path)
+      ? refusedCall()
+      : new InterceptingCall(nextCall(options));
+
+  const { hostAddress, options, credentials, metadataGenerator } = connection.for("worker");
+  const worker = new TaskHubGrpcWorker({
+    hostAddress,
+    credentials,
+    metadataGenerator,
+    shutdownTimeoutMs: SHUTDOWN_MS,
+    options: { ...options, interceptors: [refuseWorkOnceStopped] },
+    logger: watchLog(createSdkLogger(logger), (eventId, message) => {
+      if (eventId === EVENT_WORKER_CONNECTED) {
+        wasConnected = true;
+        onConnected();
+      }
+      // The same event also reports a work item that failed, after the worker was connected.
+      if (eventId === EVENT_WORKER_ERROR && !wasConnected) gaveUp.resolve(message);
+    }),
+  });
+  for (const [name, fn] of Object.entries(registrations.orchestrators)) {
+    worker.addNamedOrchestrator(name, fn as unknown as TOrchestrator);
+  }
+  for (const [name, fn] of Object.entries(registrations.activities)) {
+    worker.addNamedActivity(name, fn as TActivity<unknown, unknown>);
+  }
+  await worker.start();
+  return {
+    gaveUp: gaveUp.promise,
+    stop: () => (stopped ??= worker.stop()),
+  };
+}
+
+/** A call that ends at once, without anything sent. */
+function refusedCall(): InterceptingCall {
+  const unused = { start() {}, cancelWithStatus() {}, sendMessageWithContext() {} };
+  return new InterceptingCall(unused as never, {
+    start: (_metadata, listener) =>
+      listener.onReceiveStatus({
+        code: status.CANCELLED,
+        details: "The worker is stopped",
+        metadata: new Metadata(),
+      }),
+    sendMessage: () => undefined,
+    halfClose: () => undefined,
+    cancel: () => undefined,
+  });
+}
+
+function watchLog(
+  logger: StructuredLogger,
+  onEvent: (eventId: number, message: string) => void,
+): StructuredLogger {
+  return {
+    ...logger,
+    logEvent(level, event, message) {
+      onEvent(event.eventId, message);
+      logger.logEvent(level, event, message);
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve("stopped"), { once: true }),
+  );
+}

@@ -1,0 +1,95 @@
+/** Prefix of every problem's `type`. A name, not an address: nothing needs to answer there. */
+const TYPE_BASE = "urn:dts-push:problem:";
+
+/** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** What happened and what to do, for the reader of the answer. */
+  readonly detail: string;
+  readonly [member: string]: unknown;
+}
+
+const TITLES: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  426: "Upgrade Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** An error a client may see. Everything it carries is meant to be read by a stranger. */
+export class ProblemError extends Error {
+  override readonly name: string = "ProblemError";
+  /** Last part of the problem's `type`. Part of the API: it never changes meaning. */
+  readonly slug: string;
+  readonly status: number;
+  readonly members: Readonly<Record<string, unknown>>;
+  /** Seconds after which a repetition may succeed; sent as `Retry-After`. */
+  readonly retryAfterS: number | undefined;
+
+  constructor(
+    slug: string,
+    status: number,
+    detail: string,
+    { retryAfterS, ...members }: { readonly retryAfterS?: number; [member: string]: unknown } = {},
+    cause?: unknown,
+  ) {
+    super(detail, { cause });
+    this.slug = slug;
+    this.status = status;
+    this.members = members;
+    this.retryAfterS = retryAfterS;
+  }
+
+  toProblem(): Problem {
+    return {
+      type: TYPE_BASE + this.slug,
+      title: TITLES[this.status] ?? "Error",
+      status: this.status,
+      detail: this.message,
+      ...this.members,
+    };
+  }
+}
+
+export class InvalidOperationIdError extends ProblemError {
+  constructor() {
+    super(
+      "invalid-operation-id",
+      400,
+      "An operation id is 1 to 100 printable ASCII characters and does not start with '@'.",
+    );
+  }
+}
+
+export class OperationNotFoundError extends ProblemError {
+  constructor(id: string) {
+    super("operation-not-found", 404, `Operation ${id} not found`, { operation_id: id });
+  }
+}
+
+/** No answer from the scheduler, for whatever reason; the cause is for the log. */
+export class SchedulerUnavailableError extends ProblemError {
+  constructor(cause?: unknown, members: Record<string, unknown> = {}) {
+    super(
+      "scheduler-unavailable",
+      503,
+      "The scheduler does not answer at present. Try again after the time in Retry-After.",
+      { retryAfterS: 5, ...members },
+      cause,
+    );
+  }
+}

@@ -1,0 +1,69 @@
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { buildApp } from "./api/app.ts";
+import type { Config } from "./config.ts";
+import { createSchedulerClient } from "./dts/client.ts";
+import { createConnection } from "./dts/connection.ts";
+import type { SchedulerTarget } from "./dts/target.ts";
+import { startScheduler } from "./scheduler/scheduler.ts";
+import { Connections } from "./streaming/connections.ts";
+import { Hub } from "./streaming/hub.ts";
+import { createMetrics } from "./streaming/metrics.ts";
+import { startOperationsWorker } from "./worker/worker.ts";
+
+/** A part of the process that is up. */
+export interface RunningRole {
+  /** Ends it in good order; its clients are told. */
+  close(): Promise<void>;
+}
+
+/** The API as others reach it. */
+export interface RunningApi extends RunningRole {
+  readonly url: string;
+}
+
+/** Starts the HTTP server. It also starts while the scheduler is away, and says so in `/readyz`. */
+export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
+  const scheduler = createSchedulerClient(createConnection(config.target), logger);
+  const metrics = createMetrics();
+  const hub = new Hub(scheduler, config, metrics);
+  const streams = { hub, connections: new Connections(), options: config, metrics };
+  const app = await buildApp({ scheduler, streams, logger });
+  const close = async () => {
+    await app.close();
+    hub.close();
+    await scheduler.close();
+  };
+  try {
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    await close();
+    throw (error as NodeJS.ErrnoException).code === "EADDRINUSE"
+      ? new Error(`${config.host}:${config.port} is in use. Choose another port with PORT.`)
+      : error;
+  }
+  const { port } = app.server.address() as AddressInfo;
+  return { url: `http://${urlHost(config.host)}:${port}`, close };
+}
+
+/** Starts the worker. It waits for its scheduler for as long as it takes. */
+export function startWorkerRole(target: SchedulerTarget, logger: Logger): RunningRole {
+  const worker = startOperationsWorker(createConnection(target), logger);
+  void worker.connected.then(() => logger.info({ taskHub: target.taskHub }, "worker connected"));
+  return { close: () => worker.stop() };
+}
+
+/** Starts the embedded scheduler; `address` is `host:port`. */
+export async function startEmbeddedScheduler(
+  { schedulerPort, schedulerDb }: Config,
+  logger: Logger,
+): Promise<RunningRole & { readonly address: string }> {
+  return startScheduler({ port: schedulerPort, database: schedulerDb, logger });
+}
+
+/** The name under which a browser on this machine reaches what listens on `host`. */
+function urlHost(host: string): string {
+  if (host === "127.0.0.1" || host === "0.0.0.0" || host === "::" || host === "::1")
+    return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,36 @@
+/** Why a stream ends; the last thing its client is told. */
+export type ByeReason =
+  /** All it carried is over, and the client was told. */
+  | "terminal"
+  /** It has reached its age; another one goes on from its cursor. */
+  | "rotate"
+  /** This process is about to end, or takes no more streams. */
+  | "drain"
+  /** The client does not take what it is sent. */
+  | "slow"
+  /** What it carried is no longer there. */
+  | "gone";
+
+/** The last message of a stream. */
+export interface Bye {
+  readonly type: "bye";
+  readonly reason: ByeReason;
+  /** Whether to connect again, with the last cursor. */
+  readonly reconnect: boolean;
+  /** When, if so, in milliseconds. */
+  readonly retry_ms: number;
+}
+
+/** Reconnections spread over this range, so that clients cut off together come back apart. */
+const RETRY_MIN_MS = 1000;
+const RETRY_MAX_MS = 3000;
+
+export function createBye(reason: ByeReason): Bye {
+  const reconnect = reason !== "terminal" && reason !== "gone";
+  return { type: "bye", reason, reconnect, retry_ms: reconnectMs() };
+}
+
+/** A time to reconnect for one client, in milliseconds. */
+export function reconnectMs(): number {
+  return Math.round(RETRY_MIN_MS + Math.random() * (RETRY_MAX_MS - RETRY_MIN_MS));
+}

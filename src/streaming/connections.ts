@@ -1,0 +1,51 @@
+import type { ByeReason } from "./bye.ts";
+
+/** One open stream of any transport. */
+export interface Connection {
+  /** Gives it the time, for all it does by the clock. Called a few times a second. */
+  tick(nowMs: number): void;
+  /** Says goodbye and ends. Calls after the first do nothing. */
+  bye(reason: ByeReason): void;
+}
+
+/** How finely streams keep time. */
+const TICK_MS = 250;
+
+/** All open streams of this process, and the one timer that they share. */
+export class Connections {
+  readonly #open = new Set<Connection>();
+  #timer: NodeJS.Timeout | undefined;
+  #draining = false;
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Whether new streams are to be sent elsewhere. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  add(connection: Connection): void {
+    this.#open.add(connection);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  remove(connection: Connection): void {
+    this.#open.delete(connection);
+    if (this.#open.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Sends every client away; it will find another replica, or this one after its restart. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of [...this.#open]) connection.bye("drain");
+  }
+
+  #tick(): void {
+    const nowMs = Date.now();
+    for (const connection of this.#open) connection.tick(nowMs);
+  }
+}

@@ -1,0 +1,115 @@
+import { OperationNotFoundError, SchedulerUnavailableError } from "../errors.ts";
+import type { Cursor } from "./cursor.ts";
+import type { Metrics } from "./metrics.ts";
+import { type Operation, toOperation } from "./operation.ts";
+import type { InstanceReader, ReadOutcome } from "./poller.ts";
+import { Poller } from "./poller.ts";
+import { ReadBudget } from "./read-budget.ts";
+import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
+import { Watcher } from "./watcher.ts";
+
+/** Times in milliseconds; see DESIGN's configuration table for the defaults. */
+export interface HubOptions {
+  readonly pollMinMs: number;
+  readonly pollMaxMs: number;
+  readonly pollReadsPerSecond: number;
+}
+
+/** How long an operation is read on after its last subscriber left, for one that reconnects. */
+const LINGER_MS = 5000;
+
+/** All operations that are watched in this process: one watcher each, however many subscribe. */
+export class Hub {
+  readonly #watchers = new Map<string, Watcher>();
+  readonly #poller: Poller;
+  readonly #budget: ReadBudget;
+  readonly #options: HubOptions;
+  readonly #metrics: Metrics;
+  readonly #observer: SubscriptionObserver = {
+    onResumed: (outcome) => this.#metrics.resumes.inc({ outcome }),
+    onSent: ({ type, operation, coalesced }) => {
+      if (type !== "update") return;
+      const lagMs = Math.max(0, Date.now() - operation.cursor.lastUpdatedAtMs);
+      this.#metrics.deliveryLag.observe(lagMs / 1000);
+      this.#metrics.coalesced.inc(coalesced);
+    },
+  };
+
+  constructor(scheduler: InstanceReader, options: HubOptions, metrics: Metrics) {
+    this.#options = options;
+    this.#metrics = metrics;
+    this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
+    this.#poller = new Poller(scheduler, this.#budget, metrics);
+  }
+
+  /**
+   * Tells `subscriber` where operation `id` stands and, from then on, of each transition, until the
+   * end. Nothing is said before this call has returned.
+   * @param after the cursor of what the subscriber has already
+   */
+  subscribe(id: string, subscriber: Subscriber, after: Cursor | undefined): Subscription {
+    const subscription = new Subscription(id, subscriber, this.#observer, after);
+    this.#metrics.subscriptions.inc();
+    this.#watcher(id).add(subscription);
+    return subscription;
+  }
+
+  /** To be called once for each subscription, also for one that ended by itself. */
+  unsubscribe(subscription: Subscription): void {
+    subscription.cancel();
+    this.#metrics.subscriptions.dec();
+    this.#watchers.get(subscription.id)?.remove(subscription);
+  }
+
+  /**
+   * Reads an operation now, for one who asks once.
+   * @throws OperationNotFoundError, SchedulerUnavailableError
+   */
+  async read(id: string): Promise<Operation> {
+    const watcher = this.#watchers.get(id);
+    const outcome: ReadOutcome = await (watcher?.readNow() ?? this.#poller.read(id));
+    if (outcome.kind === "found") return toOperation(outcome.instance);
+    if (outcome.kind === "missing") throw new OperationNotFoundError(id);
+    throw new SchedulerUnavailableError(outcome.error);
+  }
+
+  /** Makes the watcher of an operation read at once, because something has happened to it. */
+  wake(id: string): void {
+    void this.#watchers.get(id)?.readNow();
+  }
+
+  /** When an operation was last read with success, and when it will be read next. */
+  freshness(id: string): { readonly asOfMs: number | undefined; readonly nextReadMs: number } {
+    const watcher = this.#watchers.get(id);
+    return { asOfMs: watcher?.asOfMs, nextReadMs: watcher?.nextReadMs ?? 0 };
+  }
+
+  /** The time after which a further read of an operation may find something new, in milliseconds. */
+  intervalMs(id: string): number {
+    return this.#watchers.get(id)?.intervalMs ?? this.#options.pollMinMs * this.#budget.stretch;
+  }
+
+  /** Stops all reading. Subscriptions must have been cancelled before. */
+  close(): void {
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+    this.#metrics.watchedOperations.set(0);
+  }
+
+  #watcher(id: string): Watcher {
+    let watcher = this.#watchers.get(id);
+    if (!watcher) {
+      const { pollMinMs: minMs, pollMaxMs: maxMs } = this.#options;
+      const options = { minMs, maxMs, lingerMs: LINGER_MS };
+      watcher = new Watcher(id, this.#poller, this.#budget, options, () => this.#forget(id));
+      this.#watchers.set(id, watcher);
+      this.#metrics.watchedOperations.set(this.#watchers.size);
+    }
+    return watcher;
+  }
+
+  #forget(id: string): void {
+    this.#watchers.delete(id);
+    this.#metrics.watchedOperations.set(this.#watchers.size);
+  }
+}

@@ -1,0 +1,86 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export type Transport = "sse" | "ws" | "poll";
+
+/** What one process counts. Names and labels are part of the contract. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly connections: Gauge<"transport">;
+  readonly subscriptions: Gauge;
+  readonly watchedOperations: Gauge;
+  readonly reads: Counter<"rpc" | "result">;
+  readonly readDuration: Histogram;
+  readonly deliveryLag: Histogram;
+  readonly events: Counter<"type" | "transport">;
+  readonly coalesced: Counter;
+  readonly resumes: Counter<"outcome">;
+  readonly disconnects: Counter<"reason">;
+}
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** A registry of its own for each process or test, so that nothing is shared by accident. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    connections: new Gauge({
+      name: "dts_push_connections",
+      help: "Open streams, by transport",
+      labelNames: ["transport"],
+      registers,
+    }),
+    subscriptions: new Gauge({
+      name: "dts_push_subscriptions",
+      help: "Subscriptions to operations, over all streams",
+      registers,
+    }),
+    watchedOperations: new Gauge({
+      name: "dts_push_watched_operations",
+      help: "Operations that are being read for subscribers",
+      registers,
+    }),
+    reads: new Counter({
+      name: "dts_push_reads_total",
+      help: "Reads of the scheduler, by RPC and result",
+      labelNames: ["rpc", "result"],
+      registers,
+    }),
+    readDuration: new Histogram({
+      name: "dts_push_read_duration_seconds",
+      help: "Time the scheduler took to answer a read",
+      buckets: SECONDS,
+      registers,
+    }),
+    deliveryLag: new Histogram({
+      name: "dts_push_delivery_lag_seconds",
+      help: "Time from a transition's last_updated to its sending, live updates only",
+      buckets: SECONDS,
+      registers,
+    }),
+    events: new Counter({
+      name: "dts_push_events_total",
+      help: "Events sent, by type and transport",
+      labelNames: ["type", "transport"],
+      registers,
+    }),
+    coalesced: new Counter({
+      name: "dts_push_coalesced_total",
+      help: "Transitions that a slow client was spared, because a later one replaced them",
+      registers,
+    }),
+    resumes: new Counter({
+      name: "dts_push_resumes_total",
+      help: "Subscriptions that came with a cursor, by what it led to",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    disconnects: new Counter({
+      name: "dts_push_disconnects_total",
+      help: "Streams that ended, by reason",
+      labelNames: ["reason"],
+      registers,
+    }),
+  };
+}

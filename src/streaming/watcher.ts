@@ -1,0 +1,225 @@
+import { type Instance, isSameInstance } from "../dts/instance.ts";
+import { type Problem, SchedulerUnavailableError } from "../errors.ts";
+import { BackOff, type BackOffOptions, jittered } from "./back-off.ts";
+import { isBefore, isSameState } from "./cursor.ts";
+import { type Operation, toOperation } from "./operation.ts";
+import type { Poller, ReadOutcome } from "./poller.ts";
+import type { Claim, ReadBudget } from "./read-budget.ts";
+import type { Subscription } from "./subscription.ts";
+
+export interface WatcherOptions extends BackOffOptions {
+  /** How long a watcher goes on after its last subscriber left, in milliseconds. */
+  readonly lingerMs: number;
+}
+
+/**
+ * Reads one operation for all of its subscribers.
+ *   W1. There is at most one read under way, and reads do not grow with subscribers.
+ *   W2. A subscriber is counted before the read whose outcome it gets (C5), so that nothing falls
+ *       between its first state and the next.
+ *   W3. A state from before the one already seen is dropped (C2).
+ *   W4. A failed read backs off and costs no subscriber its place; each is told once.
+ *   W5. An operation that was seen is gone only when two reads in a row do not find it.
+ *   W6. After `close` no timer is left, and no read is begun.
+ */
+export class Watcher {
+  readonly id: string;
+  readonly #options: WatcherOptions;
+  readonly #poller: Poller;
+  readonly #budget: ReadBudget;
+  readonly #onIdle: (watcher: Watcher) => void;
+  readonly #subscriptions = new Set<Subscription>();
+  /** Those who have not been offered a state yet, with the epoch milliseconds of their coming. */
+  readonly #fresh = new Map<Subscription, number>();
+  readonly #backOff: BackOff;
+  readonly #claim: Claim;
+  #operation: Operation | undefined;
+  #asOfMs: number | undefined;
+  #problem: Problem | undefined;
+  #notFound = 0;
+  #dueAtMs = 0;
+  #readTimer: NodeJS.Timeout | undefined;
+  #lingerTimer: NodeJS.Timeout | undefined;
+  /** The read under way: the poller's promise, and ours that also settles the outcome. */
+  #read:
+    | { readonly flight: Promise<ReadOutcome>; readonly settled: Promise<ReadOutcome> }
+    | undefined;
+  #closed = false;
+
+  /** @param onIdle called once, when nobody has watched for `lingerMs`; the watcher is then closed */
+  constructor(
+    id: string,
+    poller: Poller,
+    budget: ReadBudget,
+    options: WatcherOptions,
+    onIdle: (watcher: Watcher) => void,
+  ) {
+    this.id = id;
+    this.#poller = poller;
+    this.#budget = budget;
+    this.#options = options;
+    this.#onIdle = onIdle;
+    this.#backOff = new BackOff(options);
+    this.#claim = budget.claim(options.minMs);
+  }
+
+  /** Epoch milliseconds of the last read that succeeded. */
+  get asOfMs(): number | undefined {
+    return this.#asOfMs;
+  }
+
+  /** Milliseconds until the next read. */
+  get nextReadMs(): number {
+    return Math.max(0, this.#dueAtMs - Date.now());
+  }
+
+  /** The present time between two reads, in milliseconds. */
+  get intervalMs(): number {
+    return this.#backOff.intervalMs * this.#budget.stretch;
+  }
+
+  add(subscription: Subscription): void {
+    clearTimeout(this.#lingerTimer);
+    this.#subscriptions.add(subscription);
+    this.#fresh.set(subscription, Date.now());
+    if (this.#operation && this.#isCurrent()) {
+      queueMicrotask(() => this.#welcome(subscription));
+    } else if (!this.#read) {
+      void this.readNow();
+    }
+    const problem = this.#problem;
+    if (problem) queueMicrotask(() => subscription.trouble(problem));
+  }
+
+  remove(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+    this.#fresh.delete(subscription);
+    if (this.#subscriptions.size > 0 || this.#closed) return;
+    clearTimeout(this.#lingerTimer);
+    this.#lingerTimer = setTimeout(() => {
+      this.close();
+      this.#onIdle(this);
+    }, this.#options.lingerMs);
+  }
+
+  /** Reads at once, and tells the subscribers what was found. Never rejects. */
+  readNow(): Promise<ReadOutcome> {
+    clearTimeout(this.#readTimer);
+    const flight = this.#poller.read(this.id);
+    if (this.#read?.flight === flight) return this.#read.settled;
+    const settled = flight.then((outcome) => {
+      if (this.#read?.flight === flight) this.#read = undefined;
+      this.#settle(outcome);
+      return outcome;
+    });
+    this.#read = { flight, settled };
+    return settled;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#readTimer);
+    clearTimeout(this.#lingerTimer);
+    this.#claim.release();
+  }
+
+  /** Whether what is known is as fresh as a watched operation's state ever is. */
+  #isCurrent(): boolean {
+    const ageMs = Date.now() - (this.#asOfMs ?? 0);
+    const promisedMs = this.#operation?.terminal ? this.#options.minMs : this.intervalMs * 2;
+    return this.#problem === undefined && ageMs <= promisedMs;
+  }
+
+  #welcome(subscription: Subscription): void {
+    if (!this.#operation || this.#closed || !this.#fresh.delete(subscription)) return;
+    subscription.offer(this.#operation);
+  }
+
+  #settle(outcome: ReadOutcome): void {
+    if (this.#closed) return;
+    if (outcome.kind === "found") this.#found(outcome.instance);
+    else if (outcome.kind === "missing") this.#missing(outcome.startedAtMs);
+    else this.#failed(outcome.error);
+    if (!this.#read) this.#schedule();
+  }
+
+  #found(instance: Instance): void {
+    this.#notFound = 0;
+    const known = this.#operation;
+    if (known && isSameInstance(instance, known.instance)) {
+      this.#unchanged(known);
+      return;
+    }
+    const operation = toOperation(instance, known?.cursor);
+    if (known && isBefore(operation.cursor, known.cursor)) {
+      this.#backOff.grow(); // W3
+    } else if (known && isSameState(operation.cursor, known.cursor)) {
+      // Its position moved on; its content, and all that was prepared of it, stays.
+      this.#unchanged({ ...operation, content: known.content });
+    } else {
+      this.#readSucceeded();
+      this.#backOff.reset();
+      this.#operation = operation;
+      this.#fresh.clear();
+      for (const each of [...this.#subscriptions]) each.offer(operation);
+    }
+  }
+
+  #unchanged(operation: Operation): void {
+    if (this.#readSucceeded()) for (const each of [...this.#subscriptions]) each.recover();
+    this.#backOff.grow();
+    this.#operation = operation;
+    const fresh = [...this.#fresh.keys()];
+    this.#fresh.clear();
+    for (const each of fresh) each.offer(operation);
+  }
+
+  /** @returns whether it ended a time of trouble */
+  #readSucceeded(): boolean {
+    const recovered = this.#problem !== undefined;
+    this.#problem = undefined;
+    this.#asOfMs = Date.now();
+    return recovered;
+  }
+
+  #missing(startedAtMs: number): void {
+    this.#readSucceeded();
+    this.#notFound += 1;
+    if (this.#operation && !this.#operation.terminal && this.#notFound < 2) {
+      this.#backOff.reset(); // W5
+      return;
+    }
+    this.#operation = undefined;
+    for (const each of [...this.#subscriptions]) {
+      const cameAtMs = this.#fresh.get(each);
+      // It came while the read was on its way, and may know of an operation just begun.
+      if (cameAtMs !== undefined && cameAtMs > startedAtMs) continue;
+      each.end(cameAtMs === undefined ? "gone" : "not-found");
+    }
+    if (this.#fresh.size > 0 && !this.#read) void this.readNow();
+  }
+
+  #failed(cause: unknown): void {
+    this.#backOff.grow();
+    this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
+    for (const each of [...this.#subscriptions]) each.trouble(this.#problem); // W4
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#readTimer);
+    if (this.#closed || this.#isOver()) {
+      this.#claim.update(Number.POSITIVE_INFINITY);
+      return;
+    }
+    this.#claim.update(this.#backOff.intervalMs);
+    const delayMs = jittered(this.intervalMs);
+    this.#dueAtMs = Date.now() + delayMs;
+    this.#readTimer = setTimeout(() => void this.readNow(), delayMs);
+  }
+
+  /** Nothing is left to wait for: the operation has ended, or there is none. */
+  #isOver(): boolean {
+    if (this.#problem) return false;
+    return this.#operation ? this.#operation.terminal : this.#notFound > 0;
+  }
+}

@@ -1,0 +1,264 @@
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import { OperationNotFoundError, type Problem, ProblemError } from "../errors.ts";
+import { type ByeReason, createBye } from "./bye.ts";
+import type { Connection } from "./connections.ts";
+import { parseCursor } from "./cursor.ts";
+import { Outbox } from "./outbox.ts";
+import type { StateEvent } from "./state-event.ts";
+import { StreamClock } from "./stream-clock.ts";
+import type { StreamContext } from "./stream-context.ts";
+import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
+import {
+  BadMessageError,
+  type ClientMessage,
+  CloseCode,
+  LimitError,
+  MAX_MESSAGE_BYTES,
+  MAX_SUBSCRIPTIONS,
+  MessageTooLargeError,
+  parseMessage,
+  SubscriptionError,
+  stateFrame,
+  TooManySubscriptionsError,
+  textFrame,
+} from "./ws-protocol.ts";
+
+const PING_EVERY_MS = 20_000;
+const PONG_WITHIN_MS = 10_000;
+/** A client that has subscribed to nothing by then has no use for its connection. */
+const FIRST_SUBSCRIBE_WITHIN_MS = 30_000;
+/** How long a client that was told to go may take to receive what is under way. */
+const CLOSE_WITHIN_MS = 2000;
+
+const BYE_CODES: Record<ByeReason, CloseCode> = {
+  terminal: CloseCode.done,
+  gone: CloseCode.done,
+  rotate: CloseCode.drain,
+  drain: CloseCode.drain,
+  slow: CloseCode.tooSlow,
+};
+
+/**
+ * One client of the `dts-push.v1` subprotocol. The `ws` library parses and closes; what we send goes
+ * to the socket as prepared frames, past the library's own queue.
+ *   X1. `subscribed` comes before the first event of its subscription.
+ *   X2. A message outside the protocol gets one `problem`, then the connection closes with 4400.
+ *   X3. Sending never waits; a client that cannot keep up is told `bye slow` and closed with 4003.
+ *   X4. When the connection is over no subscription, timer or listener of it is left.
+ */
+export class WsConnection implements Connection, Subscriber {
+  readonly #socket: WebSocket;
+  readonly #context: StreamContext;
+  readonly #outbox: Outbox;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subs = new Map<Subscription, string>();
+  readonly #clock: StreamClock;
+  readonly #openedAtMs = Date.now();
+  #subscribedOnce = false;
+  #pingAtMs: number;
+  #pongDueAtMs: number | undefined;
+  #over = false;
+
+  /** @param raw the socket below `socket`, for prepared frames */
+  constructor(socket: WebSocket, raw: Duplex, context: StreamContext) {
+    const { options, connections, metrics } = context;
+    this.#socket = socket;
+    this.#context = context;
+    this.#outbox = new Outbox(raw, {
+      maxBufferedBytes: options.maxBufferedBytes,
+      shared: true,
+      onReady: () => this.#flush(),
+      onSlow: () => this.bye("slow"),
+    });
+    this.#clock = new StreamClock(options, this.#openedAtMs);
+    this.#pingAtMs = this.#openedAtMs + PING_EVERY_MS;
+    socket.on("message", (data, isBinary) => this.#receive(data as Buffer, isBinary));
+    socket.on("pong", () => {
+      this.#pongDueAtMs = undefined;
+    });
+    socket.on("error", () => this.#leave("client-left"));
+    socket.once("close", () => this.#leave("client-left"));
+    connections.add(this);
+    metrics.connections.inc({ transport: "ws" });
+  }
+
+  get ready(): boolean {
+    return this.#outbox.ready;
+  }
+
+  /** Subscribes to what the request's query names, as its messages would. */
+  subscribeAll(operationIds: readonly string[]): void {
+    operationIds.forEach((id, index) => {
+      this.#subscribe(String(index + 1), id, undefined);
+    });
+  }
+
+  #subscribe(sub: string, operationId: string, after: string | undefined): void {
+    if (this.#subscriptions.has(sub)) {
+      throw new SubscriptionError(
+        sub,
+        "duplicate-subscription",
+        409,
+        `"${sub}" is in use on this connection. Unsubscribe it first, or choose another name.`,
+      );
+    }
+    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
+    this.#subscribedOnce = true;
+    this.#send("subscribed", { sub, operation_id: operationId });
+    const subscription = this.#context.hub.subscribe(operationId, this, parseCursor(after));
+    this.#subscriptions.set(sub, subscription);
+    this.#subs.set(subscription, sub);
+  }
+
+  onEvent(event: StateEvent, subscription: Subscription): void {
+    this.#outbox.cork();
+    this.#outbox.write(stateFrame(event, this.#subs.get(subscription) ?? ""));
+    this.#context.metrics.events.inc({ type: event.type, transport: "ws" });
+  }
+
+  onUnchanged(): void {
+    // `subscribed` was the answer; there is nothing to add to it.
+  }
+
+  onHeld(): void {
+    // Sent from `#flush`.
+  }
+
+  onEnd(reason: EndReason, subscription: Subscription): void {
+    const sub = this.#subs.get(subscription);
+    if (sub === undefined) return;
+    if (reason === "not-found") {
+      const problem = new OperationNotFoundError(subscription.id).toProblem();
+      this.#send("problem", { sub, operation_id: subscription.id, problem });
+    }
+    this.#drop(sub, reason);
+  }
+
+  onTrouble(problem: Problem, subscription: Subscription): void {
+    const sub = this.#subs.get(subscription);
+    this.#send("problem", { sub, operation_id: subscription.id, problem });
+  }
+
+  onRecovered(): void {
+    // The next state, or the `as_of` of the next heartbeat, says so.
+  }
+
+  tick(nowMs: number): void {
+    this.#outbox.check(nowMs);
+    if (this.#over) return;
+    if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
+    else if (!this.#subscribedOnce && nowMs - this.#openedAtMs >= FIRST_SUBSCRIBE_WITHIN_MS) {
+      const detail = `Nothing was subscribed within ${FIRST_SUBSCRIBE_WITHIN_MS / 1000} s.`;
+      const error = new ProblemError("no-subscription", 408, detail);
+      this.#refuse(error, CloseCode.tooSlowToConnect);
+    } else if (this.#pongDueAtMs !== undefined && nowMs >= this.#pongDueAtMs) {
+      this.#socket.terminate();
+      this.#leave("no-pong");
+    } else {
+      if (nowMs >= this.#pingAtMs) this.#ping(nowMs);
+      if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.#heartbeat();
+    }
+  }
+
+  bye(reason: ByeReason): void {
+    if (this.#over) return;
+    const { type, ...members } = createBye(reason);
+    this.#send(type, members);
+    this.#close(BYE_CODES[reason], reason);
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#over) return;
+    try {
+      if (isBinary) throw new BadMessageError("Messages are text frames of JSON, not binary.");
+      if (data.length > MAX_MESSAGE_BYTES) throw new MessageTooLargeError();
+      this.#obey(parseMessage(data.toString("utf8")));
+    } catch (error) {
+      if (error instanceof SubscriptionError) {
+        this.#send("problem", { sub: error.sub, problem: error.toProblem() });
+      } else if (error instanceof LimitError) {
+        this.#refuse(error, CloseCode.limit);
+      } else if (error instanceof BadMessageError) {
+        this.#refuse(error, CloseCode.badMessage); // X2
+      } else throw error;
+    }
+  }
+
+  #obey(message: ClientMessage): void {
+    if (message.type === "ping") this.#send("pong", {});
+    else if (message.type === "unsubscribe") this.#unsubscribe(message.sub);
+    else this.#subscribe(message.sub, message.operationId, message.after);
+  }
+
+  #unsubscribe(sub: string): void {
+    if (!this.#subscriptions.has(sub)) {
+      const detail = `"${sub}" is not subscribed on this connection.`;
+      throw new SubscriptionError(sub, "unknown-subscription", 404, detail);
+    }
+    this.#drop(sub, "requested");
+  }
+
+  #ping(nowMs: number): void {
+    this.#pingAtMs = nowMs + PING_EVERY_MS;
+    this.#pongDueAtMs = nowMs + PONG_WITHIN_MS;
+    this.#socket.ping();
+  }
+
+  #drop(sub: string, reason: EndReason | "requested"): void {
+    const subscription = this.#subscriptions.get(sub);
+    if (!subscription) return;
+    this.#subscriptions.delete(sub);
+    this.#subs.delete(subscription);
+    this.#context.hub.unsubscribe(subscription);
+    this.#send("unsubscribed", { sub, operation_id: subscription.id, reason });
+  }
+
+  #flush(): void {
+    for (const subscription of [...this.#subs.keys()]) {
+      if (!this.ready) return;
+      subscription.flush();
+    }
+  }
+
+  #heartbeat(): void {
+    const freshness = [...this.#subs.keys()].map(({ id }) => this.#context.hub.freshness(id));
+    const oldestMs = Math.min(...freshness.map(({ asOfMs }) => asOfMs ?? 0));
+    const nextReadMs = Math.min(...freshness.map(({ nextReadMs }) => nextReadMs));
+    this.#send("heartbeat", {
+      as_of: freshness.length > 0 && oldestMs > 0 ? new Date(oldestMs) : null,
+      next_read_ms: freshness.length > 0 ? Math.round(nextReadMs) : null,
+    });
+  }
+
+  #refuse(error: ProblemError, code: CloseCode): void {
+    this.#send("problem", { problem: error.toProblem() });
+    this.#close(code, error.slug);
+  }
+
+  #send(type: string, members: Readonly<Record<string, unknown>>): void {
+    if (this.#over) return;
+    this.#outbox.cork();
+    this.#outbox.write(textFrame(JSON.stringify({ type, ...members })));
+    this.#context.metrics.events.inc({ type, transport: "ws" });
+  }
+
+  #close(code: CloseCode, reason: string): void {
+    this.#leave(reason);
+    this.#socket.close(code, reason);
+    const timer = setTimeout(() => this.#socket.terminate(), CLOSE_WITHIN_MS);
+    this.#socket.once("close", () => clearTimeout(timer));
+  }
+
+  #leave(reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { hub, connections, metrics } = this.#context;
+    connections.remove(this);
+    for (const subscription of this.#subs.keys()) hub.unsubscribe(subscription);
+    this.#subs.clear();
+    this.#subscriptions.clear();
+    metrics.connections.dec({ transport: "ws" });
+    metrics.disconnects.inc({ reason });
+  }
+}

@@ -1,0 +1,144 @@
+import { ProblemError } from "../errors.ts";
+import { checkOperationId } from "./operation-id.ts";
+import { bodyOf, type StateEvent } from "./state-event.ts";
+
+/** The WebSocket subprotocol's name (PROTOCOL.md). */
+export const SUBPROTOCOL = "dts-push.v1";
+
+/** Close codes. 4000–4399 mean reconnect, 4400–4999 mean do not. */
+export const CloseCode = {
+  done: 1000,
+  drain: 1012,
+  overload: 1013,
+  tooSlow: 4003,
+  badMessage: 4400,
+  tooSlowToConnect: 4408,
+  limit: 4429,
+} as const;
+export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
+
+/** Longest message from a client. */
+export const MAX_MESSAGE_BYTES = 64 * 1024;
+/** Most subscriptions of one connection at a time. */
+export const MAX_SUBSCRIPTIONS = 200;
+const MAX_SUB_LENGTH = 100;
+
+/** What a client may say. */
+export type ClientMessage =
+  | {
+      readonly type: "subscribe";
+      readonly sub: string;
+      readonly operationId: string;
+      readonly after?: string;
+    }
+  | { readonly type: "unsubscribe"; readonly sub: string }
+  | { readonly type: "ping" };
+
+/** A message outside the protocol. The connection is closed, since its two ends disagree. */
+export class BadMessageError extends ProblemError {
+  constructor(detail: string) {
+    super("bad-message", 400, detail);
+  }
+}
+
+/** A message that the protocol knows and that cannot be carried out. The connection goes on. */
+export class SubscriptionError extends ProblemError {
+  readonly sub: string;
+  constructor(sub: string, slug: string, status: number, detail: string) {
+    super(slug, status, detail);
+    this.sub = sub;
+  }
+}
+
+/** A limit of the protocol is exceeded. The connection is closed, and would be again. */
+export class LimitError extends ProblemError {}
+
+export class MessageTooLargeError extends LimitError {
+  constructor() {
+    super("message-too-large", 413, `A message is at most ${MAX_MESSAGE_BYTES} bytes.`);
+  }
+}
+
+export class TooManySubscriptionsError extends LimitError {
+  constructor() {
+    const detail = `A connection holds at most ${MAX_SUBSCRIPTIONS} subscriptions at a time.`;
+    super("too-many-subscriptions", 429, detail);
+  }
+}
+
+/**
+ * Reads one text frame.
+ * @throws BadMessageError for what is no message of this protocol
+ * @throws SubscriptionError for a subscribe to an id that cannot be one
+ */
+export function parseMessage(text: string): ClientMessage {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    throw new BadMessageError("A message must be one JSON object.");
+  }
+  if (typeof message !== "object" || message === null || Array.isArray(message)) {
+    throw new BadMessageError("A message must be one JSON object.");
+  }
+  const { type, sub, operation_id, after } = message as Record<string, unknown>;
+  if (type === "ping") return { type };
+  if (type !== "subscribe" && type !== "unsubscribe") {
+    throw new BadMessageError('A message\'s "type" must be "subscribe", "unsubscribe" or "ping".');
+  }
+  if (typeof sub !== "string" || sub.length < 1 || sub.length > MAX_SUB_LENGTH) {
+    throw new BadMessageError(`"sub" must be a string of 1 to ${MAX_SUB_LENGTH} characters.`);
+  }
+  if (type === "unsubscribe") return { type, sub };
+  if (after !== undefined && typeof after !== "string") {
+    throw new BadMessageError('"after" must be a cursor, as a string, or be left out.');
+  }
+  try {
+    const operationId = checkOperationId(operation_id);
+    return after === undefined ? { type, sub, operationId } : { type, sub, operationId, after };
+  } catch (error) {
+    const { slug, status, message: detail } = error as ProblemError;
+    throw new SubscriptionError(sub, slug, status, detail);
+  }
+}
+
+/** Prepared frames of one event, by `sub`: clients that count their subscriptions share most. */
+const frames = new WeakMap<StateEvent, Map<string, Buffer>>();
+const MAX_FRAMES_KEPT = 16;
+
+/** A state event as one frame, ready for the socket. */
+export function stateFrame(event: StateEvent, sub: string): Buffer {
+  let bySub = frames.get(event);
+  if (!bySub) {
+    bySub = new Map();
+    frames.set(event, bySub);
+  }
+  let frame = bySub.get(sub);
+  if (!frame) {
+    const operationId = JSON.stringify(event.operation.id);
+    frame = textFrame(
+      `{"sub":${JSON.stringify(sub)},"operation_id":${operationId},${bodyOf(event)}`,
+    );
+    if (bySub.size < MAX_FRAMES_KEPT) bySub.set(sub, frame);
+  }
+  return frame;
+}
+
+/** One unmasked text frame, as a server sends it. @see RFC 6455, section 5.2 */
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(header + length);
+  frame[0] = 0x81;
+  if (header === 2) {
+    frame[1] = length;
+  } else if (header === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, header);
+  return frame;
+}

@@ -1,0 +1,23 @@
+import type { Logger } from "pino";
+import type { Connection } from "../dts/connection.ts";
+import { type RunningWorker, startWorker } from "../dts/worker.ts";
+import {
+  PROCESS_LONG_RUNNING_OPERATION,
+  processLongRunningOperation,
+} from "./activities/process-long-running-operation.ts";
+import {
+  ASYNC_HTTP_API_ORCHESTRATOR,
+  createAsyncHttpApiOrchestrator,
+} from "./orchestrators/async-http-api.ts";
+
+/** Serves this project's orchestrations and activities to one task hub. */
+export function startOperationsWorker(connection: Connection, logger: Logger): RunningWorker {
+  return startWorker(
+    connection,
+    {
+      orchestrators: { [ASYNC_HTTP_API_ORCHESTRATOR]: createAsyncHttpApiOrchestrator(logger) },
+      activities: { [PROCESS_LONG_RUNNING_OPERATION]: processLongRunningOperation },
+    },
+    logger,
+  );
+}
