@@ -1,5 +1,6 @@
 /** What clients ask of instances. Each call is one piece of work in a group's transaction. */
-import { instanceExists, instanceNotFound, invalid } from "./errors.ts";
+import { randomUUID } from "node:crypto";
+import { instanceExists, instanceNotFound, invalid, precondition } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
 import {
   eventRaised,
@@ -9,9 +10,11 @@ import {
   timerFired,
 } from "./history-events.ts";
 import type { Lifecycle, NewInstance } from "./lifecycle.ts";
+import type { Rewind } from "./rewind.ts";
 import { ALL_STATUSES, isTerminal, statusName, TERMINATED } from "./status.ts";
 import type { PendingTimer, Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
+import { parseTags } from "./tags.ts";
 
 /** Timers fired in one transaction; the rest follow in the next. */
 const TIMER_BATCH = 500;
@@ -20,11 +23,13 @@ export class Engine {
   readonly #store: Store;
   readonly #commit: GroupCommit;
   readonly #lifecycle: Lifecycle;
+  readonly #rewind: Rewind;
 
-  constructor(store: Store, commit: GroupCommit, lifecycle: Lifecycle) {
+  constructor(store: Store, commit: GroupCommit, lifecycle: Lifecycle, rewind: Rewind) {
     this.#store = store;
     this.#commit = commit;
     this.#lifecycle = lifecycle;
+    this.#rewind = rewind;
   }
 
   /** @param replaceable statuses in which an instance of the same id gives way */
@@ -64,6 +69,45 @@ export class Engine {
   ): Promise<void> {
     await this.#commit.run((after) =>
       this.#lifecycle.terminate(after, this.#find(hub, id), output, recurse),
+    );
+  }
+
+  /** Starts an instance again with its name, version, input and tags. @returns the new instance's id */
+  async restart(hub: number, id: string, withNewId: boolean): Promise<string> {
+    return this.#commit.run((after) => {
+      const existing = this.#find(hub, id);
+      if (!withNewId && !isTerminal(existing.status)) {
+        throw precondition(
+          `Instance '${id}' is ${statusName(existing.status)} and cannot be restarted under its own id. ` +
+            "Wait for its end, terminate it, or restart it with a new id.",
+        );
+      }
+      const instanceId = withNewId ? randomUUID() : id;
+      const { input } = this.#store.instances.payloads(existing.key);
+      const { name, version, tags } = existing;
+      const request = { hub, instanceId, name, version, input, tags: parseTags(tags) };
+      this.#replace(after, withNewId ? undefined : existing, request);
+      return instanceId;
+    });
+  }
+
+  async rewind(hub: number, id: string, reason: string | undefined): Promise<void> {
+    await this.#commit.run((after) => this.#rewind.begin(after, this.#find(hub, id), reason));
+  }
+
+  /** Terminates without asking the orchestrators. @returns the ids for which there was nothing to terminate */
+  async terminateByForce(
+    hub: number,
+    ids: readonly string[],
+    output: string | undefined,
+  ): Promise<string[]> {
+    return this.#commit.run((after) =>
+      ids.filter((id) => {
+        const instance = this.#store.instances.byId(hub, id);
+        if (!instance || isTerminal(instance.status)) return true;
+        this.#lifecycle.endByForce(after, instance, output);
+        return false;
+      }),
     );
   }
 

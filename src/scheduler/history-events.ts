@@ -78,13 +78,13 @@ export function executionCompleted(
   eventId: number,
   outcome: {
     status: number;
-    result: string | undefined;
+    output: string | undefined;
     failure: pb.TaskFailureDetails | undefined;
   },
 ): Uint8Array {
   const body = new pb.ExecutionCompletedEvent();
   body.setOrchestrationstatus(outcome.status as pb.OrchestrationStatus);
-  body.setResult(stringValue(outcome.result));
+  body.setResult(stringValue(outcome.output));
   body.setFailuredetails(outcome.failure);
   const result = event(nowMs, eventId);
   result.setExecutioncompleted(body);
@@ -175,6 +175,19 @@ export function executionTerminated(
   body.setRecurse(recurse);
   const result = event(nowMs);
   result.setExecutionterminated(body);
+  return message(result);
+}
+
+export function executionRewound(
+  nowMs: number,
+  reason: string | undefined,
+  parentExecutionId: string | undefined,
+): Message {
+  const body = new pb.ExecutionRewoundEvent();
+  body.setReason(stringValue(reason));
+  body.setParentexecutionid(stringValue(parentExecutionId));
+  const result = event(nowMs);
+  result.setExecutionrewound(body);
   return message(result);
 }
 

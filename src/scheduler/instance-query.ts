@@ -1,5 +1,5 @@
 /**
- * Lists instances in the order of their creation, page by page.
+ * Lists instances page by page, in the order of their creation or of their end.
  *
  * A page token is the key of the last row, so a page neither repeats nor skips what was there when
  * the listing began. The work of one call is bounded: a page may be short, even empty, and still
@@ -35,48 +35,93 @@ export function queryInstances(
   token: string | undefined,
   pageSize: number,
 ): Page<Instance> {
-  const from = token ? parseToken(token) : { createdMs: filter.createdFromMs ?? 0, key: -1 };
-  const scanned = scan(table, filter, from, filter.idPrefix ? SCAN_LIMIT : pageSize);
-  const items: Instance[] = [];
-  for (const [index, instance] of scanned.rows.entries()) {
-    if (filter.idPrefix && !instance.instanceId.startsWith(filter.idPrefix)) continue;
-    items.push(instance);
-    if (items.length < pageSize) continue;
-    const done = scanned.complete && index === scanned.rows.length - 1;
-    return { items, token: done ? undefined : formatToken(instance) };
-  }
-  const last = scanned.rows.at(-1);
-  return { items, token: scanned.complete || !last ? undefined : formatToken(last) };
+  const { idPrefix } = filter;
+  const from = token ? parseToken(token) : { ms: filter.createdFromMs ?? 0, key: -1 };
+  const scanned = scan(table, filter, from, idPrefix ? SCAN_LIMIT : pageSize);
+  const matches = ({ instanceId }: Instance) => !idPrefix || instanceId.startsWith(idPrefix);
+  return cut(scanned, pageSize, matches, ({ createdMs }) => createdMs);
 }
 
 /** Merges one index range per status, so that neither a rare nor a common status costs a full scan. */
 function scan(
   table: InstanceTable,
   { hub, statuses, createdToMs }: InstanceFilter,
-  from: { createdMs: number; key: number },
+  from: { ms: number; key: number },
   limit: number,
-): { rows: Instance[]; complete: boolean } {
+): Scanned {
   const to = createdToMs ?? Number.MAX_SAFE_INTEGER;
   const rows = (statuses.length > 0 ? [...new Set(statuses)] : ALL_STATUSES)
     .flatMap((status) =>
       table.select(
         `WHERE hub = ? AND status = ? AND (created_ms, key) > (?, ?) AND created_ms < ?
           ORDER BY created_ms, key LIMIT ?`,
-        [hub, status, from.createdMs, from.key, to, limit + 1],
+        [hub, status, from.ms, from.key, to, limit + 1],
       ),
     )
     .sort((a, b) => a.createdMs - b.createdMs || a.key - b.key);
   return { rows: rows.slice(0, limit), complete: rows.length <= limit };
 }
 
-function formatToken({ createdMs, key }: Instance): string {
-  return Buffer.from(`${createdMs}.${key}`).toString("base64url");
+export interface CompletedFilter {
+  readonly hub: number;
+  /** Empty: all that mean an end. */
+  readonly statuses: readonly number[];
+  /** Inclusive. */
+  readonly completedFromMs?: number | undefined;
+  /** Exclusive. */
+  readonly completedToMs?: number | undefined;
 }
 
-function parseToken(token: string): { createdMs: number; key: number } {
-  const [createdMs, key] = Buffer.from(token, "base64url").toString().split(".").map(Number);
-  if (!Number.isSafeInteger(createdMs) || !Number.isSafeInteger(key)) {
+/** Instances that have ended, in the order of their end. */
+export function listCompleted(
+  table: InstanceTable,
+  filter: CompletedFilter,
+  token: string | undefined,
+  pageSize: number,
+): Page<Instance> {
+  const from = token ? parseToken(token) : { ms: filter.completedFromMs ?? 0, key: -1 };
+  const to = filter.completedToMs ?? Number.MAX_SAFE_INTEGER;
+  const limit = filter.statuses.length > 0 ? SCAN_LIMIT : pageSize;
+  const rows = table.select(
+    `WHERE hub = ? AND (completed_ms, key) > (?, ?) AND completed_ms < ?
+      ORDER BY completed_ms, key LIMIT ?`,
+    [filter.hub, from.ms, from.key, to, limit + 1],
+  );
+  const matches = (instance: Instance) =>
+    filter.statuses.length === 0 || filter.statuses.includes(instance.status);
+  const scanned = { rows: rows.slice(0, limit), complete: rows.length <= limit };
+  return cut(scanned, pageSize, matches, (instance) => instance.completedMs ?? 0);
+}
+
+interface Scanned {
+  readonly rows: readonly Instance[];
+  readonly complete: boolean;
+}
+
+/** Takes a page from what was scanned; the token names the last row looked at. */
+function cut(
+  { rows, complete }: Scanned,
+  pageSize: number,
+  matches: (instance: Instance) => boolean,
+  time: (instance: Instance) => number,
+): Page<Instance> {
+  const items: Instance[] = [];
+  let last: Instance | undefined;
+  for (last of rows) {
+    if (matches(last) && items.push(last) === pageSize) break;
+  }
+  const done = complete && last === rows.at(-1);
+  return { items, token: done || !last ? undefined : formatToken(time(last), last.key) };
+}
+
+function formatToken(ms: number, key: number): string {
+  return Buffer.from(`${ms}.${key}`).toString("base64url");
+}
+
+function parseToken(token: string): { ms: number; key: number } {
+  const [ms, key] = Buffer.from(token, "base64url").toString().split(".").map(Number);
+  if (!Number.isSafeInteger(ms) || !Number.isSafeInteger(key)) {
     throw invalid("The continuation token is not one that this scheduler gave out.");
   }
-  return { createdMs: createdMs as number, key: key as number };
+  return { ms: ms as number, key: key as number };
 }

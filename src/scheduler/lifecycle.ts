@@ -12,19 +12,20 @@ import type { After } from "./group-commit.ts";
 import {
   childCompleted,
   childFailed,
-  EventKind,
+  executionCompleted,
   executionStarted,
   executionTerminated,
   failureDetails,
   type Message,
 } from "./history-events.ts";
-import type { pb } from "./proto.ts";
+import { pb } from "./proto.ts";
 import { COMPLETED, isTerminal, PENDING, TERMINATED } from "./status.ts";
 import type { Store } from "./store.ts";
 import type { Instance, ParentLink } from "./store-instances.ts";
 import { serializeTags, type Tags } from "./tags.ts";
 import type { Timers } from "./timers.ts";
 import type { Waiters } from "./waiters.ts";
+import { historyChunk } from "./wire.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
 export interface NewInstance {
@@ -156,12 +157,34 @@ export class Lifecycle {
       return;
     }
     // It has not begun, so there is no orchestrator to ask, and none of it must run.
-    this.finish(after, instance, { status: TERMINATED, output, failure: undefined });
+    this.endByForce(after, instance, output);
+  }
+
+  /** Terminates an instance without asking its orchestrator; a turn in progress is in vain. */
+  endByForce(after: After, instance: Instance, output: string | undefined): void {
+    const nowMs = Date.now();
+    const outcome = { status: TERMINATED, output, failure: undefined };
+    const events = [
+      executionTerminated(nowMs, output, false).event,
+      executionCompleted(nowMs, -1, outcome),
+    ];
+    const turn = instance.turn + 1;
+    this.#store.addHistory(instance.key, turn, historyChunk(events));
+    this.finish(after, { ...instance, turn }, outcome);
   }
 
   purge(after: After, instance: Instance): void {
     this.#store.purge(instance.key);
     after(() => this.#waiters.notify(instance.key));
+  }
+
+  /** Tells the parent once more how a child ended. */
+  reportAgain(after: After, child: Instance): void {
+    const { output, failure } = this.#store.instances.payloads(child.key);
+    const details = failure && pb.TaskFailureDetails.deserializeBinary(failure);
+    if (child.parent) {
+      this.#report(after, child, child.parent, { status: child.status, output, failure: details });
+    }
   }
 
   #report(after: After, child: Instance, link: ParentLink, outcome: Outcome): void {
@@ -186,14 +209,4 @@ function terminatedFailure(child: Instance): pb.TaskFailureDetails {
 /** 32 hex digits, as the SDKs expect. */
 export function newExecutionId(): string {
   return randomUUID().replaceAll("-", "");
-}
-
-/** Messages meant for the instance, not for one generation of it. */
-export function outlivesGeneration(kind: number): boolean {
-  return (
-    kind === EventKind.EVENTRAISED ||
-    kind === EventKind.EXECUTIONTERMINATED ||
-    kind === EventKind.EXECUTIONSUSPENDED ||
-    kind === EventKind.EXECUTIONRESUMED
-  );
 }

@@ -36,7 +36,7 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE UNIQUE INDEX instances_by_id ON instances (hub, instance_id);
   CREATE INDEX instances_by_status ON instances (hub, status, created_ms, key);
-  CREATE INDEX instances_by_completion ON instances (completed_ms, hub, instance_id) WHERE completed_ms IS NOT NULL;
+  CREATE INDEX instances_by_completion ON instances (hub, completed_ms, key) WHERE completed_ms IS NOT NULL;
   CREATE INDEX instances_by_parent ON instances (parent_key) WHERE parent_key IS NOT NULL;
 
   CREATE TABLE payloads (key INTEGER PRIMARY KEY, input TEXT, output TEXT, failure BLOB);

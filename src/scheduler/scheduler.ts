@@ -7,12 +7,15 @@ import { Engine } from "./engine.ts";
 import { SchedulerStartError } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { startRetention } from "./purge.ts";
 import { Reads } from "./reads.ts";
+import { Rewind } from "./rewind.ts";
 import { type SchedulerLogger, taskHubName } from "./rpc.ts";
 import { createService, serviceDefinition } from "./service.ts";
 import { Store } from "./store.ts";
 import { TaskHubs } from "./task-hubs.ts";
 import { Timers } from "./timers.ts";
+import { TurnEffects } from "./turn-effects.ts";
 import { Turns } from "./turns.ts";
 import { Waiters } from "./waiters.ts";
 import { WorkQueue } from "./work-queue.ts";
@@ -55,6 +58,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   }
 }
 
+const RETENTION_DAYS = 30;
 const TURN_LEASE_MS = 5 * 60_000;
 const ACTIVITY_LEASE_MS = 25 * 3_600_000;
 
@@ -90,8 +94,10 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
     onError: (err) => logger.error({ err }, "timers could not be fired; trying again"),
   });
   const lifecycle = new Lifecycle(store, queue, timers, waiters);
-  const engine = new Engine(store, commit, lifecycle);
-  const turns = new Turns(store, commit, queue, lifecycle);
+  const effects = new TurnEffects(store, queue, lifecycle);
+  const rewind = new Rewind(store, lifecycle, effects);
+  const engine = new Engine(store, commit, lifecycle, rewind);
+  const turns = new Turns({ store, commit, queue, lifecycle, effects, rewind });
   const reads = new Reads(store, commit, waiters);
   const hubs = new TaskHubs(store, commit, options.taskHubs);
 
@@ -99,16 +105,23 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
   const hubOf = (metadata: Parameters<typeof taskHubName>[0]) => hubs.idOf(taskHubName(metadata));
   server.addService(
     serviceDefinition,
-    createService({ engine, reads, turns, queue, logger, hubOf }),
+    createService({ engine, reads, turns, queue, store, logger, hubOf }),
   );
   const host = options.host ?? "127.0.0.1";
   const port = await listen(server, host, options.port);
   resume(store, queue);
   timers.start();
+  const stopRetention = startRetention(
+    store,
+    engine,
+    options.retentionDays ?? RETENTION_DAYS,
+    logger,
+  );
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   logger.info({ address, database: options.database }, "scheduler listens");
 
   const stop = async () => {
+    stopRetention();
     timers.close();
     queue.close();
     await shutDown(server);

@@ -1,20 +1,14 @@
 /** The calls of clients: translation and validation; the engine does the rest. */
 import type { Engine } from "./engine.ts";
-import { invalid } from "./errors.ts";
-import { queryInstances } from "./instance-query.ts";
 import type { NewInstance } from "./lifecycle.ts";
 import { orchestrationState } from "./orchestration-state.ts";
-import { boolValue, pb, stringValue, toMs } from "./proto.ts";
+import { pb, toMs } from "./proto.ts";
 import type { Reads } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import { isTerminal, PENDING } from "./status.ts";
 import type { Instance } from "./store-instances.ts";
 import { tagsOf } from "./tags.ts";
-import { checkInstanceId, checkName, checkPayload } from "./validation.ts";
-
-const DEFAULT_PAGE_SIZE = 100;
-const MAX_PAGE_SIZE = 1000;
-const MAX_PURGE_BATCH = 500;
+import { checkBatch, checkInstanceId, checkName, checkPayload } from "./validation.ts";
 
 export function managementMethods(engine: Engine, reads: Reads) {
   return {
@@ -68,40 +62,26 @@ export function managementMethods(engine: Engine, reads: Reads) {
       return new pb.ResumeResponse();
     },
 
-    queryInstances: async (request: pb.QueryInstancesRequest, { hub }: CallContext) => {
-      const query = request.getQuery() ?? new pb.InstanceQuery();
-      const filter = {
-        hub,
-        statuses: query.getRuntimestatusList(),
-        createdFromMs: toMs(query.getCreatedtimefrom()),
-        createdToMs: toMs(query.getCreatedtimeto()),
-        idPrefix: query.getInstanceidprefix()?.getValue(),
-      };
-      const token = query.getContinuationtoken()?.getValue();
-      const pageSize = Math.min(query.getMaxinstancecount() || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
-      const page = await reads.read((store) =>
-        queryInstances(store.instances, filter, token, pageSize),
-      );
-      const response = new pb.QueryInstancesResponse();
-      response.setOrchestrationstateList(
-        page.items.map((instance) =>
-          orchestrationState(instance, reads.payloads(instance), query.getFetchinputsandoutputs()),
-        ),
-      );
-      response.setContinuationtoken(stringValue(page.token));
+    restartInstance: async (request: pb.RestartInstanceRequest, { hub }: CallContext) => {
+      const withNewId = request.getRestartwithnewinstanceid();
+      const response = new pb.RestartInstanceResponse();
+      response.setInstanceid(await engine.restart(hub, request.getInstanceid(), withNewId));
       return response;
     },
 
-    purgeInstances: async (request: pb.PurgeInstancesRequest, { hub }: CallContext) => {
-      const ids = request.hasInstancebatch()
-        ? (request.getInstancebatch()?.getInstanceidsList() ?? [])
-        : [request.getInstanceid()];
-      if (ids.length > MAX_PURGE_BATCH) {
-        throw invalid(`A purge takes at most ${MAX_PURGE_BATCH} ids, got ${ids.length}.`);
-      }
-      const response = new pb.PurgeInstancesResponse();
-      response.setDeletedinstancecount(await engine.purge(hub, ids, request.getRecursive()));
-      response.setIscomplete(boolValue(true));
+    rewindInstance: async (request: pb.RewindInstanceRequest, { hub }: CallContext) => {
+      await engine.rewind(hub, request.getInstanceid(), request.getReason()?.getValue());
+      return new pb.RewindInstanceResponse();
+    },
+
+    skipGracefulOrchestrationTerminations: async (
+      request: pb.SkipGracefulOrchestrationTerminationsRequest,
+      { hub }: CallContext,
+    ) => {
+      const ids = checkBatch(request.getInstancebatch());
+      const reason = request.getReason()?.getValue();
+      const response = new pb.SkipGracefulOrchestrationTerminationsResponse();
+      response.setUnterminatedinstanceidsList(await engine.terminateByForce(hub, ids, reason));
       return response;
     },
   };

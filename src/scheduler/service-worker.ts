@@ -1,11 +1,17 @@
 /** The calls of workers: a stream of work items out, completions in. */
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import { staleToken } from "./errors.ts";
 import { Empty, pb } from "./proto.ts";
 import type { Turns } from "./turns.ts";
-import type { WorkQueue } from "./work-queue.ts";
+import type { WorkKind, WorkQueue } from "./work-queue.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
-export function workerMethods(turns: Turns) {
+export function workerMethods(turns: Turns, queue: WorkQueue) {
+  const abandon = (token: string, kind: WorkKind): void => {
+    const lease = queue.settle(token, kind);
+    if (!lease) throw staleToken();
+    queue.giveBackLater(lease);
+  };
   return {
     /** A worker's way to see that the scheduler listens. */
     hello: () => new Empty(),
@@ -18,6 +24,16 @@ export function workerMethods(turns: Turns) {
     completeActivityTask: async (response: pb.ActivityResponse) => {
       await turns.completeActivity(response);
       return new pb.CompleteTaskResponse();
+    },
+
+    abandonTaskOrchestratorWorkItem: (request: pb.AbandonOrchestrationTaskRequest) => {
+      abandon(request.getCompletiontoken(), "turn");
+      return new pb.AbandonOrchestrationTaskResponse();
+    },
+
+    abandonTaskActivityWorkItem: (request: pb.AbandonActivityTaskRequest) => {
+      abandon(request.getCompletiontoken(), "activity");
+      return new pb.AbandonActivityTaskResponse();
     },
   };
 }

@@ -13,7 +13,9 @@ import type { Reads } from "./reads.ts";
 import { type Handler, type SchedulerLogger, toServiceError, unary } from "./rpc.ts";
 import { streamHistory } from "./service-history.ts";
 import { managementMethods } from "./service-management.ts";
+import { queryMethods } from "./service-query.ts";
 import { serveWorker, workerMethods } from "./service-worker.ts";
+import type { Store } from "./store.ts";
 import type { Turns } from "./turns.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
@@ -22,6 +24,7 @@ export interface ServiceParts {
   readonly reads: Reads;
   readonly turns: Turns;
   readonly queue: WorkQueue;
+  readonly store: Store;
   readonly logger: SchedulerLogger;
   /** The task hub that a call names. @throws SchedulerError when there is none of that name */
   readonly hubOf: (metadata: Metadata) => number;
@@ -37,7 +40,7 @@ export const serviceDefinition: ServiceDefinition = {
 };
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
-  const { engine, reads, turns, queue, logger, hubOf } = parts;
+  const { engine, reads, turns, queue, store, logger, hubOf } = parts;
   const service: UntypedServiceImplementation = {};
   for (const [method, { path }] of Object.entries(serviceDefinition)) {
     const name = path.slice(path.lastIndexOf("/") + 1);
@@ -45,7 +48,11 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
       throw unimplemented(name);
     });
   }
-  const handlers = { ...managementMethods(engine, reads), ...workerMethods(turns) };
+  const handlers = {
+    ...managementMethods(engine, reads),
+    ...queryMethods(engine, reads, store),
+    ...workerMethods(turns, queue),
+  };
   for (const [method, handler] of Object.entries(handlers)) {
     const run = handler as Handler<unknown, unknown>;
     service[method] = unary(method, logger, hubOf, run);

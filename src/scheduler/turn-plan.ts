@@ -3,6 +3,7 @@ import { EventKind } from "./history-events.ts";
 import { pb, toMs, toTimestamp } from "./proto.ts";
 import { CONTINUED_AS_NEW } from "./status.ts";
 import { setTags, tagsOf } from "./tags.ts";
+import { payloadProblem } from "./validation.ts";
 
 export interface TurnPlan {
   /** One per action, serialized; its event id is the action's, or the action would be sent again. */
@@ -30,7 +31,8 @@ export type TurnEnd =
       readonly action: pb.CompleteOrchestrationAction;
     };
 
-export function planTurn(actions: readonly pb.OrchestratorAction[], nowMs: number): TurnPlan {
+/** @throws UnacceptableTurnError when the orchestrator asked for what cannot be done */
+export function planTurn(response: pb.OrchestratorResponse, nowMs: number): TurnPlan {
   const Case = pb.OrchestratorAction.OrchestratoractiontypeCase;
   const confirmations: Uint8Array[] = [];
   const activities: { taskId: number; action: pb.ScheduleTaskAction }[] = [];
@@ -40,13 +42,15 @@ export function planTurn(actions: readonly pb.OrchestratorAction[], nowMs: numbe
   const terminations: pb.TerminateOrchestrationAction[] = [];
   let end: TurnEnd = { kind: "waits" };
 
-  for (const source of actions) {
+  fits("The custom status", response.getCustomstatus());
+  for (const source of response.getActionsList()) {
     const id = source.getId();
     const confirm = (fill: (event: pb.HistoryEvent) => void) =>
       confirmations.push(confirmation(id, nowMs, fill));
     switch (source.getOrchestratoractiontypeCase()) {
       case Case.SCHEDULETASK: {
         const action = source.getScheduletask() as pb.ScheduleTaskAction;
+        fits(`The input of activity '${action.getName()}'`, action.getInput());
         activities.push({ taskId: id, action });
         confirm((event) => event.setTaskscheduled(taskScheduled(action)));
         break;
@@ -59,12 +63,14 @@ export function planTurn(actions: readonly pb.OrchestratorAction[], nowMs: numbe
       }
       case Case.CREATESUBORCHESTRATION: {
         const action = source.getCreatesuborchestration() as pb.CreateSubOrchestrationAction;
+        fits(`The input of sub-orchestration '${action.getName()}'`, action.getInput());
         children.push({ taskId: id, action });
         confirm((event) => event.setSuborchestrationinstancecreated(childCreated(action)));
         break;
       }
       case Case.SENDEVENT: {
         const action = source.getSendevent() as pb.SendEventAction;
+        fits(`The data of event '${action.getName()}'`, action.getData());
         sends.push(action);
         confirm((event) => event.setEventsent(eventSent(action)));
         break;
@@ -74,6 +80,7 @@ export function planTurn(actions: readonly pb.OrchestratorAction[], nowMs: numbe
         break;
       case Case.COMPLETEORCHESTRATION: {
         const action = source.getCompleteorchestration() as pb.CompleteOrchestrationAction;
+        fits("The output", action.getResult());
         end =
           action.getOrchestrationstatus() === CONTINUED_AS_NEW
             ? { kind: "continues", action }
@@ -81,19 +88,33 @@ export function planTurn(actions: readonly pb.OrchestratorAction[], nowMs: numbe
         break;
       }
       default:
-        throw new UnsupportedActionError(source);
+        throw unsupported(source);
     }
   }
   return { confirmations, activities, timers, children, sends, terminations, end };
 }
 
-/** The orchestrator asked for something this scheduler does not do. It would ask again for ever. */
-export class UnsupportedActionError extends Error {
-  override readonly name = "UnsupportedActionError";
-  constructor(action: pb.OrchestratorAction) {
-    const kind = action.hasSendentitymessage() ? "entities" : "this kind of action";
-    super(`The embedded scheduler does not support ${kind}. Use a Durable Task Scheduler for it.`);
+/** The orchestrator asked for what cannot be done. It would ask again for ever, so it fails instead. */
+export class UnacceptableTurnError extends Error {
+  override readonly name = "UnacceptableTurnError";
+  readonly errorType: string;
+  constructor(errorType: string, message: string) {
+    super(message);
+    this.errorType = errorType;
   }
+}
+
+function unsupported(action: pb.OrchestratorAction): UnacceptableTurnError {
+  const kind = action.hasSendentitymessage() ? "entities" : "this kind of action";
+  return new UnacceptableTurnError(
+    "NotSupported",
+    `The embedded scheduler does not support ${kind}. Use a Durable Task Scheduler for it.`,
+  );
+}
+
+function fits(what: string, payload: { getValue(): string } | undefined): void {
+  const problem = payloadProblem(what, payload?.getValue());
+  if (problem) throw new UnacceptableTurnError("PayloadTooLarge", problem);
 }
 
 /** Whether the turn leaves the instance suspended; `undefined`: as it was. */

@@ -2,8 +2,9 @@
 import { invalid } from "./errors.ts";
 
 /** @see https://learn.microsoft.com/azure/azure-functions/durable/durable-task-scheduler/durable-task-scheduler */
-export const MAX_PAYLOAD_BYTES = 1024 * 1024;
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_ID_LENGTH = 100;
+const MAX_BATCH = 500;
 
 /** Printable ASCII, at most 100 characters, not beginning with "@", which names entities. */
 export function checkInstanceId(id: string): string {
@@ -21,17 +22,26 @@ export function checkName(what: string, name: string): string {
   return name;
 }
 
-export function checkPayload(what: string, payload: string | undefined): string | undefined {
-  if (isTooLarge(payload)) {
-    throw invalid(
-      `${what} is ${Buffer.byteLength(payload ?? "")} bytes; the limit is ${MAX_PAYLOAD_BYTES} (1 MB).`,
-    );
+/** The ids of a batch call. */
+export function checkBatch(batch: { getInstanceidsList(): string[] } | undefined): string[] {
+  const ids = batch?.getInstanceidsList() ?? [];
+  if (ids.length > MAX_BATCH) {
+    throw invalid(`A batch holds at most ${MAX_BATCH} instance ids, got ${ids.length}.`);
   }
+  return ids;
+}
+
+export function checkPayload(what: string, payload: string | undefined): string | undefined {
+  const problem = payloadProblem(what, payload);
+  if (problem) throw invalid(problem);
   return payload;
 }
 
-export function isTooLarge(payload: string | undefined): boolean {
+/** Says what is wrong with a payload that is too large. */
+export function payloadProblem(what: string, payload: string | undefined): string | undefined {
   // A UTF-16 unit is at least one byte and at most three, so most payloads need no counting.
-  if (!payload || payload.length * 3 <= MAX_PAYLOAD_BYTES) return false;
-  return Buffer.byteLength(payload) > MAX_PAYLOAD_BYTES;
+  if (!payload || payload.length * 3 <= MAX_PAYLOAD_BYTES) return undefined;
+  const bytes = Buffer.byteLength(payload);
+  if (bytes <= MAX_PAYLOAD_BYTES) return undefined;
+  return `${what} has ${bytes} bytes; the limit is ${MAX_PAYLOAD_BYTES} (1 MB).`;
 }

@@ -68,9 +68,13 @@ export class WorkQueue {
   #leaseNumber = 0;
   #pumping = false;
   #expiry: NodeJS.Timeout | undefined;
+  readonly #pings: NodeJS.Timeout;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    this.#pings = setInterval(() => {
+      for (const stream of this.#streams) stream.ping();
+    }, PING_MS).unref();
   }
 
   add(item: WorkItem): void {
@@ -124,8 +128,15 @@ export class WorkQueue {
     this.add(lease.item);
   }
 
+  /** Like `giveBack`, after a pause: for a worker that would only refuse it again at once. */
+  giveBackLater(lease: Lease): void {
+    this.#end(lease); // its turn stays leased meanwhile, so that no other begins (Q3)
+    setTimeout(() => this.giveBack(lease), GIVE_BACK_PAUSE_MS).unref();
+  }
+
   close(): void {
     clearTimeout(this.#expiry);
+    clearInterval(this.#pings);
     for (const stream of this.#streams) stream.end();
     this.#streams.clear();
   }
@@ -206,6 +217,11 @@ export class WorkQueue {
     }, delay).unref();
   }
 }
+
+/** Workers take a stream that is silent for two minutes to be dead. */
+const PING_MS = 30_000;
+/** Pause before an item that was refused, or whose result could not be stored, is given out again. */
+const GIVE_BACK_PAUSE_MS = 1000;
 
 /** Leases are checked at least this often while there are any. */
 const MAX_EXPIRY_CHECK_MS = 10_000;

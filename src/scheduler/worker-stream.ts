@@ -1,5 +1,5 @@
 /** One worker's GetWorkItems call: what it accepts, how much it holds, and whether it keeps up. */
-import type { pb } from "./proto.ts";
+import { pb } from "./proto.ts";
 import { withCompletionToken } from "./wire.ts";
 import type { WorkItem, WorkKind } from "./work-queue.ts";
 
@@ -11,6 +11,8 @@ export interface WorkItemSink {
 
 /** Items of one kind that a stream may hold when the worker names no limit. */
 const DEFAULT_IN_FLIGHT = 100;
+
+const PING = ping();
 
 export class WorkerStream {
   readonly hub: number;
@@ -45,6 +47,10 @@ export class WorkerStream {
     if (!this.#sink.write(withCompletionToken(workItem, token))) this.#choked = true;
   }
 
+  ping(): void {
+    if (!this.#choked) this.#choked = !this.#sink.write(PING);
+  }
+
   drained(): void {
     this.#choked = false;
   }
@@ -52,6 +58,12 @@ export class WorkerStream {
   end(): void {
     this.#sink.end();
   }
+}
+
+function ping(): Buffer {
+  const item = new pb.WorkItem();
+  item.setHealthping(new pb.HealthPing());
+  return Buffer.from(item.serializeBinary());
 }
 
 /** A name with no versions accepts every version; `""` among them accepts "no version". */

@@ -1,0 +1,87 @@
+/** The calls about many instances: listing and purging. */
+import type { Engine } from "./engine.ts";
+import { listCompleted, queryInstances } from "./instance-query.ts";
+import { orchestrationState } from "./orchestration-state.ts";
+import { boolValue, pb, stringValue, toMs } from "./proto.ts";
+import { purgeByFilter } from "./purge.ts";
+import type { Reads } from "./reads.ts";
+import type { CallContext } from "./rpc.ts";
+import type { Store } from "./store.ts";
+import { checkBatch } from "./validation.ts";
+
+const DEFAULT_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 1000;
+
+export function queryMethods(engine: Engine, reads: Reads, store: Store) {
+  return {
+    queryInstances: async (request: pb.QueryInstancesRequest, { hub }: CallContext) => {
+      const query = request.getQuery() ?? new pb.InstanceQuery();
+      const filter = {
+        hub,
+        statuses: query.getRuntimestatusList(),
+        createdFromMs: toMs(query.getCreatedtimefrom()),
+        createdToMs: toMs(query.getCreatedtimeto()),
+        idPrefix: query.getInstanceidprefix()?.getValue(),
+      };
+      const token = query.getContinuationtoken()?.getValue();
+      const page = await reads.read(({ instances }) =>
+        queryInstances(instances, filter, token, pageSize(query.getMaxinstancecount())),
+      );
+      const full = query.getFetchinputsandoutputs();
+      const response = new pb.QueryInstancesResponse();
+      response.setOrchestrationstateList(
+        page.items.map((instance) => orchestrationState(instance, reads.payloads(instance), full)),
+      );
+      response.setContinuationtoken(stringValue(page.token));
+      return response;
+    },
+
+    listInstanceIds: async (request: pb.ListInstanceIdsRequest, { hub }: CallContext) => {
+      const filter = {
+        hub,
+        statuses: request.getRuntimestatusList(),
+        completedFromMs: toMs(request.getCompletedtimefrom()),
+        completedToMs: toMs(request.getCompletedtimeto()),
+      };
+      const token = request.getLastinstancekey()?.getValue();
+      const page = await reads.read(({ instances }) =>
+        listCompleted(instances, filter, token, pageSize(request.getPagesize())),
+      );
+      const response = new pb.ListInstanceIdsResponse();
+      response.setInstanceidsList(page.items.map(({ instanceId }) => instanceId));
+      response.setLastinstancekey(stringValue(page.token));
+      return response;
+    },
+
+    purgeInstances: async (request: pb.PurgeInstancesRequest, { hub }: CallContext) => {
+      const recursive = request.getRecursive();
+      const response = new pb.PurgeInstancesResponse();
+      const filter = request.getPurgeinstancefilter();
+      if (filter) {
+        const criteria = {
+          hub,
+          statuses: filter.getRuntimestatusList(),
+          createdFromMs: toMs(filter.getCreatedtimefrom()),
+          createdToMs: toMs(filter.getCreatedtimeto()),
+          timeoutMs: filter.hasTimeout()
+            ? (filter.getTimeout()?.getSeconds() ?? 0) * 1000
+            : undefined,
+        };
+        const { purged, complete } = await purgeByFilter(store, engine, criteria, recursive);
+        response.setDeletedinstancecount(purged);
+        response.setIscomplete(boolValue(complete));
+        return response;
+      }
+      const ids = request.hasInstancebatch()
+        ? checkBatch(request.getInstancebatch())
+        : [request.getInstanceid()];
+      response.setDeletedinstancecount(await engine.purge(hub, ids, recursive));
+      response.setIscomplete(boolValue(true));
+      return response;
+    },
+  };
+}
+
+function pageSize(asked: number): number {
+  return Math.min(asked > 0 ? asked : DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
+}

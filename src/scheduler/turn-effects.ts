@@ -1,0 +1,108 @@
+/** Carries out what an orchestrator decided: activities, timers, children, events to others. */
+import type { After } from "./group-commit.ts";
+import { childFailed, eventRaised, failureDetails } from "./history-events.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { pb, stringValue } from "./proto.ts";
+import { isTerminal } from "./status.ts";
+import type { Store } from "./store.ts";
+import type { Instance } from "./store-instances.ts";
+import { setTags, tagsOf } from "./tags.ts";
+import type { TurnPlan } from "./turn-plan.ts";
+import type { WorkQueue } from "./work-queue.ts";
+
+/** What an activity is made of; an action to schedule it and the event that it was scheduled both have it. */
+export type ActivityCall = Pick<
+  pb.ScheduleTaskAction,
+  "getName" | "getVersion" | "getInput" | "getParenttracecontext" | "getTagsMap"
+>;
+
+export class TurnEffects {
+  readonly #store: Store;
+  readonly #queue: WorkQueue;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(store: Store, queue: WorkQueue, lifecycle: Lifecycle) {
+    this.#store = store;
+    this.#queue = queue;
+    this.#lifecycle = lifecycle;
+  }
+
+  carryOut(after: After, instance: Instance, plan: TurnPlan): void {
+    for (const { taskId, action } of plan.activities) {
+      this.scheduleActivity(after, instance, taskId, action);
+    }
+    // A timer can only wake the execution that set it, so one that ends has no use for it.
+    if (plan.end.kind === "waits") {
+      for (const { timerId, dueMs } of plan.timers) {
+        this.#lifecycle.addTimer(after, instance, dueMs, timerId);
+      }
+    }
+    for (const { taskId, action } of plan.children) {
+      this.#createChild(after, instance, taskId, action);
+    }
+    for (const action of plan.sends) this.#sendEvent(after, instance, action);
+    for (const action of plan.terminations) {
+      const target = this.#store.instances.byId(instance.hub, action.getInstanceid());
+      const reason = action.getReason()?.getValue();
+      if (target) this.#lifecycle.terminate(after, target, reason, action.getRecurse());
+    }
+  }
+
+  scheduleActivity(after: After, instance: Instance, taskId: number, call: ActivityCall): void {
+    const owner = new pb.OrchestrationInstance();
+    owner.setInstanceid(instance.instanceId);
+    owner.setExecutionid(stringValue(instance.executionId));
+    const request = new pb.ActivityRequest();
+    request.setName(call.getName());
+    request.setVersion(call.getVersion());
+    request.setInput(call.getInput());
+    request.setOrchestrationinstance(owner);
+    request.setTaskid(taskId);
+    request.setParenttracecontext(call.getParenttracecontext());
+    setTags(request, tagsOf(call));
+    const { hub, key: instanceKey, generation } = instance;
+    const id = this.#store.nextId();
+    const name = call.getName();
+    const version = call.getVersion()?.getValue();
+    const activity = { instanceKey, id, hub, generation, taskId, name, version };
+    this.#store.addActivity({ ...activity, request: request.serializeBinary() });
+    after(() => this.#queue.add({ kind: "activity", hub, instanceKey, id, name, version }));
+  }
+
+  /** An event for an instance that does not exist, or has ended, is dropped. */
+  #sendEvent(after: After, sender: Instance, action: pb.SendEventAction): void {
+    const id = action.getInstance()?.getInstanceid() ?? "";
+    const target = this.#store.instances.byId(sender.hub, id);
+    const message = eventRaised(Date.now(), action.getName(), action.getData()?.getValue());
+    if (target) this.#lifecycle.deliver(after, target, message);
+  }
+
+  /** A child takes the place of an instance that has ended; one that lives makes the call fail. */
+  #createChild(
+    after: After,
+    parent: Instance,
+    taskId: number,
+    action: pb.CreateSubOrchestrationAction,
+  ): void {
+    const instanceId = action.getInstanceid();
+    const existing = this.#store.instances.byId(parent.hub, instanceId);
+    if (existing && !isTerminal(existing.status)) {
+      const reason = `An orchestration instance with the id '${instanceId}' already exists and has not ended.`;
+      const failure = failureDetails("OrchestrationAlreadyExists", reason);
+      this.#lifecycle.deliver(after, parent, childFailed(Date.now(), taskId, failure));
+      return;
+    }
+    if (existing) this.#lifecycle.purge(after, existing);
+    const child = {
+      hub: parent.hub,
+      instanceId,
+      name: action.getName(),
+      version: action.getVersion()?.getValue(),
+      input: action.getInput()?.getValue(),
+      tags: tagsOf(action),
+      traceContext: action.getParenttracecontext(),
+      parent: { ...parent, taskId },
+    };
+    this.#lifecycle.create(after, child, existing?.updatedMs);
+  }
+}
