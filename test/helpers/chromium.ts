@@ -13,6 +13,8 @@ import { beforeAll, onTestFinished } from "vitest";
 
 const COMMANDS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const INSTALL_TIMEOUT_MS = 600_000;
+/** Below a test's own deadline, because a wait that gives up says what it waited for. */
+const WAIT_TIMEOUT_MS = 20_000;
 
 /** Off: what Chromium asks of its maker's servers, which a test must neither wait for nor need. */
 const ARGUMENTS = [
@@ -47,6 +49,7 @@ export function useChromium(): () => Promise<TestPage> {
     const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
     onTestFinished(() => browser.close());
     const context = await browser.newContext();
+    context.setDefaultTimeout(WAIT_TIMEOUT_MS);
     const page = await context.newPage();
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(String(error)));
