@@ -199,6 +199,10 @@ export class WorkQueue {
       expiresMs: Date.now() + (item.kind === "turn" ? turnLeaseMs : activityLeaseMs),
     };
     this.#leases.set(lease.token, lease);
+    // To the end of the line: among equally busy streams the next item goes to another, so one that
+    // was refused does not return to who refused it.
+    this.#streams.delete(stream);
+    this.#streams.add(stream);
     if (item.kind === "turn") this.#turns.set(item.instanceKey, "leased");
     stream.inFlight[item.kind] += 1;
     stream.send(work.bytes, lease.token);
