@@ -20,7 +20,7 @@ function listenUntilItGivesUp(url: string): Promise<SeenEvent[]> {
     const source = new EventSource(url);
     for (const type of ["snapshot", "update", "heartbeat", "problem", "bye"]) {
       source.addEventListener(type, (event) => {
-        const { lastEventId, data } = event as MessageEvent<string>;
+        const { lastEventId, data } = event as MessageEvent;
         seen.push({ type, id: lastEventId, data: JSON.parse(data) });
       });
     }
