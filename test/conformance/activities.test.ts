@@ -79,9 +79,9 @@ const hub = useTaskHub((worker) => {
       const retry = new RetryPolicy({
         maxNumberOfAttempts: 2,
         firstRetryIntervalInMilliseconds: 20,
-        return undefined;
-  });
+      });
       yield ctx.callActivity("fail-twice", ctx.instanceId, { retry });
+      return undefined;
     },
   );
   worker.addNamedOrchestrator("retry-handler", async function* (ctx: OrchestrationContext): Steps {
