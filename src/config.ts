@@ -1,5 +1,5 @@
 import { parseConnectionString } from "./dts/connection-string.ts";
-import { type SchedulerTarget, targetFromEndpoint } from "./dts/target.ts";
+import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/target.ts";
 
 /** Every setting of the process, read once from the environment. Times in milliseconds. */
 export interface Config {
@@ -66,21 +66,26 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     return fallback;
   };
 
+  const parsed = <T>(name: string, parse: () => T, fallback: T): T => {
+    try {
+      return parse();
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+      return fallback;
+    }
+  };
+
   const target = (): SchedulerTarget => {
     const connectionString = env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING;
     const clientId = env.AZURE_MANAGED_IDENTITY_CLIENT_ID || undefined;
-    const variable = connectionString ? "DURABLE_TASK_SCHEDULER_CONNECTION_STRING" : "ENDPOINT";
-    try {
-      if (connectionString) return parseConnectionString(connectionString, clientId);
-      return targetFromEndpoint(
-        env.ENDPOINT || DEFAULT_ENDPOINT,
-        env.TASKHUB || "default",
-        clientId,
-      );
-    } catch (error) {
-      problems.push(`${variable}: ${(error as Error).message}`);
-      return targetFromEndpoint(DEFAULT_ENDPOINT, "default", undefined);
+    const fallback = targetFromEndpoint(DEFAULT_ENDPOINT, "default", clientId);
+    if (connectionString) {
+      const parse = () => parseConnectionString(connectionString, clientId);
+      return parsed("DURABLE_TASK_SCHEDULER_CONNECTION_STRING", parse, fallback);
     }
+    const taskHub = parsed("TASKHUB", () => checkTaskHub(env.TASKHUB || "default"), "default");
+    const endpoint = env.ENDPOINT || DEFAULT_ENDPOINT;
+    return parsed("ENDPOINT", () => targetFromEndpoint(endpoint, taskHub, clientId), fallback);
   };
 
   const config: Config = {

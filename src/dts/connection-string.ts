@@ -1,4 +1,10 @@
-import { type Authentication, addressOf, parseEndpoint, type SchedulerTarget } from "./target.ts";
+import {
+  type Authentication,
+  addressOf,
+  checkTaskHub,
+  parseEndpoint,
+  type SchedulerTarget,
+} from "./target.ts";
 
 const REQUIRED = ["Authentication", "TaskHub", "Endpoint"] as const;
 
@@ -24,7 +30,7 @@ export function parseConnectionString(text: string, clientId: string | undefined
   }
   return {
     address: addressOf(parseEndpoint(values.get("endpoint") ?? "")),
-    taskHub: values.get("taskhub") ?? "",
+    taskHub: checkTaskHub(values.get("taskhub") ?? ""),
     authentication: authenticationOf(values, clientId),
   };
 }

@@ -45,7 +45,16 @@ export function targetFromEndpoint(
   return { address: addressOf(url), taskHub, authentication };
 }
 
-/** Reads an endpoint with or without a scheme. @throws Error saying what an endpoint looks like */
+/** What a gRPC header can carry; whether there is such a task hub, only the scheduler knows. */
+const TASK_HUB = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+
+/** Returns `taskHub`. @throws Error saying what a name looks like */
+export function checkTaskHub(taskHub: string): string {
+  if (TASK_HUB.test(taskHub)) return taskHub;
+  throw new Error("a task hub's name is made of printable ASCII characters");
+}
+
+/** Reads an endpoint with or without a scheme. @throws Error that does not quote it */
 export function parseEndpoint(endpoint: string): URL {
   const text = endpoint.trim();
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
@@ -54,7 +63,7 @@ export function parseEndpoint(endpoint: string): URL {
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (!url?.hostname || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new Error(
-      `an endpoint is http://host:port or https://host, such as http://localhost:8080, got "${endpoint}"`,
+      "an endpoint is http://host:port or https://host, such as http://localhost:8080",
     );
   }
   return url;
