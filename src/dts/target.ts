@@ -54,12 +54,14 @@ export function checkTaskHub(taskHub: string): string {
   throw new Error("a task hub's name is made of printable ASCII characters");
 }
 
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?=[:/]|$)/i;
+
 /** Reads an endpoint with or without a scheme. @throws Error that does not quote it */
 export function parseEndpoint(endpoint: string): URL {
   const text = endpoint.trim();
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
     ? text
-    : `${/^(localhost|127\.|\[::1\])/i.test(text) ? "http" : "https"}://${text}`;
+    : `${LOOPBACK.test(text) ? "http" : "https"}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (!url?.hostname || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new Error(
