@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { cursorOf, isBefore, isSameState, parseCursor } from "../../src/streaming/cursor.ts";
+import { instance } from "../helpers/scripted-scheduler.ts";
+
+test("C1: the same stored state gives the same cursor, and only it does", () => {
+  const base = instance({ customStatus: '{"percent":10}' });
+  expect(cursorOf({ ...base }).text).toBe(cursorOf(base).text);
+  expect(cursorOf(base).text).toMatch(/^1\.[0-9a-z]{9}\.[0-9a-z]{9}\.[0-9a-z]{11}$/);
+  const different = [
+    { ...base, customStatus: '{"percent":11}' },
+    { ...base, status: "SUSPENDED" as const },
+    { ...base, output: "1" },
+    { ...base, failure: { type: "Error", message: "" } },
+    { ...base, customStatus: undefined, output: '{"percent":10}' },
+  ].map((other) => cursorOf(other).text);
+  expect(new Set([cursorOf(base).text, ...different]).size).toBe(6);
+});
+
+test("C1: a cursor survives its way through a client", () => {
+  const cursor = cursorOf(instance());
+  expect(parseCursor(cursor.text)).toEqual(cursor);
+});
+
+test("a cursor that no scheduler could have led to is treated as none", () => {
+  const { text } = cursorOf(instance());
+  const future = cursorOf(instance({ lastUpdatedAtMs: Date.now() + 3_600_000 })).text;
+  for (const made of [
+    "",
+    "7",
+    `2${text.slice(1)}`,
+    `${text} `,
+    `${text}.x`,
+    text.toUpperCase(),
+    future,
+  ]) {
+    expect(parseCursor(made), made).toBeUndefined();
+  }
+  expect(parseCursor(undefined)).toBeUndefined();
+});
+
+test("states are the same where created_at and content agree, whatever last_updated says", () => {
+  const one = instance();
+  const touched = cursorOf({ ...one, lastUpdatedAtMs: one.lastUpdatedAtMs + 5 });
+  expect(isSameState(cursorOf(one), touched)).toBe(true);
+  expect(isSameState(cursorOf(one), cursorOf({ ...one, createdAtMs: one.createdAtMs + 1 }))).toBe(
+    false,
+  );
+});
+
+test("C2: states are ordered by life, then by update, then by end", () => {
+  const one = instance();
+  const later = { ...one, lastUpdatedAtMs: one.lastUpdatedAtMs + 1 };
+  const reborn = {
+    ...one,
+    createdAtMs: one.createdAtMs + 1,
+    lastUpdatedAtMs: one.lastUpdatedAtMs - 9,
+  };
+  const ended = { ...one, status: "COMPLETED" as const };
+  const before = (a: typeof one, b: typeof one) => isBefore(cursorOf(a), cursorOf(b));
+  expect([before(one, later), before(later, one)]).toEqual([true, false]);
+  expect([before(later, reborn), before(reborn, later)]).toEqual([true, false]);
+  expect([before(one, ended), before(ended, one)]).toEqual([true, false]);
+  expect(before(one, { ...one, customStatus: "2" })).toBe(false);
+});
+
+test("a continue-as-new is no state of its own", () => {
+  const running = cursorOf(instance());
+  expect(isSameState(running, cursorOf(instance({ status: "CONTINUED_AS_NEW" })))).toBe(true);
+});

@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { cursorOf } from "../../src/streaming/cursor.ts";
+import { toOperation } from "../../src/streaming/operation.ts";
+import { instance } from "../helpers/scripted-scheduler.ts";
+
+const documentOf = (overrides: Parameters<typeof instance>[0]) =>
+  JSON.parse(toOperation(instance(overrides)).json);
+
+test("a document carries what the stored state has, and nothing else", () => {
+  expect(documentOf({})).toEqual({
+    operation_id: "op",
+    status: "RUNNING",
+    created_at: "2023-11-14T22:13:20.000Z",
+    last_updated: "2023-11-14T22:13:21.000Z",
+    cursor: cursorOf(instance()).text,
+  });
+});
+
+test("every stored status shows under the name of the contract", () => {
+  const shown = (
+    [
+      "PENDING",
+      "RUNNING",
+      "SUSPENDED",
+      "CONTINUED_AS_NEW",
+      "COMPLETED",
+      "FAILED",
+      "TERMINATED",
+      "CANCELED",
+    ] as const
+  ).map((status) => documentOf({ status }).status);
+  expect(shown).toEqual([
+    "PENDING",
+    "RUNNING",
+    "SUSPENDED",
+    "RUNNING",
+    "Completed",
+    "Failed",
+    "TERMINATED",
+    "CANCELED",
+  ]);
+});
+
+test("a result is parsed JSON, or the raw string where it is none", () => {
+  expect(documentOf({ status: "COMPLETED", output: '{"a":[1]}' }).result).toEqual({ a: [1] });
+  expect(documentOf({ status: "COMPLETED", output: "not json\r\n" }).result).toBe("not json\r\n");
+  expect(documentOf({ status: "TERMINATED", output: '"why"' }).result).toBe("why");
+  expect(documentOf({ status: "RUNNING", output: "1" })).not.toHaveProperty("result");
+});
+
+test("a failure is type and message, and never a stack", () => {
+  const failure = { type: "TypeError", message: "no" };
+  expect(documentOf({ status: "FAILED", failure }).error).toEqual(failure);
+});
+
+test("custom status is passed on to the digit", () => {
+  const { json } = toOperation(
+    instance({ customStatus: '{ "n": 12345678901234567890,\n"e": 1.0 }' }),
+  );
+  expect(json).toContain('"custom_status":{ "n": 12345678901234567890, "e": 1.0 }');
+  expect(json).not.toMatch(/[\r\n]/);
+});
+
+test("a PENDING after a RUNNING of the same life shows as RUNNING", () => {
+  const seen = cursorOf(instance());
+  const pending = instance({ status: "PENDING" });
+  expect(toOperation(pending, seen).status).toBe("RUNNING");
+  expect(toOperation(pending).status).toBe("PENDING");
+  expect(toOperation({ ...pending, createdAtMs: pending.createdAtMs + 1 }, seen).status).toBe(
+    "PENDING",
+  );
+});

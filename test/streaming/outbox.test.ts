@@ -1,0 +1,118 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { Outbox } from "../../src/streaming/outbox.ts";
+import { eventually, within } from "../helpers/deadline.ts";
+
+const FRAME = Buffer.alloc(300_000, "x");
+
+/** Two ends of one TCP connection; the far one does not read until it is told to. */
+async function socketPair(): Promise<{ near: Socket; far: Socket }> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const far = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  far.pause();
+  const [near] = await accepted;
+  near.on("error", () => undefined);
+  far.on("error", () => undefined);
+  onTestFinished(() => {
+    near.destroy();
+    far.destroy();
+    server.close();
+  });
+  return { near, far };
+}
+
+function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
+  const calls = { ready: 0, slow: 0 };
+  const outbox = new Outbox(near, {
+    maxBufferedBytes,
+    shared: false,
+    onReady: () => {
+      calls.ready += 1;
+    },
+    onSlow: () => {
+      calls.slow += 1;
+    },
+  });
+  return { outbox, calls };
+}
+
+/** Writes while it may, until the sockets' buffers are full. */
+async function fill(outbox: Outbox): Promise<number> {
+  let written = 0;
+  let quietTurns = 0;
+  while (quietTurns < 20) {
+    if (outbox.ready) {
+      outbox.write(FRAME);
+      written += FRAME.length;
+      quietTurns = 0;
+    } else quietTurns += 1;
+    await new Promise(setImmediate);
+  }
+  return written;
+}
+
+test("O2: who writes only while it is ready never holds more than one frame", async () => {
+  const { near } = await socketPair();
+  const { outbox, calls } = outboxOn(near);
+  await fill(outbox);
+  expect(outbox.unsentBytes).toBeLessThanOrEqual(FRAME.length + 16 * 1024);
+  expect(calls).toEqual({ ready: 0, slow: 0 });
+});
+
+test("O2: past the limit a client is too slow, once, and nothing more is held", async () => {
+  const { near } = await socketPair();
+  const { outbox, calls } = outboxOn(near);
+  await fill(outbox);
+  for (let count = 0; count < 10_000; count += 1) outbox.write(Buffer.alloc(1000));
+  expect(calls.slow).toBe(1);
+  expect(outbox.unsentBytes).toBeLessThanOrEqual(1_000_000 + 2 * FRAME.length);
+});
+
+test("all bytes arrive in order, and readiness is told when the client has caught up", async () => {
+  const { near, far } = await socketPair();
+  const { outbox, calls } = outboxOn(near);
+  const written = await fill(outbox);
+  outbox.write(Buffer.from("!"));
+  let received = 0;
+  let last = "";
+  far.on("data", (chunk) => {
+    received += chunk.length;
+    last = chunk.toString("latin1").slice(-1);
+  });
+  far.resume();
+  await eventually("all bytes", () => received === written + 1);
+  expect(last).toBe("!");
+  await eventually("readiness", () => calls.ready === 1);
+});
+
+test("O2: a client that takes nothing for 10 s is too slow; one that takes a little is not", async () => {
+  const { near, far } = await socketPair();
+  const { outbox, calls } = outboxOn(near);
+  await fill(outbox);
+  const nowMs = Date.now();
+  outbox.check(nowMs);
+  outbox.check(nowMs + 9000);
+  far.resume();
+  await eventually("some bytes to leave", () => outbox.unsentBytes < FRAME.length / 2);
+  far.pause();
+  await fill(outbox);
+  outbox.check(nowMs + 12_000);
+  outbox.check(nowMs + 21_000);
+  expect(calls.slow).toBe(0);
+  outbox.check(nowMs + 23_000);
+  expect(calls.slow).toBe(1);
+});
+
+test("O3: after the end the last frame has left and the socket closes, also under a stalled client", async () => {
+  const { near } = await socketPair();
+  const { outbox } = outboxOn(near);
+  await fill(outbox);
+  const closed = once(near, "close");
+  outbox.end(Buffer.from("bye"));
+  outbox.write(FRAME);
+  await within("the socket to be destroyed", closed, 5000);
+});
