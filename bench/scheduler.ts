@@ -1,0 +1,168 @@
+/**
+ * How quick the embedded scheduler is, on a file with full durability, end to end: client, scheduler
+ * and worker are three processes that share the machine. Prints a table and one line of JSON.
+ */
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { NoOpLogger, TaskHubGrpcClient } from "@microsoft/durabletask-js";
+import { fillWithFinished } from "./scheduler-fill.ts";
+import { type BenchProcess, startProcess } from "./scheduler-process.ts";
+
+const ORCHESTRATIONS = 5000;
+const CONCURRENCY = 200;
+const WARM_UP = 500;
+const CHAIN_LENGTHS = [25, 50, 100, 200];
+const FAN_OUT = 1000;
+const WAITING = 5000;
+const IDLE_SECONDS = 5;
+const FINISHED = 1_000_000;
+const DEADLINE_SECONDS = 120;
+
+export async function run(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "bench-scheduler-"));
+  try {
+    const figures = {
+      ...(await manySmall(join(folder, "small.db"))),
+      ...(await largeAndIdle(join(folder, "large.db"))),
+      ...(await startUp(join(folder, "million.db"))),
+    };
+    console.table(figures);
+    console.log(
+      JSON.stringify({
+        bench: "scheduler",
+        cpus: cpus().length,
+        node: process.version,
+        ...figures,
+      }),
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+type Figures = Record<string, number>;
+type RunOne = (name: string, input: number) => Promise<number>;
+
+async function manySmall(database: string): Promise<Figures> {
+  const figures = await withWorker(database, async (scheduler, worker, runOne) => {
+    await many(WARM_UP, () => runOne("chain", 1));
+    return throughput(scheduler, worker, () => runOne("chain", 1));
+  });
+  const { size } = await stat(database); // closed by now, so the log is part of it
+  const bytes = Math.round(size / (ORCHESTRATIONS + WARM_UP));
+  return { ...figures, file_bytes_per_orchestration: bytes };
+}
+
+async function largeAndIdle(database: string): Promise<Figures> {
+  return withWorker(database, async (scheduler, _worker, runOne, client) => {
+    await runOne("chain", CHAIN_LENGTHS[0] ?? 1);
+    const figures: Figures = {};
+    for (const length of CHAIN_LENGTHS) {
+      const before = await scheduler.cpuMs();
+      const perActivity = (ms: number) => round(ms / length);
+      figures[`chain_of_${length}_ms_per_activity`] = perActivity(await runOne("chain", length));
+      figures[`chain_of_${length}_scheduler_cpu_ms_per_activity`] = perActivity(
+        (await scheduler.cpuMs()) - before,
+      );
+    }
+    figures[`fan_out_of_${FAN_OUT}_ms`] = round(await runOne("fan-out", FAN_OUT));
+    await many(WAITING, async () => {
+      await client.scheduleNewOrchestration("wait");
+      return 0;
+    });
+    figures[`idle_cpu_percent_with_${WAITING}_waiting`] = await idleCpu(scheduler);
+    return figures;
+  });
+}
+
+async function withWorker(
+  database: string,
+  measure: (
+    scheduler: BenchProcess,
+    worker: BenchProcess,
+    runOne: RunOne,
+    client: TaskHubGrpcClient,
+  ) => Promise<Figures>,
+): Promise<Figures> {
+  const scheduler = await startProcess("scheduler", database);
+  const worker = await startProcess("worker", scheduler.address);
+  const client = new TaskHubGrpcClient({
+    hostAddress: scheduler.address,
+    logger: new NoOpLogger(),
+  });
+  const runOne: RunOne = async (name, input) => {
+    const started = performance.now();
+    const id = await client.scheduleNewOrchestration(name, input);
+    const state = await client.waitForOrchestrationCompletion(id, true, DEADLINE_SECONDS);
+    if (state?.serializedOutput !== String(input)) {
+      throw new Error(`${name} gave ${state?.serializedOutput}`);
+    }
+    return performance.now() - started;
+  };
+  try {
+    return await measure(scheduler, worker, runOne, client);
+  } finally {
+    await worker.stop();
+    await client.stop();
+    await scheduler.stop();
+  }
+}
+
+async function throughput(
+  scheduler: BenchProcess,
+  worker: BenchProcess,
+  runOne: () => Promise<number>,
+): Promise<Figures> {
+  const before = [await scheduler.cpuMs(), await worker.cpuMs()] as const;
+  const started = performance.now();
+  const latencies = (await many(ORCHESTRATIONS, runOne)).sort((a, b) => a - b);
+  const seconds = (performance.now() - started) / 1000;
+  const percentile = (p: number) => round(latencies[Math.floor(latencies.length * p)] ?? 0);
+  return {
+    orchestrations_per_second: round(ORCHESTRATIONS / seconds),
+    latency_p50_ms: percentile(0.5),
+    latency_p95_ms: percentile(0.95),
+    latency_p99_ms: percentile(0.99),
+    scheduler_cpu_ms_per_orchestration: round(
+      ((await scheduler.cpuMs()) - before[0]) / ORCHESTRATIONS,
+    ),
+    worker_cpu_ms_per_orchestration: round(((await worker.cpuMs()) - before[1]) / ORCHESTRATIONS),
+  };
+}
+
+/** Runs `count` of them, no more than CONCURRENCY at once. */
+async function many(count: number, runOne: () => Promise<number>): Promise<number[]> {
+  const results: number[] = [];
+  let left = count;
+  const lane = async () => {
+    while (left > 0) {
+      left -= 1;
+      results.push(await runOne());
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
+  return results;
+}
+
+async function idleCpu(scheduler: BenchProcess): Promise<number> {
+  await pause(2000); // what the load left behind: garbage, the log's checkpoint
+  const before = await scheduler.cpuMs();
+  await pause(IDLE_SECONDS * 1000);
+  return round((((await scheduler.cpuMs()) - before) / (IDLE_SECONDS * 1000)) * 100);
+}
+
+async function startUp(database: string): Promise<Figures> {
+  fillWithFinished(database, FINISHED);
+  const started = performance.now();
+  const scheduler = await startProcess("scheduler", database);
+  const startUpMs = performance.now() - started;
+  await scheduler.stop();
+  return {
+    [`start_up_with_${FINISHED}_finished_ms`]: round(startUpMs),
+    million_file_megabytes: Math.round((await stat(database)).size / 1e6),
+  };
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const round = (n: number) => Math.round(n * 100) / 100;
