@@ -7,6 +7,7 @@ import { SUBPROTOCOL } from "../streaming/ws-protocol.ts";
 import { watchAllowedMethods } from "./allowed-methods.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { acceptJson } from "./json-body.ts";
 import { operationsRoutes } from "./operations.ts";
 import { installPage } from "./page.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
@@ -41,11 +42,7 @@ export async function buildApp({ scheduler, streams, logger }: Services): Promis
   }) as unknown as FastifyInstance;
 
   installProblemDetails(app);
-  app.addContentTypeParser(
-    /^application\/[\w.-]+\+json/,
-    { parseAs: "string" },
-    app.getDefaultJsonParser("error", "error"),
-  );
+  acceptJson(app);
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain());

@@ -1,0 +1,30 @@
+import type { FastifyInstance } from "fastify";
+import { ProblemError } from "../errors.ts";
+
+/** `application/json` and every type that says it is JSON, with or without parameters. */
+const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/;
+
+/**
+ * Accepts JSON bodies and no others. The bytes are decoded here, because Fastify's own parsers put a
+ * replacement character in place of what is not UTF-8, and nobody hears of it.
+ */
+export function acceptJson(app: FastifyInstance): void {
+  const parseText = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>(JSON_TYPE, { parseAs: "buffer" }, (request, body, done) => {
+    const text = decode(body);
+    if (text === undefined) {
+      done(new ProblemError("invalid-body", 400, "The body is not valid UTF-8."));
+      return;
+    }
+    void parseText(request, text, done);
+  });
+}
+
+function decode(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

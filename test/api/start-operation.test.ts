@@ -1,0 +1,199 @@
+import { expect, test } from "vitest";
+import { checkProblem, problemOf } from "./support/problem.ts";
+import { RawConnection, splitAnswer } from "./support/raw-connection.ts";
+import { useSharedStack } from "./support/shared-stack.ts";
+
+const stack = useSharedStack();
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const JSON_TYPE = "application/json";
+
+function start(body: RequestInit["body"], contentType: string | undefined = JSON_TYPE) {
+  return fetch(new URL("/api/start-operation", stack.url), {
+    method: "POST",
+    headers: contentType ? { "content-type": contentType } : {},
+    body: body ?? null,
+  });
+}
+
+/** The input that the scheduler stored for an operation. */
+async function storedInput(id: string): Promise<unknown> {
+  const state = await stack.client.getOrchestrationState(id, true);
+  expect(state?.name).toBe("async_http_api_orchestrator");
+  return JSON.parse(state?.serializedInput ?? "null");
+}
+
+test("answers 202 with the sample's two keys, the events' address, Location and Retry-After", async () => {
+  const response = await start('{"processing_time": 1}');
+  expect(response.status).toBe(202);
+  expect(response.headers.get("content-type")).toMatch(/^application\/json\b/);
+  const body = (await response.json()) as Record<string, string>;
+  expect(body.operation_id).toMatch(UUID);
+  expect(body).toEqual({
+    operation_id: body.operation_id,
+    status_url: `/api/operations/${body.operation_id}`,
+    events_url: `/api/operations/${body.operation_id}/events`,
+  });
+  expect(response.headers.get("location")).toBe(body.status_url);
+  expect(response.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+});
+
+test("stores the sample's input, and steps only where the client gave them", async () => {
+  for (const [sent, stored] of [
+    ["{}", { processing_time: 5 }],
+    ['{"processing_time": 0}', { processing_time: 0 }],
+    ['{"processing_time": 86400, "steps": 1000}', { processing_time: 86_400, steps: 1000 }],
+    ['{"processing_time": 3, "extra": {"a": [1]}}', { processing_time: 3 }],
+  ] as const) {
+    const { operation_id } = (await (await start(sent)).json()) as { operation_id: string };
+    expect(await storedInput(operation_id)).toEqual({ operation_id, ...stored });
+  }
+});
+
+test("accepts JSON under any name that it goes by", async () => {
+  for (const type of [
+    "application/json; charset=utf-8",
+    "application/json;charset=UTF-8",
+    "Application/JSON",
+    "application/vnd.api+json",
+    "application/vnd.api+json; charset=utf-8",
+    "application/problem+json",
+  ]) {
+    expect((await start('{"processing_time": 0}', type)).status, type).toBe(202);
+  }
+  expect((await start('\ufeff{"processing_time": 0}')).status, "byte order mark").toBe(202);
+});
+
+test("refuses what is no JSON object with 400", async () => {
+  for (const body of [
+    '"text"',
+    "[]",
+    '[{"processing_time": 1}]',
+    "null",
+    "NaN",
+    "1",
+    "true",
+    "",
+    " ",
+    "{",
+    '{"processing_time": 1',
+    '{"processing_time": NaN}',
+    '{"processing_time": 1}}',
+    "{'processing_time': 1}",
+    "processing_time=1",
+    '{"__proto__": {"processing_time": 1}}',
+    "\u0000",
+  ]) {
+    await problemOf(await start(body), 400, "invalid-body", body);
+  }
+});
+
+test("refuses a missing body with 400, with and without a content type", async () => {
+  await problemOf(await start(undefined), 400, "invalid-body");
+  await problemOf(await start(undefined, ""), 400, "invalid-body");
+});
+
+test("refuses a field that is no integer in range, and names it", async () => {
+  const long = "9".repeat(400);
+  for (const value of [
+    "-1",
+    "86401",
+    "18446744073709551616",
+    "1e400",
+    long,
+    "true",
+    "null",
+    "2.7",
+    '"3"',
+    "[]",
+    "{}",
+    '""',
+  ]) {
+    const body = `{"processing_time": ${value}}`;
+    const { detail } = await problemOf(await start(body), 400, "invalid-body", body);
+    expect(detail, body).toContain("processing_time");
+  }
+  for (const value of ["0", "1001", "-1", "1.5", '"5"', "false", "null"]) {
+    const body = `{"processing_time": 1, "steps": ${value}}`;
+    const { detail } = await problemOf(await start(body), 400, "invalid-body", body);
+    expect(detail, body).toContain("steps");
+  }
+});
+
+test("accepts a whole number however JSON spells it", async () => {
+  for (const value of ["1.0", "1e0", "0.1e1", "-0"]) {
+    expect((await start(`{"processing_time": ${value}}`)).status, value).toBe(202);
+  }
+});
+
+test("refuses every content type that is not JSON with 415", async () => {
+  for (const type of [
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "text/plain",
+    "text/json",
+    "application/xml",
+    "application/jsonp",
+    "application/json5",
+    "x",
+    "application/vnd.api+jsonx",
+  ]) {
+    await problemOf(await start("processing_time=1", type), 415, "unsupported-media-type", type);
+  }
+});
+
+test("refuses text that is not UTF-8 with 400, with a length and in chunks", async () => {
+  const bytes = Buffer.concat([
+    Buffer.from('{"processing_time": 1, "x": "'),
+    Buffer.from([0xff, 0xfe, 0xc0]),
+    Buffer.from('"}'),
+  ]);
+  await problemOf(await start(bytes), 400, "invalid-body", "with a length");
+  await problemOf(await startInChunks([bytes]), 400, "invalid-body", "in chunks");
+});
+
+test("puts together a character that two chunks share", async () => {
+  const bytes = Buffer.from('{"processing_time": 0, "x": "é"}');
+  const inside = bytes.indexOf(0xc3) + 1;
+  const response = await startInChunks([bytes.subarray(0, inside), bytes.subarray(inside)]);
+  expect(response.status).toBe(202);
+});
+
+test("refuses 100,000 nested arrays with 400, and serves on after as many in a field", async () => {
+  const nested = "[".repeat(100_000) + "]".repeat(100_000);
+  await problemOf(await start(nested), 400, "invalid-body");
+  await problemOf(await start("[".repeat(100_000)), 400, "invalid-body");
+  expect((await start(`{"processing_time": 0, "x": ${nested}}`)).status).toBe(202);
+});
+
+test("refuses a body of 5 MB with 413, announced or in chunks", async () => {
+  const body = Buffer.from(`{"x": "${"x".repeat(5_000_000)}"}`);
+  await problemOf(await start(body), 413, "body-too-large");
+  const connection = await RawConnection.open(stack.url);
+  connection.send(
+    "POST /api/start-operation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" +
+      "transfer-encoding: chunked\r\n\r\n",
+  );
+  const chunk = Buffer.alloc(65_536, "x");
+  for (let sent = 0; sent < 5_000_000; sent += chunk.length) {
+    connection.send("10000\r\n").send(chunk).send("\r\n");
+  }
+  const { head, body: answer } = splitAnswer(await connection.until(/\}$/));
+  expect(head).toMatch(/^HTTP\/1\.1 413 .*\r\n(.*\r\n)*content-type: application\/problem\+json/i);
+  checkProblem(answer, 413, "body-too-large");
+});
+
+test("accepts a body just below the limit", async () => {
+  const body = `{"processing_time": 0, "x": "${"x".repeat(1_000_000)}"}`;
+  expect((await start(body)).status).toBe(202);
+});
+
+function startInChunks(chunks: readonly Uint8Array[]): Promise<Response> {
+  const body = ReadableStream.from(chunks);
+  return fetch(new URL("/api/start-operation", stack.url), {
+    method: "POST",
+    headers: { "content-type": JSON_TYPE },
+    body,
+    duplex: "half",
+  } as RequestInit);
+}
