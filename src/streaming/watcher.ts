@@ -35,6 +35,7 @@ export class Watcher {
   readonly #claim: Claim;
   #operation: Operation | undefined;
   #asOfMs: number | undefined;
+  #safeThroughMs = 0;
   #problem: Problem | undefined;
   #notFound = 0;
   #dueAtMs = 0;
@@ -66,6 +67,14 @@ export class Watcher {
   /** Epoch milliseconds of the last read that succeeded. */
   get asOfMs(): number | undefined {
     return this.#asOfMs;
+  }
+
+  /**
+   * Every change that the scheduler dated before this, in epoch milliseconds, has been seen: it is
+   * the newest date that any read had brought when the last read of this operation was sent.
+   */
+  get safeThroughMs(): number {
+    return this.#safeThroughMs;
   }
 
   /** Milliseconds until the next read. */
@@ -105,7 +114,7 @@ export class Watcher {
   /** Reads at once, and tells the subscribers what was found. Never rejects. */
   readNow(): Promise<ReadOutcome> {
     clearTimeout(this.#readTimer);
-    const flight = this.#poller.read(this.id);
+    const flight = this.#poller.read(this.id, this.#operation?.cursor.createdAtMs);
     if (this.#read?.flight === flight) return this.#read.settled;
     const settled = flight.then((outcome) => {
       if (this.#read?.flight === flight) this.#read = undefined;
@@ -137,8 +146,10 @@ export class Watcher {
 
   #settle(outcome: ReadOutcome): void {
     if (this.#closed) return;
-    if (outcome.kind === "found") this.#found(outcome.instance);
-    else if (outcome.kind === "missing") this.#missing(outcome.startedAtMs);
+    if (outcome.kind === "found") {
+      this.#safeThroughMs = outcome.horizonMs;
+      this.#found(outcome.instance);
+    } else if (outcome.kind === "missing") this.#missing(outcome.startedAtMs);
     else this.#failed(outcome.error);
     if (!this.#read) this.#schedule();
   }

@@ -1,0 +1,52 @@
+import type { ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
+import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import type { ConnectionOptions } from "./connection.ts";
+import { SchedulerError } from "./scheduler-error.ts";
+
+/** The SDK's generated client: every RPC, with nothing hidden. */
+export type Stub = InstanceType<typeof grpcPb.TaskHubSidecarServiceClient>;
+
+type Unary<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  callback: (error: ServiceError | null, response: Response) => void,
+) => ClientUnaryCall;
+
+/** The SDK's generated stub on one channel. Nothing is connected before its first call. */
+export function createStub(options: ConnectionOptions): Stub {
+  return new grpcPb.TaskHubSidecarServiceClient(
+    options.hostAddress,
+    options.credentials,
+    options.options,
+  );
+}
+
+/**
+ * One unary call as a promise. Aborting `signal` cancels it on the server too.
+ * @throws SchedulerError
+ */
+export async function unary<Request, Response>(
+  rpc: string,
+  method: Unary<Request, Response>,
+  request: Request,
+  { metadataGenerator }: ConnectionOptions,
+  signal?: AbortSignal,
+): Promise<Response> {
+  try {
+    signal?.throwIfAborted();
+    const metadata = await metadataGenerator();
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const call = method(request, metadata, (error, response) =>
+      error ? reject(error) : resolve(response),
+    );
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  } catch (error) {
+    throw new SchedulerError(rpc, error);
+  }
+}
