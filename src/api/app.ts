@@ -5,6 +5,7 @@ import type { SchedulerClient } from "../dts/client.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { SUBPROTOCOL } from "../streaming/ws-protocol.ts";
 import { watchAllowedMethods } from "./allowed-methods.ts";
+import { closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
@@ -46,6 +47,7 @@ export async function buildApp({ scheduler, streams, logger }: Services): Promis
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain());
+  closeInTime(app);
   await app.register(websocket, {
     options: {
       maxPayload: MAX_WS_FRAME_BYTES,

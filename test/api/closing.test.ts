@@ -1,0 +1,121 @@
+import { Agent, request } from "node:http";
+import { expect, onTestFinished, test } from "vitest";
+import { eventually, within } from "../helpers/deadline.ts";
+import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
+import { startTestApi } from "../helpers/stack.ts";
+import { WsClient } from "../helpers/ws-client.ts";
+import { RawConnection } from "./support/raw-connection.ts";
+
+/** A process has 10 s in all for its end, and the API is only one part of it. */
+const CLOSED_WITHIN_MS = 5000;
+const AT_ONCE_MS = 1500;
+
+async function startApi() {
+  const store = new Map([["op", instance()]]);
+  const scheduler = await ScriptedScheduler.start(store);
+  const api = await startTestApi(scheduler.address);
+  return { api, scheduler, events: new URL("/api/operations/op/events", api.url) };
+}
+
+test("streams are told bye drain and end cleanly, and do not keep the API from closing", async () => {
+  const { api, events } = await startApi();
+  const sse = await SseClient.connect(events);
+  const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");
+  expect((await sse.next()).event).toBe("snapshot");
+  await ws.nextOf("snapshot");
+
+  await within("the API to close", api.stopApi(), AT_ONCE_MS);
+
+  expect(await sse.next()).toMatchObject({
+    event: "bye",
+    data: { reason: "drain", reconnect: true, retry_ms: expect.any(Number) },
+  });
+  expect(await sse.ended()).toBe("ended");
+  expect(await ws.nextOf("bye")).toMatchObject({ reason: "drain", reconnect: true });
+  expect((await ws.closed()).code).toBe(1012);
+});
+
+test("clients that no longer read do not keep the API from closing", async () => {
+  const { api, events } = await startApi();
+  const sse = await SseClient.connect(events);
+  const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");
+  sse.pause();
+  ws.socket.pause();
+  await within("the API to close", api.stopApi(), CLOSED_WITHIN_MS);
+});
+
+test("idle keep-alive connections do not keep the API from closing", async () => {
+  const { api } = await startApi();
+  const agent = new Agent({ keepAlive: true });
+  onTestFinished(() => agent.destroy());
+  await new Promise<void>((resolve) => {
+    const url = new URL("/healthz", api.url);
+    request(url, { agent }, (answer) => answer.resume().on("end", resolve)).end();
+  });
+  await within("the API to close", api.stopApi(), AT_ONCE_MS);
+});
+
+test("a connection on which nothing was ever sent is closed at once, as browsers open them ahead", async () => {
+  const { api } = await startApi();
+  const ahead = await RawConnection.open(api.url);
+  await fetch(new URL("/healthz", api.url));
+  await within("the API to close", api.stopApi(), AT_ONCE_MS);
+  expect(await ahead.untilClosed()).toBe("");
+});
+
+test.for([
+  ["headers", "GET /healthz HTTP/1.1\r\nhost: x\r\n"],
+  [
+    "body",
+    "POST /api/start-operation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" +
+      "content-length: 20\r\n\r\n{",
+  ],
+] as const)(
+  "a request whose %s never come to an end does not keep the API from closing",
+  async ([, bytes]) => {
+    const { api } = await startApi();
+    const slow = (await RawConnection.open(api.url)).send(bytes);
+    await fetch(new URL("/healthz", api.url));
+    await within("the API to close", api.stopApi(), CLOSED_WITHIN_MS);
+    await slow.untilClosed();
+  },
+);
+
+test("a request under way is still answered", async () => {
+  const { api, scheduler } = await startApi();
+  scheduler.store = undefined;
+  const answer = fetch(new URL("/api/operations/op", api.url));
+  const read = await scheduler.reads.take("the read of the request");
+  const closed = api.stopApi();
+  await refusesConnections(api.url);
+  read.answer(instance());
+  expect(await (await answer).json()).toMatchObject({ status: "RUNNING" });
+  await within("the API to close", closed, AT_ONCE_MS);
+});
+
+test("a stream asked for while the API closes is 200 with bye drain, so that EventSource comes back", async () => {
+  const { api } = await startApi();
+  const client = await RawConnection.open(api.url);
+  client.send("GET /api/operations/op/events HTTP/1.1\r\nhost: x\r\n");
+  await fetch(new URL("/healthz", api.url));
+  const closed = api.stopApi();
+  await refusesConnections(api.url);
+  client.send("\r\n");
+  const answer = await client.untilClosed();
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer).toContain("content-type: text/event-stream");
+  expect(answer).toMatch(/^retry: \d+$/m);
+  expect(answer).toMatch(/^event: bye\ndata: \{"type":"bye","reason":"drain","reconnect":true,/m);
+  await within("the API to close", closed, CLOSED_WITHIN_MS);
+});
+
+/** Until the server no longer listens, which is when it has begun to close. */
+async function refusesConnections(url: URL): Promise<void> {
+  await eventually("new connections to be refused", () =>
+    fetch(new URL("/healthz", url), { headers: { connection: "close" } }).then(
+      () => false,
+      () => true,
+    ),
+  );
+}
