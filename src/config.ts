@@ -27,6 +27,8 @@ export interface Config {
   readonly streamMaxAgeMs: number;
   /** Unsent bytes per client before it is cut off as too slow. Default 1 MiB. */
   readonly maxBufferedBytes: number;
+  /** Open streams at a time; beyond it, new ones are told to come back. Default 20,000. */
+  readonly maxConnections: number;
   /** A pino level. Default `info`. */
   readonly logLevel: LogLevel;
 }
@@ -101,6 +103,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     heartbeatMs: integer("HEARTBEAT_MS", 15_000, 10, 3_600_000),
     streamMaxAgeMs: integer("STREAM_MAX_AGE_MS", 210_000, 100, MAX_TIMER_MS),
     maxBufferedBytes: integer("MAX_BUFFERED_BYTES", 1_048_576, 1024, 1_073_741_824),
+    maxConnections: integer("MAX_CONNECTIONS", 20_000, 1, 1_000_000),
     logLevel: oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.pollMinMs > config.pollMaxMs) {

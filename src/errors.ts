@@ -81,6 +81,13 @@ export class OperationNotFoundError extends ProblemError {
   }
 }
 
+/** An operation that was watched is no longer there. */
+export class OperationGoneError extends ProblemError {
+  constructor(id: string) {
+    super("operation-gone", 404, `Operation ${id} was purged`, { operation_id: id });
+  }
+}
+
 /** No answer from the scheduler, for whatever reason; the cause is for the log. */
 export class SchedulerUnavailableError extends ProblemError {
   constructor(cause?: unknown, members: Record<string, unknown> = {}) {

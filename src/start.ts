@@ -27,7 +27,12 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const scheduler = createSchedulerClient(createConnection(config.target), logger);
   const metrics = createMetrics();
   const hub = new Hub(scheduler, config, metrics);
-  const streams = { hub, connections: new Connections(), options: config, metrics };
+  const streams = {
+    hub,
+    connections: new Connections(config.maxConnections),
+    options: config,
+    metrics,
+  };
   const app = await buildApp({ scheduler, streams, logger });
   const close = async () => {
     await app.close();

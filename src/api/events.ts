@@ -1,21 +1,53 @@
-import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import { ProblemError } from "../errors.ts";
 import { parseCursor } from "../streaming/cursor.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
+import type { Opened, SseClient } from "../streaming/sse-opening.ts";
 import { openOperationStream } from "../streaming/sse-operation.ts";
+import { MAX_OPERATIONS, openOperationsStream } from "../streaming/sse-operations.ts";
+import { turnAway } from "../streaming/sse-turn-away.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
+import { operationIdsOf } from "./query.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
+  const answer = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    open: (client: SseClient, after: string | undefined) => Promise<Opened>,
+  ): Promise<FastifyReply> => {
+    const { socket, httpVersionMinor } = request.raw;
+    const client = { socket, chunked: httpVersionMinor > 0 };
+    if (socket.destroyed) return reply.hijack();
+    if (context.connections.full) turnAway(client, context);
+    else if ((await open(client, lastEventId(request))) === "nothing-left") {
+      return reply.code(204).send();
+    }
+    return reply.hijack();
+  };
+
   app.get("/api/operations/:id/events", { exposeHeadRoute: false }, async (request, reply) => {
     const id = checkOperationId((request.params as { id: string }).id);
-    const { socket, httpVersionMinor } = request.raw;
-    if (socket.destroyed) return reply.hijack();
-    const after = parseCursor(lastEventId(request));
-    const opening = await openOperationStream(context, socket, httpVersionMinor > 0, id, after);
-    if (opening === "nothing-left") return reply.code(204).send();
-    return reply.hijack();
+    return answer(request, reply, (client, after) =>
+      openOperationStream(context, client, id, parseCursor(after)),
+    );
+  });
+
+  app.get("/api/events", { exposeHeadRoute: false }, async (request, reply) => {
+    const ids = [...new Set(operationIdsOf(request.query))];
+    if (ids.length > MAX_OPERATIONS) throw new TooManyOperationsError();
+    return answer(request, reply, (client, after) =>
+      openOperationsStream(context, client, ids, after),
+    );
   });
 };
+
+class TooManyOperationsError extends ProblemError {
+  constructor() {
+    const detail = `One stream carries at most ${MAX_OPERATIONS} operations. Open another one for more.`;
+    super("invalid-query", 400, detail);
+  }
+}
 
 /** Where a client stopped: an EventSource says so in a header, which wins over the query. */
 function lastEventId(request: FastifyRequest): string | undefined {

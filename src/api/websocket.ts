@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from "fastify";
 import { ProblemError } from "../errors.ts";
-import { checkOperationId } from "../streaming/operation-id.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { WsConnection } from "../streaming/ws-connection.ts";
 import { sendProblem } from "./problem-details.ts";
+import { operationIdsOf } from "./query.ts";
 
 /** The WebSocket endpoint. What is said on it is in `streaming/ws-protocol.ts`. */
 export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
@@ -12,7 +12,7 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
     url: "/api/ws",
     exposeHeadRoute: false,
     preValidation: async (request) => {
-      operationIds(request.query);
+      operationIdsOf(request.query);
     },
     handler: (_request, reply) => {
       const detail =
@@ -22,15 +22,8 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
     },
     wsHandler: (socket, request) => {
       const connection = new WsConnection(socket, request.raw.socket, context);
-      if (context.connections.draining) connection.bye("drain");
-      else connection.subscribeAll(operationIds(request.query));
+      if (context.connections.full) connection.bye("drain");
+      else connection.subscribeAll(operationIdsOf(request.query));
     },
   });
 };
-
-/** The operations to subscribe to at once. @throws InvalidOperationIdError */
-function operationIds(query: unknown): string[] {
-  const { operation_id: ids } = query as { operation_id?: string | string[] };
-  if (ids === undefined) return [];
-  return (Array.isArray(ids) ? ids : [ids]).map(checkOperationId);
-}

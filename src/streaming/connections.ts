@@ -16,12 +16,23 @@ export class Connections {
   readonly #open = new Set<Connection>();
   #timer: NodeJS.Timeout | undefined;
   #draining = false;
+  readonly #maxConnections: number;
+
+  /** @param maxConnections streams of all transports; beyond it, new ones are sent elsewhere */
+  constructor(maxConnections: number) {
+    this.#maxConnections = maxConnections;
+  }
 
   get size(): number {
     return this.#open.size;
   }
 
   /** Whether new streams are to be sent elsewhere. */
+  get full(): boolean {
+    return this.#draining || this.#open.size >= this.#maxConnections;
+  }
+
+  /** Whether this process is about to end. */
   get draining(): boolean {
     return this.#draining;
   }

@@ -67,6 +67,19 @@ export function parseCursor(text: string | undefined, nowMs = Date.now()): Curso
   return { text, createdAtMs, lastUpdatedAtMs, status, state };
 }
 
+/** What a subscriber that comes back is known to have. */
+export interface ResumePoint {
+  /** Where exactly it stands, if that is known: nothing from before is sent. */
+  readonly position?: Cursor;
+  /** Whether it has been sent this state. */
+  covers(operation: { readonly id: string; readonly cursor: Cursor }): boolean;
+}
+
+/** The resume point of one operation's own cursor. */
+export function cursorResume(position: Cursor): ResumePoint {
+  return { position, covers: ({ cursor }) => isSameState(cursor, position) };
+}
+
 /** Whether a viewer of the one sees the other: a `last_updated` alone that moved is no difference. */
 export function isSameState(a: Cursor, b: Cursor): boolean {
   return a.createdAtMs === b.createdAtMs && a.state === b.state;

@@ -1,5 +1,5 @@
 import { OperationNotFoundError, SchedulerUnavailableError } from "../errors.ts";
-import type { Cursor } from "./cursor.ts";
+import type { ResumePoint } from "./cursor.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Operation, toOperation } from "./operation.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
@@ -13,6 +13,14 @@ export interface HubOptions {
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
   readonly pollReadsPerSecond: number;
+}
+
+/** How up to date a stream is. */
+export interface Freshness {
+  /** Epoch milliseconds of the last read that succeeded. */
+  readonly asOfMs: number | undefined;
+  /** Milliseconds until the next read. */
+  readonly nextReadMs: number;
 }
 
 /** How long an operation is read on after its last subscriber left, for one that reconnects. */
@@ -45,10 +53,10 @@ export class Hub {
   /**
    * Tells `subscriber` where operation `id` stands and, from then on, of each transition, until the
    * end. Nothing is said before this call has returned.
-   * @param after the cursor of what the subscriber has already
+   * @param resume what the subscriber has already
    */
-  subscribe(id: string, subscriber: Subscriber, after: Cursor | undefined): Subscription {
-    const subscription = new Subscription(id, subscriber, this.#observer, after);
+  subscribe(id: string, subscriber: Subscriber, resume: ResumePoint | undefined): Subscription {
+    const subscription = new Subscription(id, subscriber, this.#observer, resume);
     this.#metrics.subscriptions.inc();
     this.#watcher(id).add(subscription);
     return subscription;
@@ -78,10 +86,24 @@ export class Hub {
     void this.#watchers.get(id)?.readNow();
   }
 
-  /** When an operation was last read with success, and when it will be read next. */
-  freshness(id: string): { readonly asOfMs: number | undefined; readonly nextReadMs: number } {
-    const watcher = this.#watchers.get(id);
-    return { asOfMs: watcher?.asOfMs, nextReadMs: watcher?.nextReadMs ?? 0 };
+  /** When the stalest of these operations was last read with success, and when one is read next. */
+  freshness(subscriptions: readonly Subscription[]): Freshness {
+    let asOfMs: number | undefined = Number.POSITIVE_INFINITY;
+    let nextReadMs = Number.POSITIVE_INFINITY;
+    for (const { id } of subscriptions) {
+      const watcher = this.#watchers.get(id);
+      asOfMs = Math.min(asOfMs, watcher?.asOfMs ?? 0);
+      nextReadMs = Math.min(nextReadMs, watcher?.nextReadMs ?? 0);
+    }
+    return {
+      asOfMs: asOfMs > 0 && Number.isFinite(asOfMs) ? asOfMs : undefined,
+      nextReadMs: Number.isFinite(nextReadMs) ? nextReadMs : 0,
+    };
+  }
+
+  /** Up to when all changes of an operation have been seen, by the scheduler's clock. */
+  safeThroughMs(id: string): number {
+    return this.#watchers.get(id)?.safeThroughMs ?? 0;
   }
 
   /** The time after which a further read of an operation may find something new, in milliseconds. */

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
 import type { Connection } from "./connections.ts";
+import type { Freshness } from "./hub.ts";
 import { Outbox } from "./outbox.ts";
 import {
   formatEvent,
@@ -18,7 +19,7 @@ export interface StreamContent {
   /** The id that a client resumes from; repeated in heartbeats and at the end. */
   cursor(): string | undefined;
   /** When what it carries was last read, and when it will be read next. */
-  freshness(): { readonly asOfMs: number | undefined; readonly nextReadMs: number };
+  freshness(): Freshness;
   /** The client has caught up: what was held back can be sent. */
   onReady(): void;
   /** The connection is over, whoever ended it. Called once. */
@@ -71,6 +72,11 @@ export class SseConnection implements Connection {
 
   get ready(): boolean {
     return this.#outbox.ready;
+  }
+
+  /** Joins what is sent until the end of this turn of the event loop into one packet. */
+  cork(): void {
+    if (!this.#over) this.#outbox.cork();
   }
 
   /** Sends a prepared chunk; `type` is what it counts as. */

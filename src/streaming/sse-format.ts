@@ -44,6 +44,26 @@ export function fromChunk(chunk: Buffer): Buffer {
 /** The chunk that ends a message. */
 export const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
+/** A state event under an id of one stream's own: all but the id is made once for all. */
+export function stateChunkUnder(id: string, event: StateEvent): Buffer {
+  const body = stateBody(event);
+  const field = `id: ${id}\n`;
+  const size = (field.length + body.length).toString(16);
+  return Buffer.concat([Buffer.from(`${size}\r\n${field}`), body, CRLF]);
+}
+
+const CRLF = Buffer.from("\r\n");
+const stateBodies = new WeakMap<StateEvent, Buffer>();
+
+function stateBody(event: StateEvent): Buffer {
+  let body = stateBodies.get(event);
+  if (!body) {
+    body = Buffer.from(formatEvent({ event: event.type, data: `{${bodyOf(event)}` }));
+    stateBodies.set(event, body);
+  }
+  return body;
+}
+
 const stateChunks = new WeakMap<StateEvent, Buffer>();
 
 /** A state event under its own cursor as one chunk, made once for all who receive it. */

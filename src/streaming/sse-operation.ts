@@ -1,80 +1,55 @@
-import type { Duplex } from "node:stream";
 import { OperationNotFoundError, type Problem } from "../errors.ts";
-import type { Cursor } from "./cursor.ts";
-import { SseConnection, type StreamContent } from "./sse-connection.ts";
+import { type Cursor, cursorResume } from "./cursor.ts";
+import type { StreamContent } from "./sse-connection.ts";
 import { stateChunk } from "./sse-format.ts";
+import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "./state-event.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 
-/** What became of a request for a stream. A stream that was opened goes on by itself. */
-export type Opening = "opened" | "nothing-left";
-
-/** How long a request may wait for the first word of the scheduler before its stream is opened. */
-const OPEN_WITHIN_MS = 2000;
-
 /**
  * Opens the stream of one operation.
+ * @param after where the client stopped on a former stream
  * @returns `nothing-left` where the operation is over and the client knows its end: the answer is 204
  * @throws OperationNotFoundError where there is no such operation and nothing was written yet
  */
 export function openOperationStream(
   context: StreamContext,
-  socket: Duplex,
-  chunked: boolean,
+  client: SseClient,
   id: string,
   after: Cursor | undefined,
-): Promise<Opening> {
-  const stream = new OperationStream(context, socket, chunked, id, after);
-  return stream.opening;
+): Promise<Opened> {
+  return new OperationStream(context, client, id, after).opened;
 }
 
-/**
- * One operation for one SSE client. Nothing is written before it is known whether the answer is a
- * stream at all, or 2 s have passed.
- */
+/** One operation for one SSE client. Its ids are the operation's cursors. */
 class OperationStream implements Subscriber, StreamContent {
   readonly #context: StreamContext;
-  readonly #socket: Duplex;
-  readonly #chunked: boolean;
   readonly #subscription: Subscription;
-  readonly #opening = Promise.withResolvers<Opening>();
-  readonly #openTimer: NodeJS.Timeout;
-  readonly #abandon = (): void => this.#leave();
-  #connection: SseConnection | undefined;
-  #done = false;
+  readonly #opening: SseOpening;
 
-  constructor(
-    context: StreamContext,
-    socket: Duplex,
-    chunked: boolean,
-    id: string,
-    after: Cursor | undefined,
-  ) {
+  constructor(context: StreamContext, client: SseClient, id: string, after: Cursor | undefined) {
     this.#context = context;
-    this.#socket = socket;
-    this.#chunked = chunked;
-    this.#openTimer = setTimeout(() => this.#open(), OPEN_WITHIN_MS);
-    socket.once("close", this.#abandon);
-    this.#subscription = context.hub.subscribe(id, this, after);
+    this.#opening = new SseOpening(client, this, context);
+    this.#subscription = context.hub.subscribe(id, this, after && cursorResume(after));
   }
 
-  get opening(): Promise<Opening> {
-    return this.#opening.promise;
+  get opened(): Promise<Opened> {
+    return this.#opening.result;
   }
 
   get ready(): boolean {
-    return this.#connection?.ready ?? true;
+    return this.#opening.connection?.ready ?? true;
   }
 
   onEvent(event: StateEvent): void {
-    this.#open().sendChunk(event.type, stateChunk(event));
+    this.#opening.open().sendChunk(event.type, stateChunk(event));
   }
 
   onUnchanged(subscription: Subscription): void {
-    // A terminal state ends the subscription next, which may yet make this a 204.
+    // A terminal state ends the subscription next, which makes this a 204.
     queueMicrotask(() => {
-      if (!subscription.ended) this.#open();
+      if (!subscription.ended) this.#opening.open();
     });
   }
 
@@ -83,18 +58,15 @@ class OperationStream implements Subscriber, StreamContent {
   }
 
   onEnd(reason: EndReason): void {
-    if (this.#connection) {
-      this.#connection.bye(reason === "terminal" ? "terminal" : "gone");
-      return;
-    }
-    if (reason === "terminal") this.#opening.resolve("nothing-left");
-    else this.#opening.reject(new OperationNotFoundError(this.#subscription.id));
-    this.#leave();
+    const { connection } = this.#opening;
+    if (connection) connection.bye(reason === "terminal" ? "terminal" : "gone");
+    else if (reason === "terminal") this.#opening.nothingLeft();
+    else this.#opening.refuse(new OperationNotFoundError(this.#subscription.id));
   }
 
   onTrouble(problem: Problem): void {
     const data = JSON.stringify({ type: "problem", problem });
-    this.#open().send({ event: "problem", id: this.cursor(), data });
+    this.#opening.open().send({ event: "problem", id: this.cursor(), data });
   }
 
   onRecovered(): void {
@@ -106,7 +78,7 @@ class OperationStream implements Subscriber, StreamContent {
   }
 
   freshness() {
-    return this.#context.hub.freshness(this.#subscription.id);
+    return this.#context.hub.freshness([this.#subscription]);
   }
 
   onReady(): void {
@@ -114,24 +86,6 @@ class OperationStream implements Subscriber, StreamContent {
   }
 
   onClose(): void {
-    this.#leave();
-  }
-
-  #open(): SseConnection {
-    if (!this.#connection) {
-      clearTimeout(this.#openTimer);
-      this.#connection = new SseConnection(this.#socket, this.#chunked, this, this.#context);
-      this.#opening.resolve("opened");
-    }
-    return this.#connection;
-  }
-
-  #leave(): void {
-    if (this.#done) return;
-    this.#done = true;
-    clearTimeout(this.#openTimer);
-    this.#socket.off("close", this.#abandon);
     this.#context.hub.unsubscribe(this.#subscription);
-    this.#opening.resolve("opened");
   }
 }

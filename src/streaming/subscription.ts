@@ -1,5 +1,5 @@
 import type { Problem } from "../errors.ts";
-import { type Cursor, cursorOf, isBefore, isSameState } from "./cursor.ts";
+import { type Cursor, cursorOf, isBefore, isSameState, type ResumePoint } from "./cursor.ts";
 import { changedKeys, type Operation, toOperation } from "./operation.ts";
 import { type StateEvent, snapshotOf, updateOf } from "./state-event.ts";
 
@@ -46,7 +46,7 @@ export class Subscription {
   readonly id: string;
   readonly #subscriber: Subscriber;
   readonly #observer: SubscriptionObserver;
-  readonly #resuming: boolean;
+  readonly #resume: ResumePoint | undefined;
   /** Where the subscriber stands: what it last received, here or on a former connection. */
   #position: Cursor | undefined;
   #sent: Operation | undefined;
@@ -57,23 +57,28 @@ export class Subscription {
   #troubled = false;
   #ended = false;
 
-  /** @param after where the subscriber stands already, from a former connection */
+  /** @param resume what the subscriber has already, from a former connection */
   constructor(
     id: string,
     subscriber: Subscriber,
     observer: SubscriptionObserver,
-    after: Cursor | undefined,
+    resume: ResumePoint | undefined,
   ) {
     this.id = id;
     this.#subscriber = subscriber;
     this.#observer = observer;
-    this.#resuming = after !== undefined;
-    this.#position = after;
+    this.#resume = resume;
+    this.#position = resume?.position;
   }
 
   /** The cursor of what the subscriber has, to repeat in heartbeats. */
   get position(): Cursor | undefined {
     return this.#position;
+  }
+
+  /** Whether a state waits for the subscriber to be ready. */
+  get holds(): boolean {
+    return this.#held !== undefined;
   }
 
   get ended(): boolean {
@@ -156,7 +161,7 @@ export class Subscription {
   #place(outcome: "unchanged" | "changed"): boolean {
     if (this.#placed) return false;
     this.#placed = true;
-    if (this.#resuming) this.#observer.onResumed(outcome);
+    if (this.#resume) this.#observer.onResumed(outcome);
     return true;
   }
 
@@ -169,6 +174,7 @@ export class Subscription {
   }
 
   #isKnown(operation: Operation): boolean {
+    if (!this.#placed && this.#resume?.covers(operation)) return true;
     if (!this.#position) return false;
     if (isSameState(operation.cursor, this.#position)) return true;
     if (this.#sent?.cursor.createdAtMs === operation.cursor.createdAtMs) {

@@ -3,7 +3,7 @@ import type { WebSocket } from "ws";
 import { OperationNotFoundError, type Problem, ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
 import type { Connection } from "./connections.ts";
-import { parseCursor } from "./cursor.ts";
+import { cursorResume, parseCursor } from "./cursor.ts";
 import { Outbox } from "./outbox.ts";
 import type { StateEvent } from "./state-event.ts";
 import { StreamClock } from "./stream-clock.ts";
@@ -106,7 +106,9 @@ export class WsConnection implements Connection, Subscriber {
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
     this.#subscribedOnce = true;
     this.#send("subscribed", { sub, operation_id: operationId });
-    const subscription = this.#context.hub.subscribe(operationId, this, parseCursor(after));
+    const cursor = parseCursor(after);
+    const { hub } = this.#context;
+    const subscription = hub.subscribe(operationId, this, cursor && cursorResume(cursor));
     this.#subscriptions.set(sub, subscription);
     this.#subs.set(subscription, sub);
   }
@@ -222,12 +224,10 @@ export class WsConnection implements Connection, Subscriber {
   }
 
   #heartbeat(): void {
-    const freshness = [...this.#subs.keys()].map(({ id }) => this.#context.hub.freshness(id));
-    const oldestMs = Math.min(...freshness.map(({ asOfMs }) => asOfMs ?? 0));
-    const nextReadMs = Math.min(...freshness.map(({ nextReadMs }) => nextReadMs));
+    const { asOfMs, nextReadMs } = this.#context.hub.freshness([...this.#subs.keys()]);
     this.#send("heartbeat", {
-      as_of: freshness.length > 0 && oldestMs > 0 ? new Date(oldestMs) : null,
-      next_read_ms: freshness.length > 0 ? Math.round(nextReadMs) : null,
+      as_of: asOfMs === undefined ? null : new Date(asOfMs),
+      next_read_ms: Math.round(nextReadMs),
     });
   }
 

@@ -1,0 +1,144 @@
+import { OperationGoneError, OperationNotFoundError, type Problem } from "../errors.ts";
+import type { StreamContent } from "./sse-connection.ts";
+import { stateChunkUnder } from "./sse-format.ts";
+import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
+import type { StateEvent } from "./state-event.ts";
+import type { StreamContext } from "./stream-context.ts";
+import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
+import { formatWatermark, parseWatermark, type Sent, scopeOf } from "./watermark.ts";
+
+/** Most operations of one stream. */
+export const MAX_OPERATIONS = 200;
+
+/**
+ * Opens one stream for several operations.
+ * @param ids without repetitions, 1 to 200 of them
+ * @param after the watermark that the client stopped at, as it sent it
+ * @returns `nothing-left` where all are over and the client knows their ends: the answer is 204
+ */
+export function openOperationsStream(
+  context: StreamContext,
+  client: SseClient,
+  ids: readonly string[],
+  after: string | undefined,
+): Promise<Opened> {
+  return new OperationsStream(context, client, ids, after).opened;
+}
+
+/** Several operations for one SSE client. Its ids are watermarks over all of them. */
+class OperationsStream implements Subscriber, StreamContent {
+  readonly #context: StreamContext;
+  readonly #opening: SseOpening;
+  readonly #scope: string;
+  readonly #subscriptions: readonly Subscription[];
+  /** Those that have not ended. */
+  readonly #live: Set<Subscription>;
+  readonly #troubled = new Set<Subscription>();
+  #unfound = 0;
+
+  constructor(
+    context: StreamContext,
+    client: SseClient,
+    ids: readonly string[],
+    after: string | undefined,
+  ) {
+    this.#context = context;
+    this.#scope = scopeOf("ids", ids);
+    this.#opening = new SseOpening(client, this, context);
+    const watermark = parseWatermark(after, this.#scope);
+    this.#subscriptions = ids.map((id) => context.hub.subscribe(id, this, watermark));
+    this.#live = new Set(this.#subscriptions);
+  }
+
+  get opened(): Promise<Opened> {
+    return this.#opening.result;
+  }
+
+  get ready(): boolean {
+    return this.#opening.connection?.ready ?? true;
+  }
+
+  onEvent(event: StateEvent): void {
+    const connection = this.#opening.open();
+    connection.cork();
+    connection.sendChunk(event.type, stateChunkUnder(this.cursor(), event));
+  }
+
+  onUnchanged(subscription: Subscription): void {
+    // If this ends it, and it was the last one, the answer may yet be a 204.
+    queueMicrotask(() => {
+      if (!subscription.ended) this.#opening.open();
+    });
+  }
+
+  onHeld(): void {
+    // Sent from `onReady`.
+  }
+
+  onEnd(reason: EndReason, subscription: Subscription): void {
+    this.#live.delete(subscription);
+    this.#troubled.delete(subscription);
+    if (reason !== "terminal") {
+      this.#unfound += 1;
+      const { id } = subscription;
+      const error = reason === "gone" ? new OperationGoneError(id) : new OperationNotFoundError(id);
+      this.#problem(error.toProblem(), id);
+    }
+    if (this.#live.size > 0) return;
+    const { connection } = this.#opening;
+    if (!connection) this.#opening.nothingLeft();
+    else connection.bye(this.#unfound < this.#subscriptions.length ? "terminal" : "gone");
+  }
+
+  onTrouble(problem: Problem, subscription: Subscription): void {
+    // One word for all of them: it is the scheduler that does not answer.
+    if (this.#troubled.size === 0) this.#problem(problem, undefined);
+    this.#troubled.add(subscription);
+  }
+
+  onRecovered(subscription: Subscription): void {
+    this.#troubled.delete(subscription);
+  }
+
+  cursor(): string {
+    const sent: Sent[] = [];
+    let throughMs = Number.POSITIVE_INFINITY;
+    for (const subscription of this.#subscriptions) {
+      const { id, position } = subscription;
+      if (position) sent.push({ id, ...position });
+      if (this.#live.has(subscription))
+        throughMs = Math.min(throughMs, this.#seenThrough(subscription));
+    }
+    if (throughMs === Number.POSITIVE_INFINITY) {
+      throughMs = Math.max(0, ...sent.map(({ lastUpdatedAtMs }) => lastUpdatedAtMs + 1));
+    }
+    return formatWatermark(this.#scope, throughMs, sent);
+  }
+
+  freshness() {
+    return this.#context.hub.freshness([...this.#live]);
+  }
+
+  onReady(): void {
+    for (const subscription of [...this.#live]) {
+      if (!this.ready) return;
+      subscription.flush();
+    }
+  }
+
+  onClose(): void {
+    for (const subscription of this.#subscriptions) this.#context.hub.unsubscribe(subscription);
+  }
+
+  /** Up to when, by the scheduler's clock, this client has been sent all of one operation. */
+  #seenThrough(subscription: Subscription): number {
+    const { position, holds } = subscription;
+    if (!position) return 0;
+    return holds ? position.lastUpdatedAtMs : this.#context.hub.safeThroughMs(subscription.id);
+  }
+
+  #problem(problem: Problem, operationId: string | undefined): void {
+    const data = JSON.stringify({ type: "problem", operation_id: operationId, problem });
+    this.#opening.open().send({ event: "problem", id: this.cursor(), data });
+  }
+}

@@ -1,0 +1,18 @@
+import { SseConnection, type StreamContent } from "./sse-connection.ts";
+import type { SseClient } from "./sse-opening.ts";
+import type { StreamContext } from "./stream-context.ts";
+
+const NOTHING: StreamContent = {
+  cursor: () => undefined,
+  freshness: () => ({ asOfMs: undefined, nextReadMs: 0 }),
+  onReady: () => undefined,
+  onClose: () => undefined,
+};
+
+/**
+ * Sends a client elsewhere, or to a later time, in words that an EventSource understands: it gives up
+ * for good on any answer other than a stream.
+ */
+export function turnAway({ socket, chunked }: SseClient, context: StreamContext): void {
+  new SseConnection(socket, chunked, NOTHING, context).bye("drain");
+}
