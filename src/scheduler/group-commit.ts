@@ -55,6 +55,11 @@ export class GroupCommit {
     return this.#durableId;
   }
 
+  /** Something was written that is not durable yet. */
+  get busy(): boolean {
+    return this.#filling !== undefined || this.#syncing !== undefined;
+  }
+
   /** Runs `work` at once and settles when its writes are durable. */
   async run<T>(work: (after: After) => T): Promise<T> {
     if (this.#refusal) throw this.#refusal;

@@ -1,12 +1,15 @@
 /** What clients read. A reader is told only what is durable, so nothing it has seen is taken back. */
 import { status } from "@grpc/grpc-js";
-import { SchedulerError } from "./errors.ts";
+import { SchedulerError, shuttingDown } from "./errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { pb } from "./proto.ts";
+import { FAILED } from "./status.ts";
 import type { Store } from "./store.ts";
 import type { Instance, Payloads } from "./store-instances.ts";
 import type { Waiters } from "./waiters.ts";
 import { parseHistory } from "./wire.ts";
+
+const NO_PAYLOADS: Payloads = { input: undefined, output: undefined, failure: undefined };
 
 export class Reads {
   readonly #store: Store;
@@ -29,7 +32,9 @@ export class Reads {
     return this.read((store) => store.instances.byId(hub, instanceId));
   }
 
-  payloads(instance: Instance): Payloads {
+  /** Input and output only when asked for, because they may be large and reads are many. */
+  payloads(instance: Instance, withInputAndOutput: boolean): Payloads {
+    if (!withInputAndOutput && instance.status !== FAILED) return NO_PAYLOADS;
     return this.#store.instances.payloads(instance.key);
   }
 
@@ -46,17 +51,20 @@ export class Reads {
   ): Promise<Instance | undefined> {
     for (;;) {
       if (ended.aborted) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
+      if (this.#waiters.closed) throw shuttingDown();
       const seen = this.#store.instances.byId(hub, instanceId);
-      const changed = Promise.withResolvers<void>();
+      const { promise: changed, resolve: wake } = Promise.withResolvers<void>();
       // Listening begins before the first pause, so no change is missed.
-      const stop = seen && this.#waiters.listen(seen.key, changed.resolve);
-      ended.addEventListener("abort", () => changed.resolve(), { once: true });
+      const stop = seen && this.#waiters.listen(seen.key, wake);
+      const onEnd = () => wake();
+      ended.addEventListener("abort", onEnd);
       try {
         await this.#commit.settled();
         if (!seen || wanted(seen)) return seen;
-        await changed.promise;
+        await changed;
       } finally {
         stop?.();
+        ended.removeEventListener("abort", onEnd);
       }
     }
   }

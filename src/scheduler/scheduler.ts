@@ -69,9 +69,6 @@ const SERVER_OPTIONS = {
   // A worker whose machine is gone is noticed, and its work given to others, within half a minute.
   "grpc.keepalive_time_ms": 20_000,
   "grpc.keepalive_timeout_ms": 10_000,
-  // Workers may ping every 10 s even when nothing flows.
-  "grpc.http2.min_ping_interval_without_data_ms": 5000,
-  "grpc.keepalive_permit_without_calls": 1,
   // Results of a wide fan-out come in one message.
   "grpc.max_receive_message_length": 128 * 1024 * 1024,
   "grpc.max_send_message_length": -1,
@@ -124,6 +121,7 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
     stopRetention();
     timers.close();
     queue.close();
+    waiters.close();
     await shutDown(server);
     await commit.close();
     await log?.close();

@@ -110,7 +110,7 @@ function describe(
   if (instance) {
     const withPayloads = request.getGetinputsandoutputs();
     response.setOrchestrationstate(
-      orchestrationState(instance, reads.payloads(instance), withPayloads),
+      orchestrationState(instance, reads.payloads(instance, withPayloads), withPayloads),
     );
   }
   return response;

@@ -30,7 +30,9 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
       const full = query.getFetchinputsandoutputs();
       const response = new pb.QueryInstancesResponse();
       response.setOrchestrationstateList(
-        page.items.map((instance) => orchestrationState(instance, reads.payloads(instance), full)),
+        page.items.map((instance) =>
+          orchestrationState(instance, reads.payloads(instance, full), full),
+        ),
       );
       response.setContinuationtoken(stringValue(page.token));
       return response;

@@ -8,6 +8,7 @@ import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
 import { setTags, tagsOf } from "./tags.ts";
 import type { TurnPlan } from "./turn-plan.ts";
+import { instanceIdProblem } from "./validation.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
 /** What an activity is made of; an action to schedule it and the event that it was scheduled both have it. */
@@ -86,9 +87,13 @@ export class TurnEffects {
   ): void {
     const instanceId = action.getInstanceid();
     const existing = this.#store.instances.byId(parent.hub, instanceId);
-    if (existing && !isTerminal(existing.status)) {
-      const reason = `An orchestration instance with the id '${instanceId}' already exists and has not ended.`;
-      const failure = failureDetails("OrchestrationAlreadyExists", reason);
+    const problem =
+      instanceIdProblem(instanceId) ??
+      (existing && !isTerminal(existing.status)
+        ? `An instance with the id '${instanceId}' exists and has not ended.`
+        : undefined);
+    if (problem) {
+      const failure = failureDetails("SubOrchestrationNotCreated", problem);
       this.#lifecycle.deliver(after, parent, childFailed(Date.now(), taskId, failure));
       return;
     }

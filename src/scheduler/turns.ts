@@ -19,7 +19,7 @@ import {
 import type { Lifecycle, Outcome } from "./lifecycle.ts";
 import { pb, stringValue } from "./proto.ts";
 import type { Rewind } from "./rewind.ts";
-import { FAILED, isTerminal, RUNNING, SUSPENDED } from "./status.ts";
+import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "./status.ts";
 import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
 import type { TurnEffects } from "./turn-effects.ts";
@@ -56,7 +56,16 @@ export class Turns {
 
   /** Reads a ready item from the file, as the worker needs it. */
   load(item: WorkItem): LoadedWork | undefined {
-    if (item.kind === "turn") return this.#loadTurn(item);
+    const work = item.kind === "turn" ? this.#loadTurn(item) : this.#loadActivity(item);
+    // What ended it may not be durable yet; should that fail, the item is still to be done.
+    if (!work && !item.doubted && this.#commit.busy) {
+      const again = () => this.#queue.add({ ...item, doubted: true });
+      this.#commit.settled().then(again, again);
+    }
+    return work;
+  }
+
+  #loadActivity(item: WorkItem): LoadedWork | undefined {
     const activity = this.#store.activity(item.instanceKey, item.id);
     return activity && { bytes: activityWorkItem(activity.request) };
   }
@@ -191,6 +200,7 @@ export class Turns {
   ): void {
     this.#append(instance, turn, [...decided, executionCompleted(Date.now(), eventId, outcome)]);
     this.#lifecycle.finish(after, instance, outcome);
+    if (outcome.status !== TERMINATED) return;
     const terminated = turn.messages.find(({ kind }) => kind === EventKind.EXECUTIONTERMINATED);
     const request = terminated && pb.HistoryEvent.deserializeBinary(terminated.event);
     if (request?.getExecutionterminated()?.getRecurse()) {

@@ -6,15 +6,20 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_ID_LENGTH = 100;
 const MAX_BATCH = 500;
 
-/** Printable ASCII, at most 100 characters, not beginning with "@", which names entities. */
 export function checkInstanceId(id: string): string {
-  if (id.length === 0 || id.length > MAX_ID_LENGTH || !/^[ -~]*$/.test(id)) {
-    throw invalid(
-      `An instance id must be 1 to ${MAX_ID_LENGTH} printable ASCII characters, got ${id.length}.`,
-    );
-  }
-  if (id.startsWith("@")) throw invalid(`An instance id must not begin with '@': '${id}'.`);
+  const problem = instanceIdProblem(id);
+  if (problem) throw invalid(problem);
   return id;
+}
+
+/** An id is printable ASCII, at most 100 characters, and does not begin with "@", which names entities. */
+export function instanceIdProblem(id: string): string | undefined {
+  if (id.length === 0 || id.length > MAX_ID_LENGTH) {
+    return `An instance id must have 1 to ${MAX_ID_LENGTH} characters, got ${id.length}.`;
+  }
+  if (!/^[ -~]*$/.test(id)) return "An instance id must consist of printable ASCII characters.";
+  if (id.startsWith("@")) return `An instance id must not begin with '@': '${id}'.`;
+  return undefined;
 }
 
 export function checkName(what: string, name: string): string {

@@ -25,6 +25,8 @@ export interface WorkItem {
   readonly id: number;
   readonly name: string;
   readonly version: string | undefined;
+  /** It was once found to be gone, by a change that was not durable yet. */
+  readonly doubted?: boolean;
 }
 
 /** A work item ready to be sent, and what its completion will need to know. */

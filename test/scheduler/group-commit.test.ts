@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { status } from "@grpc/grpc-js";
+import { expect, onTestFinished, test } from "vitest";
+import { GroupCommit } from "../../src/scheduler/group-commit.ts";
+import { temporaryFolder } from "./support/scheduler.ts";
+
+/** A commit over a real file; `sync` settles when the test says so. */
+async function openCommit() {
+  const file = join(await temporaryFolder(), "group.db");
+  const db = new DatabaseSync(file);
+  onTestFinished(() => db.close());
+  db.exec("PRAGMA journal_mode = WAL; CREATE TABLE notes (text TEXT)");
+  const insert = db.prepare("INSERT INTO notes VALUES (?)");
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const sync = () => {
+    const pending = Promise.withResolvers<void>();
+    syncs.push(pending);
+    return pending.promise;
+  };
+  const nextSync = async () => {
+    while (syncs.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return syncs.shift() as PromiseWithResolvers<void>;
+  };
+  const commit = new GroupCommit(db, sync, () => 0);
+  const notes = () =>
+    db
+      .prepare("SELECT text FROM notes")
+      .all()
+      .map((row) => row.text);
+  /** What another process would see. */
+  const committed = () => {
+    const other = new DatabaseSync(file, { readOnly: true });
+    const rows = other
+      .prepare("SELECT text FROM notes")
+      .all()
+      .map((row) => row.text);
+    other.close();
+    return rows;
+  };
+  return {
+    db,
+    commit,
+    nextSync,
+    syncs,
+    notes,
+    committed,
+    write: (text: string) => insert.run(text),
+  };
+}
+
+test("work settles only after the sync, and one sync serves all that came together (G1)", async () => {
+  const { commit, nextSync, syncs, write, committed } = await openCommit();
+  const settled: string[] = [];
+  const all = ["a", "b", "c"].map((text) =>
+    commit.run(() => write(text)).then(() => settled.push(text)),
+  );
+  const sync = await nextSync();
+  expect(committed()).toEqual(["a", "b", "c"]);
+  expect(settled).toEqual([]);
+  sync.resolve();
+  await Promise.all(all);
+  expect(settled).toEqual(["a", "b", "c"]);
+  expect(syncs).toEqual([]);
+});
+
+test("work that throws leaves nothing and does not harm the rest of its group (G2)", async () => {
+  const { commit, nextSync, write, committed } = await openCommit();
+  const good = commit.run(() => write("good"));
+  const bad = commit.run(() => {
+    write("bad");
+    throw new Error("changed its mind");
+  });
+  await expect(bad).rejects.toMatchObject({ code: status.INTERNAL });
+  (await nextSync()).resolve();
+  await good;
+  expect(committed()).toEqual(["good"]);
+});
+
+test("effects follow durability, in the order of the work, and not for work that threw (G3)", async () => {
+  const { commit, nextSync, write } = await openCommit();
+  const effects: string[] = [];
+  const first = commit.run((after) => {
+    write("1");
+    after(() => effects.push("first"));
+  });
+  const bad = commit.run((after) => {
+    after(() => effects.push("never"));
+    throw new Error("no");
+  });
+  const second = commit.run((after) => after(() => effects.push("second")));
+  await expect(bad).rejects.toThrow();
+  const sync = await nextSync();
+  expect(effects).toEqual([]);
+  sync.resolve();
+  await Promise.all([first, second]);
+  expect(effects).toEqual(["first", "second"]);
+});
+
+test("while one group is synced the next one fills (G4)", async () => {
+  const { commit, nextSync, write, committed } = await openCommit();
+  const first = commit.run(() => write("first"));
+  const sync = await nextSync();
+  const second = commit.run(() => write("second"));
+  expect(committed()).toEqual(["first"]);
+  sync.resolve();
+  await first;
+  (await nextSync()).resolve();
+  await second;
+  expect(committed()).toEqual(["first", "second"]);
+});
+
+test("after a failed sync nothing is accepted any more (G5)", async () => {
+  const { commit, nextSync, write } = await openCommit();
+  const first = commit.run(() => write("first"));
+  const sync = await nextSync();
+  const second = commit.run(() => write("second"));
+  sync.reject(new Error("EIO"));
+  await expect(first).rejects.toThrow();
+  await expect(second).rejects.toThrow();
+  await expect(commit.run(() => write("third"))).rejects.toThrow();
+});
+
+test("a full disk is named, changes nothing, and is got over once there is room", async () => {
+  const { db, commit, nextSync, write, notes } = await openCommit();
+  const pages = Number(db.prepare("PRAGMA page_count").get()?.page_count);
+  db.exec(`PRAGMA max_page_count = ${pages + 4}`);
+  const small = commit.run(() => write("small"));
+  (await nextSync()).resolve();
+  await small;
+  const effects: string[] = [];
+  const large = commit.run((after) => {
+    for (let n = 0; n < 100; n += 1) write("x".repeat(4096));
+    after(() => effects.push("large"));
+  });
+  await expect(large).rejects.toMatchObject({
+    code: status.RESOURCE_EXHAUSTED,
+    message: expect.stringContaining("disk is full"),
+  });
+  expect(notes()).toEqual(["small"]);
+  db.exec("PRAGMA max_page_count = 1000000");
+  const next = commit.run(() => write("next"));
+  (await nextSync()).resolve();
+  await next;
+  expect(notes()).toEqual(["small", "next"]);
+  expect(effects).toEqual([]);
+});
