@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished, test } from "vitest";
+import { startScheduler } from "../../src/scheduler/scheduler.ts";
+import { useChromium } from "../helpers/chromium.ts";
+import { logger, startStack, startTestApi, startTestWorker } from "../helpers/stack.ts";
+import { startMutingRelay } from "./muting-relay.ts";
+import { PageDriver } from "./page-driver.ts";
+
+const openBrowser = useChromium();
+
+async function openPage(url: URL) {
+  const { page } = await openBrowser();
+  const driver = new PageDriver(page);
+  await page.goto(url.href);
+  return driver;
+}
+
+test("shows that the API is away, and goes on by itself when it is back", async () => {
+  const stack = await startStack();
+  const driver = await openPage(stack.url);
+  const id = await driver.start(6, 12);
+  await driver.progress(id);
+
+  await stack.stopApi();
+  await driver.connection("Retrying");
+  await stack.startApi();
+  await driver.connection("Live");
+  await driver.status(id, "Completed");
+  await driver.connection("Idle");
+});
+
+test("notices a muted stream by its missing heartbeats, and follows on over a new one", async () => {
+  const stack = await startStack({ heartbeatMs: 1_000 });
+  const relay = await startMutingRelay(stack.url);
+  const driver = await openPage(relay.url);
+  const id = await driver.start(8, 4);
+  await driver.connection("Live");
+  await driver.heartbeats(2); // from which the page learns the interval
+
+  relay.mute();
+  await driver.connection("Lost");
+  relay.unmute();
+  await driver.connection("Live");
+  await driver.status(id, "Completed");
+  await driver.connection("Idle");
+});
+
+test("says so while the scheduler is away, and is live again once it answers", async () => {
+  const scheduler = await startRestartableScheduler();
+  startTestWorker(scheduler.address);
+  const { url } = await startTestApi(scheduler.address, { heartbeatMs: 500 });
+  const driver = await openPage(url);
+  const id = await driver.start(6, 12);
+  await driver.progress(id);
+
+  await scheduler.stop();
+  await driver.connection("Stale");
+  await driver.page.getByRole("button", { name: "Start" }).click();
+  await driver.page.getByRole("alert").getByText("scheduler").waitFor();
+  await scheduler.start();
+  await driver.connection("Live");
+  await driver.status(id, "Completed");
+});
+
+/** An embedded scheduler that keeps its state and its port while it is stopped. */
+async function startRestartableScheduler() {
+  const folder = await mkdtemp(join(tmpdir(), "dts-push-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const open = (port: number) =>
+    startScheduler({ port, database: join(folder, "scheduler.db"), logger });
+  let running = await open(0);
+  onTestFinished(() => running.close());
+  const { address } = running;
+  return {
+    address,
+    stop: () => running.close(),
+    async start() {
+      running = await open(Number(address.split(":")[1]));
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { AddressInfo } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** A TCP relay that can fall silent as some proxies do: connections stay open, and nothing comes. */
+export interface MutingRelay {
+  readonly url: URL;
+  /** Holds back what the server says, on every connection, also on new ones. */
+  mute(): void;
+  /** Lets it through again, with all that was held back. */
+  unmute(): void;
+}
+
+/** Relays to the server at `target`, until the test ends. */
+export async function startMutingRelay(target: URL): Promise<MutingRelay> {
+  const upstreams = new Set<Socket>();
+  let muted = false;
+
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    upstreams.add(upstream);
+    client.pipe(upstream);
+    upstream.on("data", (bytes) => client.write(bytes));
+    if (muted) upstream.pause();
+    for (const socket of [client, upstream]) {
+      socket.on("error", () => {}); // a side that breaks off is what the test is about
+      socket.on("close", () => {
+        client.destroy();
+        upstream.destroy();
+        upstreams.delete(upstream);
+      });
+    }
+  });
+  onTestFinished(() => {
+    for (const upstream of upstreams) upstream.destroy();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`),
+    mute() {
+      muted = true;
+      for (const upstream of upstreams) upstream.pause();
+    },
+    unmute() {
+      muted = false;
+      for (const upstream of upstreams) upstream.resume();
+    },
+  };
+}
