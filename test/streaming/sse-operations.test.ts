@@ -1,0 +1,183 @@
+import { status } from "@grpc/grpc-js";
+import { expect, test } from "vitest";
+import type { Instance } from "../../src/dts/instance.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
+import { startStack, startTestApi } from "../helpers/stack.ts";
+
+const QUICK = { pollMinMs: 20, pollMaxMs: 40 };
+const START_MS = 1_700_000_001_000;
+
+async function startStored(ids: string[], overrides = {}) {
+  const store = new Map(ids.map((id) => [id, instance({ id })]));
+  const scheduler = await ScriptedScheduler.start(store);
+  const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
+  const set = (id: string, change: Partial<Instance>) => store.set(id, instance({ id, ...change }));
+  return { store, set, scheduler, api, url: streamUrl(api.url, ids) };
+}
+
+function streamUrl(base: URL, ids: string[]): URL {
+  const url = new URL("/api/events", base);
+  for (const id of ids) url.searchParams.append("operation_id", id);
+  return url;
+}
+
+const idOf = (event: { data: { operation: { operation_id: string } } }) =>
+  event.data.operation.operation_id;
+
+/** Waits until every operation was read once more, so that the watermark has moved past its state. */
+async function settle(scheduler: ScriptedScheduler, ids: string[]): Promise<void> {
+  const before = new Map(scheduler.readCounts);
+  await eventually("two more reads of each operation", () =>
+    ids.every((id) => (scheduler.readCounts.get(id) ?? 0) >= (before.get(id) ?? 0) + 3),
+  );
+}
+
+test("one stream follows several real operations, and ends when all have", async () => {
+  const stack = await startStack(QUICK);
+  const ids = await Promise.all(
+    [1, 2, 3].map((steps) => stack.startOperation({ processing_time: 1, steps })),
+  );
+  const client = await SseClient.connect(streamUrl(stack.url, [...ids, ids[0] ?? ""]));
+  const events = await client.untilBye();
+  for (const id of ids) {
+    const own = events.filter((event) => event.data.operation?.operation_id === id);
+    expect(own[0]?.event).toBe("snapshot");
+    expect(own.slice(1).every(({ event }) => event === "update")).toBe(true);
+    expect(own.at(-1)?.data.operation).toMatchObject({
+      status: "Completed",
+      result: { operation_id: id },
+    });
+  }
+  expect(events.at(-1)?.data).toMatchObject({ reason: "terminal", reconnect: false });
+  const again = await fetch(streamUrl(stack.url, ids), {
+    headers: { "last-event-id": events.at(-1)?.id ?? "" },
+  });
+  expect(again.status).toBe(204);
+});
+
+test("an unknown id is one problem, and the others go on", async () => {
+  const { set, api } = await startStored(["a"]);
+  const client = await SseClient.connect(streamUrl(api.url, ["nobody", "a"]));
+  const first = [await client.nextState(), await client.nextState()];
+  const problem = first.find(({ event }) => event === "problem");
+  expect(problem?.data).toMatchObject({ operation_id: "nobody", problem: { status: 404 } });
+  set("a", { status: "COMPLETED", lastUpdatedAtMs: START_MS + 1 });
+  expect((await client.untilBye()).map(({ event }) => event)).toEqual(["update", "bye"]);
+});
+
+test("a purged operation is one problem, and when nothing is left the stream says gone", async () => {
+  const { store, url } = await startStored(["a"]);
+  const client = await SseClient.connect(url);
+  await client.nextState();
+  store.delete("a");
+  const [problem, bye] = await client.untilBye();
+  expect(problem?.data.problem.type).toBe("urn:dts-push:problem:operation-gone");
+  expect(bye?.data).toMatchObject({ reason: "gone", reconnect: false });
+});
+
+test("C4: resuming sends what changed since and nothing else, on any replica", async () => {
+  const ids = Array.from({ length: 50 }, (_, index) => `op-${index}`);
+  const { set, scheduler, api, url } = await startStored(ids, { heartbeatMs: 50 });
+  const client = await SseClient.connect(url);
+  for (const _ of ids) await client.nextState();
+  set("op-7", { customStatus: "1", lastUpdatedAtMs: START_MS + 500 });
+  expect(idOf(await client.nextState())).toBe("op-7");
+  await settle(scheduler, ids);
+  const reads = scheduler.readCount;
+  await eventually("another round", () => scheduler.readCount > reads + 100);
+  let beat = await client.next("a heartbeat");
+  while (client.waiting.length > 0) beat = await client.next();
+  client.destroy();
+  set("op-9", { customStatus: '"new"', lastUpdatedAtMs: START_MS + 600 });
+  set("op-3", {
+    status: "FAILED",
+    failure: { type: "E", message: "m" },
+    lastUpdatedAtMs: START_MS + 601,
+  });
+  const replica = await startTestApi(scheduler.address, { ...QUICK, heartbeatMs: 3_600_000 });
+  const resumed = await SseClient.connect(streamUrl(replica.url, ids), {
+    "last-event-id": beat.id ?? "",
+  });
+  const first = [await resumed.nextState(), await resumed.nextState()];
+  expect(first.map(idOf).sort()).toEqual(["op-3", "op-9"]);
+  expect(first.map(({ event }) => event)).toEqual(["snapshot", "snapshot"]);
+  await settle(
+    scheduler,
+    ids.filter((id) => id !== "op-3"),
+  );
+  expect(resumed.waiting).toEqual([]);
+  expect(api.url.href).not.toBe(replica.url.href);
+});
+
+test("C4: a change that no read had seen when the stream was cut is sent after the resume", async () => {
+  const scheduler = await ScriptedScheduler.start();
+  const api = await startTestApi(scheduler.address, QUICK);
+  const ids = ["a", "b"];
+  const opening = SseClient.connect(streamUrl(api.url, ids));
+  for (const _ of ids) {
+    const read = await scheduler.reads.take("a first read");
+    read.answer({ lastUpdatedAtMs: START_MS });
+  }
+  const client = await opening;
+  await client.nextState();
+  await client.nextState();
+  // "b" changes after "a" has, but only the change of "b" is read before the stream is cut.
+  for (;;) {
+    const read = await scheduler.reads.take("a second read");
+    if (read.id === "a") read.answer({ lastUpdatedAtMs: START_MS });
+    else {
+      read.answer({ customStatus: "2", lastUpdatedAtMs: START_MS + 20 });
+      break;
+    }
+  }
+  const { id: watermark = "" } = await client.nextState();
+  client.destroy();
+  const replica = await startTestApi(scheduler.address, QUICK);
+  const resuming = SseClient.connect(streamUrl(replica.url, ids), { "last-event-id": watermark });
+  scheduler.store = new Map([
+    ["a", instance({ id: "a", customStatus: "1", lastUpdatedAtMs: START_MS + 10 })],
+    ["b", instance({ id: "b", customStatus: "2", lastUpdatedAtMs: START_MS + 20 })],
+  ]);
+  for (const read of scheduler.reads.waiting) read.answer(scheduler.store.get(read.id));
+  const { event, data } = await (await resuming).nextState();
+  expect([event, data.operation.operation_id, data.operation.custom_status]).toEqual([
+    "snapshot",
+    "a",
+    1,
+  ]);
+});
+
+test("a watermark for other ids counts as none", async () => {
+  const { url, api } = await startStored(["a", "b"]);
+  const first = await SseClient.connect(url);
+  await first.nextState();
+  const { id = "" } = await first.nextState();
+  const client = await SseClient.connect(streamUrl(api.url, ["a"]), { "last-event-id": id });
+  expect((await client.nextState()).event).toBe("snapshot");
+});
+
+test("W4: one problem tells of the scheduler's trouble, however many operations the stream carries", async () => {
+  const ids = ["a", "b", "c", "d"];
+  const { set, scheduler, url } = await startStored(ids);
+  const client = await SseClient.connect(url);
+  for (const _ of ids) await client.nextState();
+  scheduler.failure = status.INTERNAL;
+  expect((await client.nextState()).event).toBe("problem");
+  await settle(scheduler, ids);
+  expect(client.waiting.filter(({ event }) => event !== "heartbeat")).toEqual([]);
+  scheduler.failure = undefined;
+  set("c", { customStatus: "1", lastUpdatedAtMs: START_MS + 1 });
+  expect(idOf(await client.nextState())).toBe("c");
+});
+
+test("more than 200 ids are refused", async () => {
+  const { api } = await startStored([]);
+  const ids = Array.from({ length: 201 }, (_, index) => `${index}`);
+  const response = await fetch(streamUrl(api.url, ids));
+  expect(response.status).toBe(400);
+  expect(((await response.json()) as { type: string }).type).toBe(
+    "urn:dts-push:problem:invalid-query",
+  );
+});

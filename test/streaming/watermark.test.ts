@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { toOperation } from "../../src/streaming/operation.ts";
+import {
+  formatWatermark,
+  parseWatermark,
+  type Sent,
+  scopeOf,
+} from "../../src/streaming/watermark.ts";
+import { instance } from "../helpers/scripted-scheduler.ts";
+
+const SCOPE = scopeOf("ids", ["a", "b"]);
+const sent = (id: string, lastUpdatedAtMs: number, customStatus = "1"): Sent => {
+  const { cursor } = operation(id, lastUpdatedAtMs, customStatus);
+  return { id, ...cursor };
+};
+const operation = (id: string, lastUpdatedAtMs: number, customStatus = "1") =>
+  toOperation(instance({ id, lastUpdatedAtMs, customStatus }));
+
+test("a watermark covers what was sent, and nothing that changed since", () => {
+  const text = formatWatermark(SCOPE, 1_700_000_000_500, [
+    sent("a", 1_700_000_000_400),
+    sent("b", 1_700_000_000_600),
+  ]);
+  const watermark = parseWatermark(text, SCOPE);
+  expect(watermark?.covers(operation("a", 1_700_000_000_400))).toBe(true);
+  expect(watermark?.covers(operation("b", 1_700_000_000_600))).toBe(true);
+  expect(watermark?.covers(operation("a", 1_700_000_000_500, "2"))).toBe(false);
+  expect(watermark?.covers(operation("b", 1_700_000_000_700, "2"))).toBe(false);
+});
+
+test("a watermark of another scope, or a text that is none, counts as none", () => {
+  const text = formatWatermark(SCOPE, 5, []);
+  expect(parseWatermark(text, scopeOf("ids", ["a"]))).toBeUndefined();
+  expect(parseWatermark(text, scopeOf("prefix", ["a", "b"]))).toBeUndefined();
+  for (const none of [undefined, "", "m1", `${text}.`, `${text}.abc`, text.toUpperCase()]) {
+    expect(parseWatermark(none, SCOPE), none).toBeUndefined();
+  }
+  expect(scopeOf("ids", ["b", "a"])).toBe(SCOPE);
+});
+
+test("a watermark stays below 256 characters, and leaves out the oldest", () => {
+  const all = Array.from({ length: 200 }, (_, index) => sent(`op-${index}`, 1000 + index));
+  const text = formatWatermark(SCOPE, 0, all);
+  expect(text.length).toBeLessThan(256);
+  expect(text).toMatch(/^[0-9a-z.]+$/);
+  const watermark = parseWatermark(text, SCOPE);
+  expect(watermark?.covers(operation("op-199", 1199))).toBe(true);
+  expect(watermark?.covers(operation("op-0", 1000))).toBe(false);
+});
