@@ -1,0 +1,245 @@
+import { expect, test } from "vitest";
+import { pb, stringValue, toTimestamp } from "../../src/scheduler/proto.ts";
+import { COMPLETED, FAILED, PENDING, RUNNING, TERMINATED } from "../../src/scheduler/status.ts";
+import { eventually } from "./support/deadline.ts";
+import {
+  complete,
+  createTimer,
+  kinds,
+  RawClient,
+  scheduleTask,
+  type WorkStream,
+} from "./support/raw-client.ts";
+import { startTestScheduler } from "./support/scheduler.ts";
+
+function startWithPolicy(client: RawClient, id: string, replaceable: number[]) {
+  const policy = new pb.OrchestrationIdReusePolicy();
+  policy.setReplaceablestatusList(replaceable as pb.OrchestrationStatus[]);
+  const request = new pb.CreateInstanceRequest();
+  request.setInstanceid(id);
+  request.setName("anything");
+  request.setOrchestrationidreusepolicy(policy);
+  return client.call(client.stub.startInstance, request);
+}
+
+/** Runs one instance that ends in its first turn. */
+async function runToEnd(client: RawClient, work: WorkStream, id: string, status = COMPLETED) {
+  await client.start(id);
+  await work.completeTurn(await work.next(`turn of ${id}`), [complete(1, "1", status)]);
+}
+
+test("an id can be used again when the policy allows the status it has, and is created later (L4)", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await runToEnd(client, client.work(), "a", FAILED);
+  const first = (await client.state("a"))?.getCreatedtimestamp()?.toDate();
+  await expect(startWithPolicy(client, "a", [COMPLETED])).rejects.toMatchObject({
+    code: 6,
+    details: expect.stringContaining("already exists and is FAILED"),
+  });
+  await startWithPolicy(client, "a", [COMPLETED, FAILED]);
+  const state = await client.state("a");
+  expect(state?.getOrchestrationstatus()).toBe(PENDING);
+  expect(state?.getCreatedtimestamp()?.toDate().getTime()).toBeGreaterThan(first?.getTime() ?? 0);
+  await expect(startWithPolicy(client, "b", [RUNNING])).rejects.toMatchObject({
+    code: 3,
+    details: expect.stringContaining("Invalid reusable statuses: cannot exclude 'Terminated'"),
+  });
+});
+
+test("a result that comes after its instance was replaced reaches neither (L2)", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  await work.completeTurn(await work.next(), [scheduleTask(1, "slow")]);
+  const activity = await work.next("activity");
+  await startWithPolicy(client, "a", [RUNNING, TERMINATED]);
+  const fresh = await work.next("turn of the replacement");
+  await work.completeActivity(activity, '"late"').catch(() => undefined);
+  await work.completeTurn(fresh, []);
+  await client.raiseEvent("a", "look");
+  const next = await work.next("turn after the late result");
+  expect(kinds(next.getOrchestratorrequest()?.getNeweventsList() ?? [])).toEqual([
+    "ORCHESTRATORSTARTED",
+    "EVENTRAISED",
+  ]);
+});
+
+test("a forced termination needs no worker, and the turn in progress is in vain", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  const turn = await work.next();
+  const batch = new pb.InstanceBatch();
+  batch.setInstanceidsList(["a", "nobody"]);
+  const request = new pb.SkipGracefulOrchestrationTerminationsRequest();
+  request.setInstancebatch(batch);
+  request.setReason(stringValue("enough"));
+  const response = await client.call<
+    pb.SkipGracefulOrchestrationTerminationsRequest,
+    pb.SkipGracefulOrchestrationTerminationsResponse
+  >(client.stub.skipGracefulOrchestrationTerminations, request);
+  expect(response.getUnterminatedinstanceidsList()).toEqual(["nobody"]);
+  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(TERMINATED);
+  await expect(work.completeTurn(turn, [complete(1, "1")])).rejects.toMatchObject({ code: 9 });
+  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(TERMINATED);
+});
+
+test("an abandoned turn is given out again", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  const request = new pb.AbandonOrchestrationTaskRequest();
+  request.setCompletiontoken((await work.next()).getCompletiontoken());
+  await client.call(client.stub.abandonTaskOrchestratorWorkItem, request);
+  expect((await work.next("the turn again")).getOrchestratorrequest()?.getInstanceid()).toBe("a");
+  await expect(
+    client.call(client.stub.abandonTaskOrchestratorWorkItem, request),
+  ).rejects.toMatchObject({ code: 9 });
+});
+
+test("a rewind does again what was pending when the instance failed", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  const far = Date.now() + 3_600_000;
+  await work.completeTurn(await work.next(), [scheduleTask(1, "pending"), createTimer(2, far)]);
+  const pending = await work.next("pending activity");
+  await client.raiseEvent("a", "fail now");
+  await work.completeTurn(await work.next(), [complete(3, undefined, FAILED)]);
+  await work.completeActivity(pending, '"dropped, for the instance has ended"');
+
+  const request = new pb.RewindInstanceRequest();
+  request.setInstanceid("a");
+  await client.call(client.stub.rewindInstance, request);
+  const asked = await work.next("rewind turn");
+  const { past, fresh } = events(asked);
+  expect(kinds(fresh)).toEqual(["ORCHESTRATORSTARTED", "EXECUTIONREWOUND"]);
+  expect(kinds(past).at(-1)).toBe("EXECUTIONCOMPLETED");
+  const cleaned = new pb.RewindOrchestrationAction();
+  cleaned.setNewhistoryList([...past.filter((e) => !e.hasExecutioncompleted()), ...fresh]);
+  const action = new pb.OrchestratorAction();
+  action.setId(-1);
+  action.setRewindorchestration(cleaned);
+  await work.completeTurn(asked, [action]);
+
+  const items = [await work.next("turn after the rewind"), await work.next("activity again")];
+  const again = items.find((item) => item.hasActivityrequest());
+  expect(again?.getActivityrequest()?.getName()).toBe("pending");
+  expect(again?.getActivityrequest()?.getTaskid()).toBe(1);
+  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(RUNNING);
+});
+
+function events(item: pb.WorkItem) {
+  const request = item.getOrchestratorrequest();
+  return { past: request?.getPasteventsList() ?? [], fresh: request?.getNeweventsList() ?? [] };
+}
+
+test("an activity whose result is over 1 MB fails, and says why", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  await work.completeTurn(await work.next(), [scheduleTask(1, "big")]);
+  await work.completeActivity(await work.next("activity"), "x".repeat(1024 * 1024 + 1));
+  const failed = events(await work.next("turn"))
+    .fresh[1]?.getTaskfailed()
+    ?.getFailuredetails();
+  expect(failed?.getErrormessage()).toBe(
+    "The result of activity 'big' has 1048577 bytes; the limit is 1048576 (1 MB).",
+  );
+});
+
+test("a custom status over 1 MB fails the instance, and says why", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  await work.completeTurn(await work.next(), [], "x".repeat(1024 * 1024 + 1));
+  const state = await client.state("a");
+  expect(state?.getOrchestrationstatus()).toBe(FAILED);
+  expect(state?.getFailuredetails()?.getErrormessage()).toContain(
+    "The custom status has 1048577 bytes",
+  );
+});
+
+test("instances that ended longer ago than the retention are forgotten, the others kept", async () => {
+  const first = await startTestScheduler();
+  const before = new RawClient(first.address);
+  const work = before.work();
+  for (const id of ["a", "b"]) await runToEnd(before, work, id);
+  await before.start("live");
+  await first.close();
+  const kept = await startTestScheduler({ database: first.database });
+  expect(await new RawClient(kept.address).state("a")).toBeDefined();
+  await kept.close();
+  const { address } = await startTestScheduler({ database: first.database, retentionDays: 0 });
+  const client = new RawClient(address);
+  await eventually("forgotten instance", async () => (await client.state("b")) === undefined);
+  expect(await client.state("a")).toBeUndefined();
+  expect(await client.state("live")).toBeDefined();
+});
+
+test("a page token neither repeats nor skips when instances come and go in between", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const work = client.work();
+  for (let n = 0; n < 6; n += 1) await runToEnd(client, work, `i${n}`);
+  const page = async (token: string | undefined) => {
+    const query = new pb.InstanceQuery();
+    query.setMaxinstancecount(2);
+    query.setContinuationtoken(stringValue(token));
+    const request = new pb.QueryInstancesRequest();
+    request.setQuery(query);
+    const response = await client.call<pb.QueryInstancesRequest, pb.QueryInstancesResponse>(
+      client.stub.queryInstances,
+      request,
+    );
+    const ids = response.getOrchestrationstateList().map((state) => state.getInstanceid());
+    return { ids, token: response.getContinuationtoken()?.getValue() };
+  };
+  const one = await page(undefined);
+  const purge = new pb.PurgeInstancesRequest();
+  purge.setInstanceid("i0"); // an offset would now skip i2
+  await client.call(client.stub.purgeInstances, purge);
+  const two = await page(one.token);
+  const three = await page(two.token);
+  expect([one.ids, two.ids, three.ids]).toEqual([
+    ["i0", "i1"],
+    ["i2", "i3"],
+    ["i4", "i5"],
+  ]);
+  expect(three.token).toBeUndefined();
+  await expect(page("no token of ours")).rejects.toMatchObject({ code: 3 });
+});
+
+test("a timer further off than setTimeout reaches does not fire early (T2)", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("far");
+  await client.start("near");
+  const work = client.work();
+  const inSixtyDays = Date.now() + 60 * 86_400_000;
+  await work.completeTurn(await work.next(), [createTimer(1, inSixtyDays)]);
+  await work.completeTurn(await work.next(), [createTimer(1, Date.now() + 20)]);
+  const fired = await work.next("near timer");
+  expect(fired.getOrchestratorrequest()?.getInstanceid()).toBe("near");
+  expect(work.waiting).toBe(0);
+});
+
+test("a start in the year 9999 waits", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const request = new pb.CreateInstanceRequest();
+  request.setInstanceid("a");
+  request.setName("anything");
+  request.setScheduledstarttimestamp(toTimestamp(Date.UTC(9999, 11, 31)));
+  await client.call(client.stub.startInstance, request);
+  await client.start("b");
+  const item = await client.work().next();
+  expect(item.getOrchestratorrequest()?.getInstanceid()).toBe("b");
+});
