@@ -32,7 +32,7 @@ export class PageDriver {
   }
 
   card(id: string): Locator {
-    return this.cards().filter({ hasText: id });
+    return this.cards().filter({ has: this.page.getByText(id, { exact: true }) });
   }
 
   /** Waits until the card of an operation shows this text. */
