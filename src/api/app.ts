@@ -12,6 +12,7 @@ import { acceptJson } from "./json-body.ts";
 import { operationsRoutes } from "./operations.ts";
 import { installPage } from "./page.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
+import { answerBadHandshakes, isWebSocketRequest } from "./upgrade.ts";
 import { websocketRoutes } from "./websocket.ts";
 
 /** What the API stands on. */
@@ -30,6 +31,7 @@ const MAX_WS_FRAME_BYTES = 1024 * 1024;
 export async function buildApp({ scheduler, streams, logger }: Services): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
+    http: { shouldUpgradeCallback: isWebSocketRequest },
     // A 503 makes an EventSource give up for good; a stream opened meanwhile is told `bye drain`.
     return503OnClosing: false,
     requestTimeout: REQUEST_WITHIN_MS,
@@ -55,6 +57,7 @@ export async function buildApp({ scheduler, streams, logger }: Services): Promis
       handleProtocols: (offered: Set<string>) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
     },
   });
+  answerBadHandshakes(app.websocketServer);
   await app.register(operationsRoutes, { scheduler, operations: streams.hub });
   await app.register(eventsRoutes, streams);
   await app.register(websocketRoutes, streams);

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../errors.ts";
 
@@ -89,10 +90,25 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? new ProblemError("request-timeout", 408, "The request did not arrive in time.")
         : new ProblemError("invalid-request", 400, "This is not a valid HTTP/1.1 request.");
+  writeProblem(socket, problem);
+}
+
+/** Answers on a socket that no reply was made for, and closes it. */
+export function writeProblem(
+  socket: Duplex,
+  problem: ProblemError,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const body = JSON.stringify(problem.toProblem());
+  const head = {
+    ...headers,
+    "content-type": CONTENT_TYPE,
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  };
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${CONTENT_TYPE}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join("")}\r\n${body}`,
   );
 }
 
