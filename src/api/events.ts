@@ -19,6 +19,8 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
     const { socket, httpVersionMinor } = request.raw;
     const client = { socket, chunked: httpVersionMinor > 0 };
     if (socket.destroyed) return reply.hijack();
+    // A stream writes to the socket, and would overtake the answer to the request before.
+    if (!reply.raw.socket) throw new PipelinedStreamError();
     if (context.connections.full) turnAway(client, context);
     else if ((await open(client, lastEventId(request))) === "nothing-left") {
       return reply.code(204).send();
@@ -46,6 +48,14 @@ class TooManyOperationsError extends ProblemError {
   constructor() {
     const detail = `One stream carries at most ${MAX_OPERATIONS} operations. Open another one for more.`;
     super("invalid-query", 400, detail);
+  }
+}
+
+class PipelinedStreamError extends ProblemError {
+  constructor() {
+    const detail =
+      "A stream cannot be asked for behind a request that is not answered yet. Wait, or connect anew.";
+    super("pipelined-stream", 400, detail);
   }
 }
 
