@@ -21,6 +21,8 @@ export interface Config {
   readonly pollMaxMs: number;
   /** Reads of the scheduler per second by this process, all operations together. Default 500. */
   readonly pollReadsPerSecond: number;
+  /** Calls waiting for the end of watched operations, at a time; 0 turns them off. Default 500. */
+  readonly completionCalls: number;
   /** Time between heartbeat events of one stream. Default 15,000. */
   readonly heartbeatMs: number;
   /** Age at which a stream is rotated, ±20 %. Default 210,000, below Azure's ingress limits. */
@@ -29,6 +31,8 @@ export interface Config {
   readonly maxBufferedBytes: number;
   /** Open streams at a time; beyond it, new ones are told to come back. Default 20,000. */
   readonly maxConnections: number;
+  /** Time that a process takes to end after a signal, its clients being sent away. Default 10,000. */
+  readonly graceMs: number;
   /** A pino level. Default `info`. */
   readonly logLevel: LogLevel;
 }
@@ -100,10 +104,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     pollMinMs: integer("POLL_MIN_MS", 250, 10, 3_600_000),
     pollMaxMs: integer("POLL_MAX_MS", 5000, 10, 3_600_000),
     pollReadsPerSecond: integer("POLL_READS_PER_SECOND", 500, 1, 100_000),
+    completionCalls: integer("COMPLETION_CALLS", 500, 0, 10_000),
     heartbeatMs: integer("HEARTBEAT_MS", 15_000, 10, 3_600_000),
     streamMaxAgeMs: integer("STREAM_MAX_AGE_MS", 210_000, 100, MAX_TIMER_MS),
     maxBufferedBytes: integer("MAX_BUFFERED_BYTES", 1_048_576, 1024, 1_073_741_824),
     maxConnections: integer("MAX_CONNECTIONS", 20_000, 1, 1_000_000),
+    graceMs: integer("GRACE_MS", 10_000, 100, 600_000),
     logLevel: oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.pollMinMs > config.pollMaxMs) {

@@ -88,6 +88,13 @@ export class OperationGoneError extends ProblemError {
   }
 }
 
+/** This process is about to end and must get no more clients. */
+export class DrainingError extends ProblemError {
+  constructor() {
+    super("draining", 503, "This replica is about to end. Use another one.", { retryAfterS: 5 });
+  }
+}
+
 /** No answer from the scheduler, for whatever reason; the cause is for the log. */
 export class SchedulerUnavailableError extends ProblemError {
   constructor(cause?: unknown, members: Record<string, unknown> = {}) {

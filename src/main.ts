@@ -4,9 +4,6 @@ import { type Config, ConfigError, readConfig } from "./config.ts";
 import { HELP, parseRole, type Role, UsageError } from "./roles.ts";
 import { type RunningRole, startApi, startEmbeddedScheduler, startWorkerRole } from "./start.ts";
 
-/** Time for everything under way to come to its end after a signal, in milliseconds. */
-const GRACE_MS = 10_000;
-
 const role = readRole();
 const config = readEnvironment();
 const logger = pino({ level: config.logLevel });
@@ -15,7 +12,7 @@ await run(role, config, logger);
 async function run(role: Role, config: Config, logger: Logger): Promise<void> {
   // Closed from the last to the first: clients before the scheduler that they speak to.
   const running: RunningRole[] = [];
-  closeWithGrace({ delay: GRACE_MS, logger }, async ({ err, signal }) => {
+  closeWithGrace({ delay: config.graceMs, logger }, async ({ err, signal }) => {
     logger.info({ err, signal }, "closing");
     for (const each of running.reverse()) await each.close();
   });

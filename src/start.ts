@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { buildApp } from "./api/app.ts";
 import type { Config } from "./config.ts";
@@ -10,6 +11,9 @@ import { Connections } from "./streaming/connections.ts";
 import { Hub } from "./streaming/hub.ts";
 import { createMetrics } from "./streaming/metrics.ts";
 import { startOperationsWorker } from "./worker/worker.ts";
+
+/** How long a draining process goes on listening, at most. */
+const MAX_LISTENING_ON_MS = 1000;
 
 /** A part of the process that is up. */
 export interface RunningRole {
@@ -33,8 +37,14 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     options: config,
     metrics,
   };
-  const app = await buildApp({ scheduler, streams, logger });
+  const { graceMs } = config;
+  const app = await buildApp({ scheduler, streams, graceMs, logger });
   const close = async () => {
+    if (streams.connections.size > 0) {
+      streams.connections.drain(graceMs);
+      // Load balancers learn from /readyz; until they have, who comes is sent on in good order.
+      await delay(Math.min(MAX_LISTENING_ON_MS, graceMs / 10));
+    }
     await app.close();
     hub.close();
     await scheduler.close();

@@ -1,3 +1,4 @@
+import { METHODS } from "node:http";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { refuseMethod } from "./problem-details.ts";
 
@@ -6,6 +7,10 @@ import { refuseMethod } from "./problem-details.ts";
  * with 405 and `Allow`, where Fastify alone would say 404.
  */
 export function watchAllowedMethods(app: FastifyInstance): { complete(): void } {
+  // Those that Fastify does not route are refused too. CONNECT never comes here: Node hangs up.
+  for (const method of METHODS) {
+    if (method !== "CONNECT" && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  }
   const methodsByUrl = new Map<string, Set<string>>();
   app.addHook("onRoute", ({ url, method }: RouteOptions) => {
     const methods = methodsByUrl.get(url) ?? new Set<string>();

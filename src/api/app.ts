@@ -9,9 +9,10 @@ import { closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
-import { operationsRoutes } from "./operations.ts";
+import { operationStatusRoute } from "./operation-status.ts";
 import { installPage } from "./page.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
+import { startOperationRoute } from "./start-operation.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./upgrade.ts";
 import { websocketRoutes } from "./websocket.ts";
 
@@ -19,6 +20,8 @@ import { websocketRoutes } from "./websocket.ts";
 export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: StreamContext;
+  /** The time over which clients are to come back that `close` sends away, in milliseconds. */
+  readonly graceMs: number;
   readonly logger: Logger;
 }
 
@@ -28,7 +31,12 @@ const REQUEST_WITHIN_MS = 30_000;
 const MAX_WS_FRAME_BYTES = 1024 * 1024;
 
 /** The HTTP server, ready to listen. `close()` says `bye drain` to every open stream first. */
-export async function buildApp({ scheduler, streams, logger }: Services): Promise<FastifyInstance> {
+export async function buildApp({
+  scheduler,
+  streams,
+  graceMs,
+  logger,
+}: Services): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
     http: { shouldUpgradeCallback: isWebSocketRequest },
@@ -48,7 +56,7 @@ export async function buildApp({ scheduler, streams, logger }: Services): Promis
   acceptJson(app);
   const methods = watchAllowedMethods(app);
 
-  app.addHook("preClose", async () => streams.connections.drain());
+  app.addHook("preClose", async () => streams.connections.drain(graceMs));
   closeInTime(app);
   await app.register(websocket, {
     options: {
@@ -58,10 +66,11 @@ export async function buildApp({ scheduler, streams, logger }: Services): Promis
     },
   });
   answerBadHandshakes(app.websocketServer);
-  await app.register(operationsRoutes, { scheduler, operations: streams.hub });
+  await app.register(startOperationRoute, { scheduler, streams });
+  await app.register(operationStatusRoute, { streams });
   await app.register(eventsRoutes, streams);
   await app.register(websocketRoutes, streams);
-  await app.register(healthRoutes, { scheduler, registry: streams.metrics.registry });
+  await app.register(healthRoutes, { scheduler, streams });
   await installPage(app);
   methods.complete();
   return app;

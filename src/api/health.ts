@@ -1,13 +1,13 @@
 import type { FastifyPluginAsync } from "fastify";
-import type { Registry } from "prom-client";
-import { SchedulerUnavailableError } from "../errors.ts";
+import { DrainingError, SchedulerUnavailableError } from "../errors.ts";
+import type { StreamContext } from "../streaming/stream-context.ts";
 
 export interface HealthOptions {
   readonly scheduler: {
     /** Resolves when the scheduler answers. */
     ping(): Promise<void>;
   };
-  readonly registry: Registry;
+  readonly streams: StreamContext;
 }
 
 /** How long an answer of the scheduler holds, so that probes cost it next to nothing. */
@@ -16,7 +16,7 @@ const FRESH_MS = 1000;
 /** For probes and scrapers. */
 export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app,
-  { scheduler, registry },
+  { scheduler, streams: { connections, metrics } },
 ) => {
   let checked: { readonly atMs: number; readonly answer: Promise<void> } | undefined;
   const check = (): Promise<void> => {
@@ -32,6 +32,7 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app.get("/healthz", async () => ({ status: "ok" }));
 
   app.get("/readyz", async () => {
+    if (connections.draining) throw new DrainingError();
     await check().catch((cause: unknown) => {
       throw new SchedulerUnavailableError(cause);
     });
@@ -39,6 +40,6 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   });
 
   app.get("/metrics", async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
 };

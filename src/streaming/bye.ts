@@ -25,12 +25,14 @@ export interface Bye {
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 3000;
 
-export function createBye(reason: ByeReason): Bye {
+/** @param withinMs spreads the reconnections of many clients that are sent away together */
+export function createBye(reason: ByeReason, withinMs = RETRY_MAX_MS): Bye {
   const reconnect = reason !== "terminal" && reason !== "gone";
-  return { type: "bye", reason, reconnect, retry_ms: reconnectMs() };
+  return { type: "bye", reason, reconnect, retry_ms: reconnectMs(withinMs) };
 }
 
 /** A time to reconnect for one client, in milliseconds. */
-export function reconnectMs(): number {
-  return Math.round(RETRY_MIN_MS + Math.random() * (RETRY_MAX_MS - RETRY_MIN_MS));
+export function reconnectMs(withinMs = RETRY_MAX_MS): number {
+  const spreadMs = Math.max(withinMs, RETRY_MAX_MS) - RETRY_MIN_MS;
+  return Math.round(RETRY_MIN_MS + Math.random() * spreadMs);
 }

@@ -4,8 +4,11 @@ import type { ByeReason } from "./bye.ts";
 export interface Connection {
   /** Gives it the time, for all it does by the clock. Called a few times a second. */
   tick(nowMs: number): void;
-  /** Says goodbye and ends. Calls after the first do nothing. */
-  bye(reason: ByeReason): void;
+  /**
+   * Says goodbye and ends. Calls after the first do nothing.
+   * @param retryWithinMs the time over which the clients sent away are to come back
+   */
+  bye(reason: ByeReason, retryWithinMs?: number): void;
 }
 
 /** How finely streams keep time. */
@@ -49,10 +52,13 @@ export class Connections {
     this.#timer = undefined;
   }
 
-  /** Sends every client away; it will find another replica, or this one after its restart. */
-  drain(): void {
+  /**
+   * Sends every client away, and those that come from now on; they will find another replica, or
+   * this one after its restart, at times spread over `graceMs`.
+   */
+  drain(graceMs: number): void {
     this.#draining = true;
-    for (const connection of [...this.#open]) connection.bye("drain");
+    for (const connection of [...this.#open]) connection.bye("drain", graceMs);
   }
 
   #tick(): void {

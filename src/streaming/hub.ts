@@ -1,5 +1,6 @@
 import { OperationNotFoundError, SchedulerUnavailableError } from "../errors.ts";
-import type { ResumePoint } from "./cursor.ts";
+import { type CompletionWaiter, CompletionWatch } from "./completion-watch.ts";
+import type { Cursor, ResumePoint } from "./cursor.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Operation, toOperation } from "./operation.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
@@ -13,6 +14,8 @@ export interface HubOptions {
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
   readonly pollReadsPerSecond: number;
+  /** Calls that wait for the end of an operation, at a time; 0 for none. */
+  readonly completionCalls: number;
 }
 
 /** How up to date a stream is. */
@@ -31,6 +34,7 @@ export class Hub {
   readonly #watchers = new Map<string, Watcher>();
   readonly #poller: Poller;
   readonly #budget: ReadBudget;
+  readonly #completions: CompletionWatch;
   readonly #options: HubOptions;
   readonly #metrics: Metrics;
   readonly #observer: SubscriptionObserver = {
@@ -43,11 +47,14 @@ export class Hub {
     },
   };
 
-  constructor(scheduler: InstanceReader, options: HubOptions, metrics: Metrics) {
+  constructor(scheduler: InstanceReader & CompletionWaiter, options: HubOptions, metrics: Metrics) {
     this.#options = options;
     this.#metrics = metrics;
     this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
     this.#poller = new Poller(scheduler, this.#budget, metrics);
+    this.#completions = new CompletionWatch(scheduler, options.completionCalls, (id) =>
+      this.wake(id),
+    );
   }
 
   /**
@@ -71,12 +78,13 @@ export class Hub {
 
   /**
    * Reads an operation now, for one who asks once.
+   * @param seen a state that the asker has seen
    * @throws OperationNotFoundError, SchedulerUnavailableError
    */
-  async read(id: string): Promise<Operation> {
+  async read(id: string, seen?: Cursor): Promise<Operation> {
     const watcher = this.#watchers.get(id);
     const outcome: ReadOutcome = await (watcher?.readNow() ?? this.#poller.read(id));
-    if (outcome.kind === "found") return toOperation(outcome.instance);
+    if (outcome.kind === "found") return toOperation(outcome.instance, seen);
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);
     throw new SchedulerUnavailableError(outcome.error);
   }
@@ -115,6 +123,7 @@ export class Hub {
   close(): void {
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
+    this.#completions.close();
     this.#metrics.watchedOperations.set(0);
   }
 
@@ -123,7 +132,10 @@ export class Hub {
     if (!watcher) {
       const { pollMinMs: minMs, pollMaxMs: maxMs } = this.#options;
       const options = { minMs, maxMs, lingerMs: LINGER_MS };
-      watcher = new Watcher(id, this.#poller, this.#budget, options, () => this.#forget(id));
+      watcher = new Watcher(id, this.#poller, this.#budget, options, {
+        onIdle: () => this.#forget(id),
+        onLife: (alive) => (alive ? this.#completions.add(id) : this.#completions.remove(id)),
+      });
       this.#watchers.set(id, watcher);
       this.#metrics.watchedOperations.set(this.#watchers.size);
     }

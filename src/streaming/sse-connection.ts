@@ -97,9 +97,9 @@ export class SseConnection implements Connection {
     else if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.#heartbeat();
   }
 
-  bye(reason: ByeReason): void {
+  bye(reason: ByeReason, retryWithinMs?: number): void {
     if (this.#over) return;
-    const bye = createBye(reason);
+    const bye = createBye(reason, retryWithinMs);
     const id = this.#content.cursor();
     const data = JSON.stringify(bye);
     const last = toChunk(formatEvent({ event: "bye", id, data, retryMs: bye.retry_ms }));

@@ -12,6 +12,14 @@ export interface WatcherOptions extends BackOffOptions {
   readonly lingerMs: number;
 }
 
+/** What a watcher tells its owner. */
+export interface WatcherEvents {
+  /** Once, when nobody has watched for `lingerMs`. The watcher is then closed. */
+  onIdle(): void;
+  /** Whether there is an end to wait for, whenever that changes. */
+  onLife(alive: boolean): void;
+}
+
 /**
  * Reads one operation for all of its subscribers.
  *   W1. There is at most one read under way, and reads do not grow with subscribers.
@@ -27,7 +35,7 @@ export class Watcher {
   readonly #options: WatcherOptions;
   readonly #poller: Poller;
   readonly #budget: ReadBudget;
-  readonly #onIdle: (watcher: Watcher) => void;
+  readonly #events: WatcherEvents;
   readonly #subscriptions = new Set<Subscription>();
   /** Those who have not been offered a state yet, with the epoch milliseconds of their coming. */
   readonly #fresh = new Map<Subscription, number>();
@@ -38,6 +46,7 @@ export class Watcher {
   #safeThroughMs = 0;
   #problem: Problem | undefined;
   #notFound = 0;
+  #alive = false;
   #dueAtMs = 0;
   #readTimer: NodeJS.Timeout | undefined;
   #lingerTimer: NodeJS.Timeout | undefined;
@@ -47,19 +56,18 @@ export class Watcher {
     | undefined;
   #closed = false;
 
-  /** @param onIdle called once, when nobody has watched for `lingerMs`; the watcher is then closed */
   constructor(
     id: string,
     poller: Poller,
     budget: ReadBudget,
     options: WatcherOptions,
-    onIdle: (watcher: Watcher) => void,
+    events: WatcherEvents,
   ) {
     this.id = id;
     this.#poller = poller;
     this.#budget = budget;
     this.#options = options;
-    this.#onIdle = onIdle;
+    this.#events = events;
     this.#backOff = new BackOff(options);
     this.#claim = budget.claim(options.minMs);
   }
@@ -107,7 +115,7 @@ export class Watcher {
     clearTimeout(this.#lingerTimer);
     this.#lingerTimer = setTimeout(() => {
       this.close();
-      this.#onIdle(this);
+      this.#events.onIdle();
     }, this.#options.lingerMs);
   }
 
@@ -130,6 +138,7 @@ export class Watcher {
     clearTimeout(this.#readTimer);
     clearTimeout(this.#lingerTimer);
     this.#claim.release();
+    this.#tellLife(false);
   }
 
   /** Whether what is known is as fresh as a watched operation's state ever is. */
@@ -218,6 +227,7 @@ export class Watcher {
 
   #schedule(): void {
     clearTimeout(this.#readTimer);
+    this.#tellLife(this.#operation !== undefined && !this.#operation.terminal);
     if (this.#closed || this.#isOver()) {
       this.#claim.update(Number.POSITIVE_INFINITY);
       return;
@@ -226,6 +236,12 @@ export class Watcher {
     const delayMs = jittered(this.intervalMs);
     this.#dueAtMs = Date.now() + delayMs;
     this.#readTimer = setTimeout(() => void this.readNow(), delayMs);
+  }
+
+  #tellLife(alive: boolean): void {
+    if (alive === this.#alive) return;
+    this.#alive = alive;
+    this.#events.onLife(alive);
   }
 
   /** Nothing is left to wait for: the operation has ended, or there is none. */

@@ -163,9 +163,9 @@ export class WsConnection implements Connection, Subscriber {
     }
   }
 
-  bye(reason: ByeReason): void {
+  bye(reason: ByeReason, retryWithinMs?: number): void {
     if (this.#over) return;
-    const { type, ...members } = createBye(reason);
+    const { type, ...members } = createBye(reason, retryWithinMs);
     this.#send(type, members);
     this.#close(BYE_CODES[reason], reason);
   }

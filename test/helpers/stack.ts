@@ -8,7 +8,14 @@ export const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
 
 /** Settings for tests: the defaults, on ports that the system picks. */
 export function testConfig(overrides: Partial<Config> = {}): Config {
-  return { ...readConfig({}), port: 0, schedulerPort: 0, schedulerDb: ":memory:", ...overrides };
+  return {
+    ...readConfig({}),
+    port: 0,
+    schedulerPort: 0,
+    schedulerDb: ":memory:",
+    graceMs: 500,
+    ...overrides,
+  };
 }
 
 /** A scheduler, a worker and an API that ends with the test. */
