@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { logger, startStack, startTestApi, startTestWorker } from "../helpers/stack.ts";
@@ -59,9 +59,12 @@ test("says so while the scheduler is away, and is live again once it answers", a
   await driver.connection("Stale");
   await driver.page.getByRole("button", { name: "Start" }).click();
   await driver.page.getByRole("alert").getByText("scheduler").waitFor();
+  expect(await driver.cards().count()).toBe(2); // it may have been started, so it is followed
   await scheduler.start();
   await driver.connection("Live");
+  await driver.page.getByRole("status").getByText("was removed").waitFor();
   await driver.status(id, "Completed");
+  await driver.connection("Idle");
 });
 
 /** An embedded scheduler that keeps its state and its port while it is stopped. */

@@ -81,6 +81,24 @@ test("drops a remembered id that the scheduler does not know, and says so", asyn
   expect(complaints).toEqual([]);
 });
 
+test("shows beside the form why an operation was not started", async () => {
+  const { stack, driver, page } = await openPage();
+  const alert = page.getByRole("alert");
+  await page.evaluate(`document.querySelector("[name=processing_time]").removeAttribute("max")`);
+
+  await driver.fill(86_401, 1);
+  await page.getByRole("button", { name: "Start" }).click();
+  await alert.getByText("processing_time").waitFor();
+  expect(await driver.cards().count()).toBe(0);
+
+  await driver.start(0, 1);
+  await alert.waitFor({ state: "hidden" });
+
+  await stack.stopApi();
+  await page.getByRole("button", { name: "Start" }).click();
+  await alert.getByText("cannot be reached").waitFor();
+});
+
 test("B1: never shows a state from before the one it shows", async () => {
   const { page } = await openPage();
   const older = await page.evaluate(`(async () => {
