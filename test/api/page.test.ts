@@ -1,0 +1,65 @@
+import { readdir } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { exchange } from "./support/raw-connection.ts";
+import { useSharedStack } from "./support/shared-stack.ts";
+
+const stack = useSharedStack();
+
+const TYPES: Readonly<Record<string, RegExp>> = {
+  html: /^text\/html; charset=utf-8$/,
+  css: /^text\/css/,
+  js: /^(text|application)\/javascript/,
+  json: /^application\/json/,
+  svg: /^image\/svg\+xml/,
+};
+
+test("the page and each of its files come with a type and a policy that allows no inline code", async () => {
+  const files = await readdir(new URL("../../public", import.meta.url), { withFileTypes: true });
+  const names = files.filter((each) => each.isFile()).map((each) => each.name);
+  expect(names).toContain("index.html");
+  for (const path of ["", ...names]) {
+    const response = await fetch(new URL(`/${path}`, stack.url));
+    const extension = path.split(".").at(-1) || "html";
+    expect(response.status, path).toBe(200);
+    expect(response.headers.get("content-type"), path).toMatch(TYPES[extension] ?? /never/);
+    const policy = response.headers.get("content-security-policy") ?? "";
+    expect(policy, path).toContain("default-src 'self'");
+    expect(policy, path).not.toMatch(/unsafe|\*/);
+    expect(response.headers.get("x-content-type-options"), path).toBe("nosniff");
+    expect(response.headers.get("cache-control"), path).toBe("no-cache");
+    await response.arrayBuffer();
+  }
+});
+
+test("the page holds no inline script, style or handler", async () => {
+  const html = await (await fetch(stack.url)).text();
+  expect(html).not.toMatch(/<script(?![^>]*\bsrc=)/i);
+  expect(html).not.toMatch(/<style|\sstyle=|\son[a-z]+=/i);
+});
+
+test("a reload costs a 304 where nothing changed", async () => {
+  const etag = (await fetch(stack.url)).headers.get("etag");
+  // Not by fetch, which asks for a copy without caches as soon as it is given a condition.
+  const answer = await exchange(
+    stack.url,
+    `GET / HTTP/1.1\r\nhost: x\r\nif-none-match: ${etag}\r\nconnection: close\r\n\r\n`,
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 304 /);
+});
+
+test("nothing outside the page's folder is served", async () => {
+  for (const path of [
+    "/..%2Fpackage.json",
+    "/%2e%2e/package.json",
+    "/..%5cpackage.json",
+    "/.git/config",
+    "//etc/passwd",
+    "/src/main.ts",
+    "/style.css%00.js",
+  ]) {
+    const response = await fetch(`${stack.url.origin}${path}`);
+    expect([400, 404], path).toContain(response.status);
+    expect(response.headers.get("content-type"), path).toContain("application/problem+json");
+    expect(await response.text(), path).not.toMatch(/"dts-push"|root:|\/work|FST_/);
+  }
+});
