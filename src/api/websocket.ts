@@ -22,7 +22,7 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
     },
     wsHandler: (socket, request) => {
       const connection = new WsConnection(socket, request.raw.socket, context);
-      if (context.connections.full) connection.bye("drain");
+      if (context.connections.full) connection.turnAway();
       else connection.subscribeAll(operationIdsOf(request.query));
     },
   });

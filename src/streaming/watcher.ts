@@ -104,8 +104,6 @@ export class Watcher {
     } else if (!this.#read) {
       void this.readNow();
     }
-    const problem = this.#problem;
-    if (problem) queueMicrotask(() => subscription.trouble(problem));
   }
 
   remove(subscription: Subscription): void {

@@ -170,6 +170,13 @@ export class WsConnection implements Connection, Subscriber {
     this.#close(BYE_CODES[reason], reason);
   }
 
+  /** Sends a client to another replica, or to a later time. */
+  turnAway(): void {
+    const { type, ...members } = createBye("drain");
+    this.#send(type, members);
+    this.#close(CloseCode.overload, "drain");
+  }
+
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#over) return;
     try {

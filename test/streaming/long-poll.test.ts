@@ -1,0 +1,137 @@
+import { status } from "@grpc/grpc-js";
+import { expect, test } from "vitest";
+import { within } from "../helpers/deadline.ts";
+import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { startStack, startTestApi } from "../helpers/stack.ts";
+
+const QUICK = { pollMinMs: 20, pollMaxMs: 50 };
+const ENDED = instance({
+  status: "COMPLETED",
+  output: '"done"',
+  lastUpdatedAtMs: 1_700_000_009_000,
+});
+
+async function startStored() {
+  const store = new Map([["op", instance()]]);
+  const scheduler = await ScriptedScheduler.start(store);
+  const api = await startTestApi(scheduler.address, QUICK);
+  const url = new URL("/api/operations/op", api.url);
+  const get = (headers: Record<string, string> = {}) => fetch(url, { headers });
+  return { store, scheduler, api, url, get };
+}
+
+test("a status request is answered 304 while nothing changed, also when last_updated alone moved", async () => {
+  const { store, get } = await startStored();
+  const first = await get();
+  expect(first.headers.get("retry-after")).toBe("1");
+  const etag = first.headers.get("etag") ?? "";
+  expect(etag).toBe(`W/"${((await first.json()) as { cursor: string }).cursor}"`);
+  for (const condition of [etag, `"other", ${etag}`, "*", etag.slice(2)]) {
+    const again = await get({ "if-none-match": condition });
+    expect([again.status, await again.text()], condition).toEqual([304, ""]);
+  }
+  store.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 }));
+  expect((await get({ "if-none-match": etag })).status).toBe(304);
+  store.set("op", instance({ customStatus: "1", lastUpdatedAtMs: 1_700_000_006_000 }));
+  expect((await get({ "if-none-match": etag })).status).toBe(200);
+  expect((await get({ "if-none-match": 'W/"none of ours"' })).status).toBe(200);
+});
+
+test("a waiting request is answered at the next change", async () => {
+  const { store, get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
+  const waiting = get({ "if-none-match": etag, prefer: "wait=30" });
+  store.set("op", instance({ customStatus: '"new"', lastUpdatedAtMs: 1_700_000_005_000 }));
+  const response = await within("the answer", waiting);
+  expect(response.headers.get("preference-applied")).toBe("wait=30");
+  expect(await response.json()).toMatchObject({ custom_status: "new" });
+  expect(response.headers.get("etag")).not.toBe(etag);
+});
+
+test("a wait that ends without a change is answered 304 with the tag it came with", async () => {
+  const { get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
+  const response = await get({ "if-none-match": etag, prefer: "respond-async, wait=1" });
+  expect([response.status, response.headers.get("etag")]).toEqual([304, etag]);
+});
+
+test("there is no wait without a tag, at the end of an operation, or for an unknown one", async () => {
+  const { store, get, url } = await startStored();
+  const prefer = "wait=60";
+  expect((await within("the answer", get({ prefer }))).status).toBe(200);
+  store.set("op", ENDED);
+  const ended = await get();
+  const etag = ended.headers.get("etag") ?? "";
+  expect(ended.headers.get("retry-after")).toBeNull();
+  expect((await within("the answer", get({ prefer, "if-none-match": etag }))).status).toBe(304);
+  const unknown = fetch(new URL("/api/operations/nobody", url), {
+    headers: { prefer, "if-none-match": etag },
+  });
+  expect((await within("the answer", unknown)).status).toBe(404);
+});
+
+test("a wait longer than a minute is cut to one, and says so; one that is none is ignored", async () => {
+  const { store, get } = await startStored();
+  store.set("op", ENDED);
+  const applied = async (prefer: string) =>
+    (await get({ prefer })).headers.get("preference-applied");
+  expect(await applied("wait=3600")).toBe("wait=60");
+  expect(await applied("wait=-1")).toBeNull();
+  expect(await applied("wait")).toBeNull();
+});
+
+test("waiting requests share the watcher's reads", async () => {
+  const { store, scheduler, get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
+  const waiting = Array.from({ length: 50 }, () =>
+    get({ "if-none-match": etag, prefer: "wait=30" }),
+  );
+  const reads = scheduler.readCount;
+  store.set("op", ENDED);
+  for (const response of await Promise.all(waiting)) expect(response.status).toBe(200);
+  expect(scheduler.readCount - reads).toBeLessThan(20);
+});
+
+test("a scheduler in trouble is waited through, unless it is not even known where things stand", async () => {
+  const { store, scheduler, get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
+  scheduler.failure = status.INTERNAL;
+  const hopeless = await within("the answer", get({ "if-none-match": etag, prefer: "wait=30" }));
+  expect([hopeless.status, hopeless.headers.get("retry-after")]).toEqual([503, "5"]);
+  scheduler.failure = undefined;
+  const waiting = get({ "if-none-match": etag, prefer: "wait=30" });
+  store.set("op", ENDED);
+  expect((await within("the answer", waiting)).status).toBe(200);
+});
+
+test("closing answers waiting requests instead of leaving them hanging", async () => {
+  const { api, get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
+  const waiting = get({ "if-none-match": etag, prefer: "wait=60" });
+  await within("a subscription", subscribed(api.url));
+  await within("the API to close", api.stopApi());
+  expect((await waiting).status).toBe(304);
+});
+
+test("following by long-poll alone sees a real operation to its end", async () => {
+  const stack = await startStack(QUICK);
+  const id = await stack.startOperation({ processing_time: 1, steps: 3 });
+  let etag: string | undefined;
+  const statuses: string[] = [];
+  while (statuses.at(-1) !== "Completed") {
+    const response = await fetch(new URL(`/api/operations/${id}`, stack.url), {
+      headers: { prefer: "wait=10", ...(etag && { "if-none-match": etag }) },
+    });
+    expect(response.status).toBe(200);
+    etag = response.headers.get("etag") ?? "";
+    statuses.push(((await response.json()) as { status: string }).status);
+  }
+  expect(statuses.length).toBeGreaterThanOrEqual(4);
+});
+
+async function subscribed(url: URL): Promise<void> {
+  for (;;) {
+    const text = await (await fetch(new URL("/metrics", url))).text();
+    if (/^dts_push_subscriptions 1$/m.test(text)) return;
+  }
+}
