@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { logger, startStack, startTestApi, startTestWorker } from "../helpers/stack.ts";
-import { startMutingRelay } from "./muting-relay.ts";
+import { startFaultyRelay } from "./faulty-relay.ts";
 import { PageDriver } from "./page-driver.ts";
 
 const openBrowser = useChromium();
@@ -31,9 +31,26 @@ test("shows that the API is away, and goes on by itself when it is back", async 
   await driver.connection("Idle");
 });
 
+test("resumes from the last event after the connection broke", async () => {
+  const stack = await startStack();
+  const relay = await startFaultyRelay(stack.url);
+  const driver = await openPage(relay.url);
+  const id = await driver.start(6, 12);
+  await driver.progress(id);
+
+  relay.cut();
+  await driver.connection("Retrying");
+  await driver.connection("Live");
+  await driver.status(id, "Completed");
+  await driver.connection("Idle");
+
+  expect(driver.streamRequests).toHaveLength(2);
+  expect(await driver.streamRequests[1]?.headerValue("last-event-id")).toMatch(/^[0-9a-z.]+$/);
+});
+
 test("notices a muted stream by its missing heartbeats, and follows on over a new one", async () => {
   const stack = await startStack({ heartbeatMs: 1_000 });
-  const relay = await startMutingRelay(stack.url);
+  const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);
   const id = await driver.start(8, 4);
   await driver.connection("Live");

@@ -30,25 +30,54 @@ function listenUntilItGivesUp(url: string): Promise<SeenEvent[]> {
   });
 }
 
-test("C3: an unmodified EventSource is told of the end once, and 204 stops it", async () => {
-  const { url, startOperation } = await startStack();
+/** Follows an operation as `listenUntilItGivesUp` does; also returns the status of every answer. */
+async function follow(url: URL, id: string) {
   const { page } = await openBrowser();
   await page.goto(new URL("/healthz", url).href); // any page of this origin that runs no script
-  const eventsUrl = `/api/operations/${await startOperation({ processing_time: 2, steps: 4 })}/events`;
+  const path = `/api/operations/${id}/events`;
   const statuses: number[] = [];
-  page.on("response", (answer) => {
-    if (new URL(answer.url()).pathname === eventsUrl) statuses.push(answer.status());
+  page.on("response", (response) => {
+    if (new URL(response.url()).pathname === path) statuses.push(response.status());
   });
-
-  const seen = await page.evaluate(listenUntilItGivesUp, eventsUrl);
-
+  const seen = await page.evaluate(listenUntilItGivesUp, path);
   const states = seen.filter(({ type }) => type === "snapshot" || type === "update");
-  const operations = states.map(({ data }) => data.operation as { status: string });
-  expect(states[0]?.type).toBe("snapshot");
-  expect(states.slice(1).every(({ type }) => type === "update")).toBe(true);
+  return { seen, states, statuses };
+}
+
+function statusesOf(states: readonly SeenEvent[]): string[] {
+  return states.map(({ data }) => (data.operation as { status: string }).status);
+}
+
+test("C3: an unmodified EventSource is told of the end once, and 204 stops it", async () => {
+  const { url, startOperation } = await startStack();
+  const id = await startOperation({ processing_time: 2, steps: 4 });
+
+  const { seen, states, statuses } = await follow(url, id);
+
+  expect(states.map(({ type }) => type)).toEqual([
+    "snapshot",
+    ...states.slice(1).map(() => "update"),
+  ]);
   expect(new Set(states.map(({ id }) => id)).size).toBe(states.length); // C2: no state twice
-  expect(operations.filter(({ status }) => status === "Completed")).toHaveLength(1);
-  expect(operations.at(-1)).toMatchObject({ status: "Completed", custom_status: { percent: 100 } });
+  expect(statusesOf(states).filter((status) => status === "Completed")).toHaveLength(1);
+  expect(states.at(-1)?.data.operation).toMatchObject({
+    status: "Completed",
+    custom_status: { percent: 100 },
+  });
   expect(seen.at(-1)).toMatchObject({ type: "bye", data: { reason: "terminal" } });
   expect(statuses).toEqual([200, 204]);
+});
+
+test("C4: after each rotation it comes back by itself, and gets nothing twice", async () => {
+  const { url, startOperation } = await startStack({ streamMaxAgeMs: 1_000 });
+  const id = await startOperation({ processing_time: 5, steps: 5 });
+
+  const { seen, states, statuses } = await follow(url, id);
+
+  const reasons = seen.filter(({ type }) => type === "bye").map(({ data }) => data.reason);
+  expect(reasons.slice(0, -1)).toContain("rotate");
+  expect(reasons.at(-1)).toBe("terminal");
+  expect(new Set(states.map(({ id }) => id)).size).toBe(states.length);
+  expect(statusesOf(states).filter((status) => status === "Completed")).toHaveLength(1);
+  expect(statuses).toEqual([...reasons.map(() => 200), 204]);
 });

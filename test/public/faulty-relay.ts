@@ -2,17 +2,19 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A TCP relay that can fall silent as some proxies do: connections stay open, and nothing comes. */
-export interface MutingRelay {
+/** A TCP relay that can fail as networks and proxies do. */
+export interface FaultyRelay {
   readonly url: URL;
-  /** Holds back what the server says, on every connection, also on new ones. */
+  /** Holds back what the server says, on every connection, also on new ones, all of which stay open. */
   mute(): void;
   /** Lets it through again, with all that was held back. */
   unmute(): void;
+  /** Breaks every open connection off. New ones are served. */
+  cut(): void;
 }
 
 /** Relays to the server at `target`, until the test ends. */
-export async function startMutingRelay(target: URL): Promise<MutingRelay> {
+export async function startFaultyRelay(target: URL): Promise<FaultyRelay> {
   const upstreams = new Set<Socket>();
   let muted = false;
 
@@ -31,8 +33,11 @@ export async function startMutingRelay(target: URL): Promise<MutingRelay> {
       });
     }
   });
-  onTestFinished(() => {
+  const cut = () => {
     for (const upstream of upstreams) upstream.destroy();
+  };
+  onTestFinished(() => {
+    cut();
     server.close();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -46,5 +51,6 @@ export async function startMutingRelay(target: URL): Promise<MutingRelay> {
       muted = false;
       for (const upstream of upstreams) upstream.resume();
     },
+    cut,
   };
 }
