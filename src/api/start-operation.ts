@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { SchedulerError } from "../dts/scheduler-error.ts";
 import { SchedulerUnavailableError } from "../errors.ts";
 import { retryAfterS } from "./retry-after.ts";
 
@@ -40,8 +41,10 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
     try {
       await scheduler.startOrchestration(ORCHESTRATION, input, operation_id);
     } catch (error) {
+      // Nobody else has this id: it is our own call, repeated because its first answer was lost.
+      const started = error instanceof SchedulerError && error.kind === "already-exists";
       // Without an answer it may yet have been started, so the client is told under which id.
-      throw new SchedulerUnavailableError(error, { operation_id });
+      if (!started) throw new SchedulerUnavailableError(error, { operation_id });
     }
     hub.wake(operation_id);
     const status_url = `/api/operations/${operation_id}`;

@@ -30,14 +30,11 @@ const KINDS: Partial<Record<status, SchedulerErrorKind>> = {
 export class SchedulerError extends Error {
   override readonly name = "SchedulerError";
   readonly kind: SchedulerErrorKind;
-  /** True where the call may have taken effect although no answer came. */
-  readonly outcomeUnknown: boolean;
 
   constructor(rpc: string, cause: unknown) {
     const code = (cause as Partial<ServiceError> | undefined)?.code;
     const known = typeof code === "number" ? KINDS[code] : undefined;
     super(`${rpc}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.kind = known ?? "failed";
-    this.outcomeUnknown = code === status.DEADLINE_EXCEEDED;
   }
 }

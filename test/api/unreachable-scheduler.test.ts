@@ -1,0 +1,110 @@
+import { status } from "@grpc/grpc-js";
+import type pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import { expect, test } from "vitest";
+import { startBlackhole } from "../dts/support/blackhole.ts";
+import { FakeScheduler, failing, never } from "../dts/support/fake-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
+import { startTestApi } from "../helpers/stack.ts";
+import { WsClient } from "../helpers/ws-client.ts";
+import { problemOf } from "./support/problem.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Asks an API for everything at once, and returns each answer with the time it took. */
+async function askForEverything(url: URL) {
+  const timed = async <T>(answer: Promise<T>) => {
+    const startedMs = performance.now();
+    return { answer: await answer, tookMs: performance.now() - startedMs };
+  };
+  const [started, status, ready, alive, sse, ws] = await Promise.all([
+    timed(start(url)),
+    timed(fetch(new URL("/api/operations/x", url))),
+    timed(fetch(new URL("/readyz", url))),
+    timed(fetch(new URL("/healthz", url))),
+    timed(SseClient.connect(new URL("/api/operations/x/events", url))),
+    timed(WsClient.connect(url, "/api/ws?operation_id=x")),
+  ]);
+  return { started, status, ready, alive, sse, ws };
+}
+
+function start(url: URL): Promise<Response> {
+  return fetch(new URL("/api/start-operation", url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: "{}",
+  });
+}
+
+test.for([
+  ["accepts connections and never says a word", startBlackhole],
+  [
+    "takes calls and never answers them",
+    async () => (await FakeScheduler.start({ getInstance: never, startInstance: never })).address,
+  ],
+] as const)("a scheduler that %s hangs no request", async ([, startScheduler]) => {
+  const { url } = await startTestApi(await startScheduler());
+  const { started, status, ready, alive, sse, ws } = await askForEverything(url);
+
+  expect(alive.answer.status).toBe(200);
+  expect(alive.tookMs).toBeLessThan(1000);
+
+  expect(started.tookMs).toBeLessThan(12_000);
+  const problem = await problemOf(started.answer, 503, "scheduler-unavailable");
+  expect(started.answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  // It may have been started all the same: the client can ask for it later.
+  expect(problem.operation_id).toMatch(UUID);
+
+  for (const { answer, tookMs } of [status, ready]) {
+    expect(tookMs).toBeLessThan(7000);
+    await problemOf(answer, 503, "scheduler-unavailable");
+    expect(answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  }
+
+  // Not a 503, which makes an EventSource give up for good.
+  expect(sse.answer.status).toBe(200);
+  expect(sse.tookMs).toBeLessThan(4000);
+  expect(await sse.answer.nextState()).toMatchObject({
+    event: "problem",
+    data: { type: "problem", problem: { status: 503 } },
+  });
+  expect(ws.tookMs).toBeLessThan(2000);
+  await ws.answer.nextOf("subscribed");
+  expect(await ws.answer.nextOf("problem")).toMatchObject({ sub: "1", problem: { status: 503 } });
+});
+
+test("a scheduler that refuses connections is a 503 within a second or two, with the operation's id", async () => {
+  const { url } = await startTestApi("127.0.0.1:1");
+  const startedMs = performance.now();
+  const response = await start(url);
+  expect(performance.now() - startedMs).toBeLessThan(3000);
+  const { operation_id } = await problemOf(response, 503, "scheduler-unavailable");
+  expect(operation_id).toMatch(UUID);
+});
+
+test("what a scheduler says about its errors is not told to clients", async () => {
+  for (const code of [status.INTERNAL, status.UNAUTHENTICATED, status.RESOURCE_EXHAUSTED]) {
+    const answer = failing(code, "s3cret at Store.read (/srv/store.ts:1)");
+    const scheduler = await FakeScheduler.start({ getInstance: answer, startInstance: answer });
+    const { url } = await startTestApi(scheduler.address);
+    for (const response of [await start(url), await fetch(new URL("/api/operations/x", url))]) {
+      const problem = await problemOf(response, 503, "scheduler-unavailable", status[code]);
+      expect(JSON.stringify(problem)).not.toContain("s3cret");
+    }
+  }
+});
+
+test("a start whose first answer is lost succeeds when its repetition finds it started", async () => {
+  const ids: string[] = [];
+  const scheduler = await FakeScheduler.start({
+    startInstance: (call, done) => {
+      ids.push((call.request as pb.CreateInstanceRequest).getInstanceid());
+      failing(ids.length === 1 ? status.UNAVAILABLE : status.ALREADY_EXISTS)(call as never, done);
+    },
+  });
+  const { url } = await startTestApi(scheduler.address);
+  const response = await start(url);
+  expect(response.status).toBe(202);
+  expect(ids).toHaveLength(2);
+  const { operation_id } = (await response.json()) as { operation_id: string };
+  expect(ids).toEqual([operation_id, operation_id]);
+});
