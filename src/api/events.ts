@@ -36,20 +36,12 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
   });
 
   app.get("/api/events", { exposeHeadRoute: false }, async (request, reply) => {
-    const ids = [...new Set(operationIdsOf(request.query))];
-    if (ids.length > MAX_OPERATIONS) throw new TooManyOperationsError();
+    const ids = operationIdsOf(request.query, MAX_OPERATIONS);
     return answer(request, reply, (client, after) =>
       openOperationsStream(context, client, ids, after),
     );
   });
 };
-
-class TooManyOperationsError extends ProblemError {
-  constructor() {
-    const detail = `One stream carries at most ${MAX_OPERATIONS} operations. Open another one for more.`;
-    super("invalid-query", 400, detail);
-  }
-}
 
 class PipelinedStreamError extends ProblemError {
   constructor() {

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from "fastify";
 import { ProblemError } from "../errors.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { WsConnection } from "../streaming/ws-connection.ts";
+import { MAX_SUBSCRIPTIONS } from "../streaming/ws-protocol.ts";
 import { sendProblem } from "./problem-details.ts";
 import { operationIdsOf } from "./query.ts";
 
@@ -12,7 +13,7 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
     url: "/api/ws",
     exposeHeadRoute: false,
     preValidation: async (request) => {
-      operationIdsOf(request.query);
+      operationIdsOf(request.query, MAX_SUBSCRIPTIONS);
     },
     handler: (_request, reply) => {
       const detail =
@@ -23,7 +24,7 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
     wsHandler: (socket, request) => {
       const connection = new WsConnection(socket, request.raw.socket, context);
       if (context.connections.full) connection.turnAway();
-      else connection.subscribeAll(operationIdsOf(request.query));
+      else connection.subscribeAll(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));
     },
   });
 };
