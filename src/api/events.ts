@@ -47,7 +47,7 @@ class PipelinedStreamError extends ProblemError {
   constructor() {
     const detail =
       "A stream cannot be asked for behind a request that is not answered yet. Wait, or connect anew.";
-    super("pipelined-stream", 400, detail);
+    super("invalid-request", 400, detail);
   }
 }
 

@@ -23,7 +23,7 @@ export function isWebSocketRequest({ method, url = "", headers }: IncomingMessag
 export function answerBadHandshakes(server: WebSocketServer): void {
   server.on("wsClientError", (error: Error, socket: Duplex) => {
     // The library's messages name the header at fault, and nothing else.
-    const problem = new ProblemError("invalid-handshake", 400, `${error.message}.`);
+    const problem = new ProblemError("invalid-request", 400, `${error.message}.`);
     writeProblem(socket, problem, { "sec-websocket-version": "13" });
   });
 }

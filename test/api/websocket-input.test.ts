@@ -217,7 +217,7 @@ test("a handshake that is none is a problem", async () => {
       `GET /api/ws HTTP/1.1\r\n${HANDSHAKE.replace(from, to)}\r\n`,
     );
     expect(answer, to).toMatch(/^HTTP\/1\.1 400 /);
-    checkProblem(splitAnswer(answer).body, 400, "invalid-handshake", to);
+    checkProblem(splitAnswer(answer).body, 400, "invalid-request", to);
   }
 });
 
