@@ -12,38 +12,34 @@ const openBrowser = useChromium();
 
 async function openPage(url: URL) {
   const { page } = await openBrowser();
-  const driver = new PageDriver(page);
-  await page.goto(url.href);
-  return driver;
+  return PageDriver.open(page, url);
 }
 
 test("shows that the API is away, and goes on by itself when it is back", async () => {
   const stack = await startStack();
   const driver = await openPage(stack.url);
-  const id = await driver.start(6, 12);
+  const id = await driver.start(4, 8);
   await driver.progress(id);
 
   await stack.stopApi();
   await driver.connection("Retrying");
   await stack.startApi();
-  await driver.connection("Live");
   await driver.status(id, "Completed");
   await driver.connection("Idle");
+  expect(await driver.phases()).toEqual(["connecting", "live", "retrying", "live", "idle"]);
 });
 
 test("resumes from the last event after the connection broke", async () => {
   const stack = await startStack();
   const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);
-  const id = await driver.start(6, 12);
+  const id = await driver.start(4, 8);
   await driver.progress(id);
 
   relay.cut();
-  await driver.connection("Retrying");
-  await driver.connection("Live");
   await driver.status(id, "Completed");
   await driver.connection("Idle");
-
+  expect(await driver.phases()).toEqual(["connecting", "live", "retrying", "live", "idle"]);
   expect(driver.streamRequests).toHaveLength(2);
   expect(await driver.streamRequests[1]?.headerValue("last-event-id")).toMatch(/^[0-9a-z.]+$/);
 });
@@ -52,16 +48,15 @@ test("notices a muted stream by its missing heartbeats, and follows on over a ne
   const stack = await startStack({ heartbeatMs: 1_000 });
   const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);
-  const id = await driver.start(8, 4);
-  await driver.connection("Live");
+  const id = await driver.start(6, 4);
   await driver.heartbeats(2); // from which the page learns the interval
 
   relay.mute();
   await driver.connection("Lost");
   relay.unmute();
-  await driver.connection("Live");
   await driver.status(id, "Completed");
   await driver.connection("Idle");
+  expect(await driver.phases()).toEqual(["connecting", "live", "lost", "live", "idle"]);
 });
 
 test("says so while the scheduler is away, and is live again once it answers", async () => {
@@ -69,7 +64,7 @@ test("says so while the scheduler is away, and is live again once it answers", a
   startTestWorker(scheduler.address);
   const { url } = await startTestApi(scheduler.address, { heartbeatMs: 500 });
   const driver = await openPage(url);
-  const id = await driver.start(6, 12);
+  const id = await driver.start(4, 8);
   await driver.progress(id);
 
   await scheduler.stop();

@@ -46,8 +46,7 @@ async function openPage(operations: Record<string, Told>) {
   await page.addInitScript(
     `localStorage.setItem("dts-push.operations", ${JSON.stringify(JSON.stringify(Object.keys(operations)))})`,
   );
-  const driver = new PageDriver(page);
-  await page.goto(url.href);
+  const driver = await PageDriver.open(page, url);
   return { driver, page, complaints };
 }
 

@@ -1,16 +1,31 @@
 import type { Locator, Page, Request } from "playwright-core";
 
+const RECORD_PHASES = `
+  globalThis.phases = [];
+  new MutationObserver(([{ target }]) => phases.push(target.dataset.phase)).observe(document, {
+    subtree: true,
+    attributeFilter: ["data-phase"],
+  });
+`;
+
 /** The page at `/`, as its user sees it. */
 export class PageDriver {
   readonly page: Page;
   /** Every request for the stream of several operations, since the driver was made. */
   readonly streamRequests: Request[] = [];
 
-  constructor(page: Page) {
+  private constructor(page: Page) {
     this.page = page;
     page.on("request", (request) => {
       if (new URL(request.url()).pathname === "/api/events") this.streamRequests.push(request);
     });
+  }
+
+  static async open(page: Page, url: URL): Promise<PageDriver> {
+    const driver = new PageDriver(page);
+    await page.addInitScript(RECORD_PHASES);
+    await page.goto(url.href);
+    return driver;
   }
 
   /** Starts an operation through the form and returns its id, once the page shows it. */
@@ -48,6 +63,11 @@ export class PageDriver {
   /** Waits until the connection is shown in this state. */
   async connection(name: "Idle" | "Live" | "Retrying" | "Lost" | "Stale"): Promise<void> {
     await this.page.locator("#connection").getByText(name, { exact: true }).waitFor();
+  }
+
+  /** The states that the connection was shown in since the page was loaded, however briefly. */
+  async phases(): Promise<string[]> {
+    return await this.page.evaluate("phases");
   }
 
   /** Waits until the page received that many heartbeats from now on. */

@@ -10,8 +10,7 @@ const openBrowser = useChromium();
 async function openPage(overrides: Partial<Config> = {}) {
   const stack = await startStack(overrides);
   const { page, complaints } = await openBrowser();
-  const driver = new PageDriver(page);
-  await page.goto(stack.url.href);
+  const driver = await PageDriver.open(page, stack.url);
   return { stack, page, driver, complaints };
 }
 
@@ -20,13 +19,13 @@ test("starts an operation and follows it to its end over one connection", async 
   await driver.connection("Idle");
 
   const id = await driver.start(2, 4);
-  await driver.connection("Live");
   await driver.progress(id);
   await driver.status(id, "Completed");
   await driver.shows(id, `Operation ${id} completed successfully`);
 
   expect(await driver.percent(id)).toBe("100");
   await driver.connection("Idle");
+  expect(await driver.phases()).toEqual(["connecting", "live", "idle"]);
   expect(driver.streamRequests).toHaveLength(1);
   expect(complaints).toEqual([]);
 });
@@ -55,7 +54,7 @@ test("keeps what still runs over a reload, and what is finished until it is clea
   const { driver, page, complaints } = await openPage();
   const short = await driver.start(0, 1);
   await driver.status(short, "Completed");
-  const long = await driver.start(5, 10);
+  const long = await driver.start(6, 12);
   await driver.progress(long);
 
   await page.reload();
