@@ -40,9 +40,8 @@ export function continueAsNew(
     status: RUNNING, // never PENDING: to those who watch, it goes on
   };
   const arrived = store.messages(key, store.lastId).filter(({ kind }) => outlivesGeneration(kind));
-  store.removeMessages(key, store.lastId);
+  lifecycle.dropPending(after, instance);
   store.removeHistory(key);
-  store.removeTimers(key);
   store.instances.replaceInput(key, input);
   const start = executionStarted(nowMs, {
     ...next,

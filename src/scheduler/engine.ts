@@ -1,5 +1,6 @@
 /** What clients ask of instances. Each call is one piece of work in a group's transaction. */
 import { randomUUID } from "node:crypto";
+import type { Entities } from "./entities.ts";
 import { instanceExists, instanceNotFound, invalid, precondition } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
 import {
@@ -19,17 +20,27 @@ import { parseTags } from "./tags.ts";
 /** Timers fired in one transaction; the rest follow in the next. */
 const TIMER_BATCH = 500;
 
+export interface EngineParts {
+  readonly store: Store;
+  readonly commit: GroupCommit;
+  readonly lifecycle: Lifecycle;
+  readonly rewind: Rewind;
+  readonly entities: Entities;
+}
+
 export class Engine {
   readonly #store: Store;
   readonly #commit: GroupCommit;
   readonly #lifecycle: Lifecycle;
   readonly #rewind: Rewind;
+  readonly #entities: Entities;
 
-  constructor(store: Store, commit: GroupCommit, lifecycle: Lifecycle, rewind: Rewind) {
+  constructor({ store, commit, lifecycle, rewind, entities }: EngineParts) {
     this.#store = store;
     this.#commit = commit;
     this.#lifecycle = lifecycle;
     this.#rewind = rewind;
+    this.#entities = entities;
   }
 
   /** @param replaceable statuses in which an instance of the same id gives way */
@@ -127,6 +138,7 @@ export class Engine {
   async fireTimers(nowMs: number): Promise<void> {
     await this.#commit.run((after) => {
       for (const timer of this.#store.dueTimers(nowMs, TIMER_BATCH)) this.#fire(after, timer);
+      this.#entities.fireSignals(after, nowMs, TIMER_BATCH);
     });
   }
 

@@ -191,6 +191,55 @@ export function executionRewound(
   return message(result);
 }
 
+export function entityOperationSignaled(
+  nowMs: number,
+  entityId: string,
+  signal: { requestId: string; operation: string; input: string | undefined },
+): Message {
+  const body = new pb.EntityOperationSignaledEvent();
+  body.setRequestid(signal.requestId);
+  body.setOperation(signal.operation);
+  body.setInput(stringValue(signal.input));
+  body.setTargetinstanceid(stringValue(entityId));
+  const result = event(nowMs);
+  result.setEntityoperationsignaled(body);
+  return message(result);
+}
+
+export function entityOperationCompleted(
+  nowMs: number,
+  requestId: string,
+  output: string | undefined,
+): Message {
+  const body = new pb.EntityOperationCompletedEvent();
+  body.setRequestid(requestId);
+  body.setOutput(stringValue(output));
+  const result = event(nowMs);
+  result.setEntityoperationcompleted(body);
+  return message(result);
+}
+
+export function entityOperationFailed(
+  nowMs: number,
+  requestId: string,
+  failure: pb.TaskFailureDetails,
+): Message {
+  const body = new pb.EntityOperationFailedEvent();
+  body.setRequestid(requestId);
+  body.setFailuredetails(failure);
+  const result = event(nowMs);
+  result.setEntityoperationfailed(body);
+  return message(result);
+}
+
+export function entityLockGranted(nowMs: number, criticalSectionId: string): Message {
+  const body = new pb.EntityLockGrantedEvent();
+  body.setCriticalsectionid(criticalSectionId);
+  const result = event(nowMs);
+  result.setEntitylockgranted(body);
+  return message(result);
+}
+
 export function failureDetails(errorType: string, errorMessage: string): pb.TaskFailureDetails {
   const failure = new pb.TaskFailureDetails();
   failure.setErrortype(errorType);

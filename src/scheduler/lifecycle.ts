@@ -47,17 +47,30 @@ export interface Outcome {
   readonly failure: pb.TaskFailureDetails | undefined;
 }
 
+/** Gives back the locks on entities that an orchestration holds. */
+export type ReleaseLocks = (after: After, instanceKey: number) => void;
+
+export interface LifecycleParts {
+  readonly store: Store;
+  readonly queue: WorkQueue;
+  readonly timers: Timers;
+  readonly waiters: Waiters;
+  readonly releaseLocks: ReleaseLocks;
+}
+
 export class Lifecycle {
   readonly #store: Store;
   readonly #queue: WorkQueue;
   readonly #timers: Timers;
   readonly #waiters: Waiters;
+  readonly #releaseLocks: ReleaseLocks;
 
-  constructor(store: Store, queue: WorkQueue, timers: Timers, waiters: Waiters) {
+  constructor({ store, queue, timers, waiters, releaseLocks }: LifecycleParts) {
     this.#store = store;
     this.#queue = queue;
     this.#timers = timers;
     this.#waiters = waiters;
+    this.#releaseLocks = releaseLocks;
   }
 
   /** @param notBeforeMs the creation must be later than this (L4) */
@@ -132,8 +145,7 @@ export class Lifecycle {
 
   /** Ends an instance: nothing is pending any more, and its parent hears of it. */
   finish(after: After, instance: Instance, outcome: Outcome): void {
-    this.#store.removeMessages(instance.key, this.#store.lastId);
-    this.#store.removeTimers(instance.key);
+    this.dropPending(after, instance);
     this.#store.instances.setOutcome(
       instance.key,
       outcome.output,
@@ -141,6 +153,13 @@ export class Lifecycle {
     );
     this.save(after, { ...instance, status: outcome.status, held: false });
     if (instance.parent) this.#report(after, instance, instance.parent, outcome);
+  }
+
+  /** Drops what only the execution that now ends could have used. */
+  dropPending(after: After, instance: Instance): void {
+    this.#store.removeMessages(instance.key, this.#store.lastId);
+    this.#store.removeTimers(instance.key);
+    this.#releaseLocks(after, instance.key);
   }
 
   /** Asks every child that still lives to terminate, and so on down. */
@@ -174,6 +193,7 @@ export class Lifecycle {
   }
 
   purge(after: After, instance: Instance): void {
+    this.#releaseLocks(after, instance.key);
     this.#store.purge(instance.key);
     after(() => this.#waiters.notify(instance.key));
   }

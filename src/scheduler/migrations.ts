@@ -69,4 +69,31 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX timers_by_due ON timers (due_ms);
   `,
+  `
+  CREATE TABLE entities (
+    key INTEGER PRIMARY KEY,
+    hub INTEGER NOT NULL,
+    entity_id TEXT NOT NULL,          -- @name@key
+    updated_ms INTEGER NOT NULL,
+    lock_key INTEGER,                 -- the orchestration that holds the lock
+    lock_instance_id TEXT,
+    lock_section TEXT,
+    state TEXT
+  );
+  CREATE UNIQUE INDEX entities_by_id ON entities (hub, entity_id);
+  CREATE INDEX entities_by_lock ON entities (lock_key) WHERE lock_key IS NOT NULL;
+
+  -- Operations and lock requests that an entity has not handled. A signal has no sender.
+  CREATE TABLE entity_inbox (
+    entity_key INTEGER NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL,
+    sender_key INTEGER, sender_generation INTEGER, event BLOB NOT NULL,
+    PRIMARY KEY (entity_key, seq)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE delayed_signals (
+    id INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL, hub INTEGER NOT NULL,
+    entity_id TEXT NOT NULL, event BLOB NOT NULL
+  );
+  CREATE INDEX delayed_signals_by_due ON delayed_signals (due_ms);
+  `,
 ];

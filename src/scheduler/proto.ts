@@ -6,12 +6,14 @@
  */
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import duration from "google-protobuf/google/protobuf/duration_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import timestamp from "google-protobuf/google/protobuf/timestamp_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
 
 export { pb };
 export const Empty = empty.Empty;
+export const Duration = duration.Duration;
 export const TaskHubSidecarServiceService = service.TaskHubSidecarServiceService;
 
 /** Wraps an optional string; `undefined` leaves the field absent. */

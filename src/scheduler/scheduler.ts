@@ -4,6 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { IN_MEMORY, openDatabase } from "./database.ts";
 import { Engine } from "./engine.ts";
+import { Entities, entityWork } from "./entities.ts";
 import { SchedulerStartError } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -90,11 +91,18 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
     fireDue: (nowMs) => engine.fireTimers(nowMs),
     onError: (err) => logger.error({ err }, "timers could not be fired; trying again"),
   });
-  const lifecycle = new Lifecycle(store, queue, timers, waiters);
-  const effects = new TurnEffects(store, queue, lifecycle);
+  const lifecycle = new Lifecycle({
+    store,
+    queue,
+    timers,
+    waiters,
+    releaseLocks: (after, key) => entities.releaseLocks(after, key),
+  });
+  const entities = new Entities({ store, commit, queue, lifecycle, timers });
+  const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
-  const engine = new Engine(store, commit, lifecycle, rewind);
-  const turns = new Turns({ store, commit, queue, lifecycle, effects, rewind });
+  const engine = new Engine({ store, commit, lifecycle, rewind, entities });
+  const turns = new Turns({ store, commit, queue, lifecycle, effects, rewind, entities });
   const reads = new Reads(store, commit, waiters);
   const hubs = new TaskHubs(store, commit, options.taskHubs);
 
@@ -102,7 +110,7 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
   const hubOf = (metadata: Parameters<typeof taskHubName>[0]) => hubs.idOf(taskHubName(metadata));
   server.addService(
     serviceDefinition,
-    createService({ engine, reads, turns, queue, store, logger, hubOf }),
+    createService({ engine, reads, turns, entities, queue, store, logger, hubOf }),
   );
   const host = options.host ?? "127.0.0.1";
   const port = await listen(server, host, options.port);
@@ -148,6 +156,9 @@ async function openLog({ database, sync = "full" }: SchedulerOptions) {
 function resume(store: Store, queue: WorkQueue): void {
   for (const { key, hub, name, version } of store.instancesWithMessages()) {
     queue.add({ kind: "turn", hub, instanceKey: key, id: 0, name, version });
+  }
+  for (const { hub, key, entityId } of store.entities.withMessages()) {
+    queue.add(entityWork(hub, key, entityId));
   }
   for (const { hub, instanceKey, id, name, version } of store.pendingActivities()) {
     queue.add({ kind: "activity", hub, instanceKey, id, name, version });

@@ -1,12 +1,13 @@
 /** The calls of workers: a stream of work items out, completions in. */
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import type { Entities } from "./entities.ts";
 import { staleToken } from "./errors.ts";
 import { Empty, pb } from "./proto.ts";
 import type { Turns } from "./turns.ts";
 import type { WorkKind, WorkQueue } from "./work-queue.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
-export function workerMethods(turns: Turns, queue: WorkQueue) {
+export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue) {
   const abandon = (token: string, kind: WorkKind): void => {
     const lease = queue.settle(token, kind);
     if (!lease) throw staleToken();
@@ -24,6 +25,16 @@ export function workerMethods(turns: Turns, queue: WorkQueue) {
     completeActivityTask: async (response: pb.ActivityResponse) => {
       await turns.completeActivity(response);
       return new pb.CompleteTaskResponse();
+    },
+
+    completeEntityTask: async (result: pb.EntityBatchResult) => {
+      await entities.complete(result);
+      return new pb.CompleteTaskResponse();
+    },
+
+    abandonTaskEntityWorkItem: (request: pb.AbandonEntityTaskRequest) => {
+      abandon(request.getCompletiontoken(), "entity");
+      return new pb.AbandonEntityTaskResponse();
     },
 
     abandonTaskOrchestratorWorkItem: (request: pb.AbandonOrchestrationTaskRequest) => {

@@ -7,10 +7,12 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Engine } from "./engine.ts";
+import type { Entities } from "./entities.ts";
 import { unimplemented } from "./errors.ts";
 import { type pb, TaskHubSidecarServiceService } from "./proto.ts";
 import type { Reads } from "./reads.ts";
 import { type Handler, type SchedulerLogger, toServiceError, unary } from "./rpc.ts";
+import { entityMethods } from "./service-entities.ts";
 import { streamHistory } from "./service-history.ts";
 import { managementMethods } from "./service-management.ts";
 import { queryMethods } from "./service-query.ts";
@@ -23,6 +25,7 @@ export interface ServiceParts {
   readonly engine: Engine;
   readonly reads: Reads;
   readonly turns: Turns;
+  readonly entities: Entities;
   readonly queue: WorkQueue;
   readonly store: Store;
   readonly logger: SchedulerLogger;
@@ -40,7 +43,7 @@ export const serviceDefinition: ServiceDefinition = {
 };
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
-  const { engine, reads, turns, queue, store, logger, hubOf } = parts;
+  const { engine, reads, turns, entities, queue, store, logger, hubOf } = parts;
   const service: UntypedServiceImplementation = {};
   for (const [method, { path }] of Object.entries(serviceDefinition)) {
     const name = path.slice(path.lastIndexOf("/") + 1);
@@ -51,7 +54,8 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
   const handlers = {
     ...managementMethods(engine, reads),
     ...queryMethods(engine, reads, store),
-    ...workerMethods(turns, queue),
+    ...entityMethods(entities, reads, store),
+    ...workerMethods(turns, entities, queue),
   };
   for (const [method, handler] of Object.entries(handlers)) {
     const run = handler as Handler<unknown, unknown>;

@@ -1,6 +1,7 @@
-/** Everything in the file except the instances' own rows: inboxes, history, activities, timers, hubs. */
+/** Everything in the file except instances and entities themselves: inboxes, history, activities, timers, hubs. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Message } from "./history-events.ts";
+import { EntityTable } from "./store-entities.ts";
 import { InstanceTable } from "./store-instances.ts";
 
 export interface InboxMessage extends Message {
@@ -33,11 +34,13 @@ const IDS_PER_MS = 1000;
 
 export class Store {
   readonly instances: InstanceTable;
+  readonly entities: EntityTable;
   readonly #sql;
   #lastId: number;
 
   constructor(db: DatabaseSync) {
     this.instances = new InstanceTable(db);
+    this.entities = new EntityTable(db);
     this.#sql = prepare(db);
     const highest = Number(this.#sql.highestId.get()?.id ?? 0);
     this.#lastId = Math.max(highest, Date.now() * IDS_PER_MS);
@@ -128,8 +131,12 @@ export class Store {
   }
 
   nextDueMs(): number | undefined {
-    const due = this.#sql.nextDue.get()?.due_ms;
-    return typeof due === "number" ? due : undefined;
+    const timer = this.#sql.nextDue.get()?.due_ms;
+    const due = Math.min(
+      typeof timer === "number" ? timer : Number.POSITIVE_INFINITY,
+      this.entities.nextDueMs() ?? Number.POSITIVE_INFINITY,
+    );
+    return Number.isFinite(due) ? due : undefined;
   }
 
   removeTimer(instanceKey: number, id: number): void {
@@ -183,7 +190,9 @@ function prepare(db: DatabaseSync) {
   return {
     highestId: db.prepare(`SELECT max(id) AS id FROM (
       SELECT max(key) AS id FROM instances UNION ALL SELECT max(seq) FROM inbox
-      UNION ALL SELECT max(id) FROM activities UNION ALL SELECT max(id) FROM timers)`),
+      UNION ALL SELECT max(id) FROM activities UNION ALL SELECT max(id) FROM timers
+      UNION ALL SELECT max(key) FROM entities UNION ALL SELECT max(seq) FROM entity_inbox
+      UNION ALL SELECT max(id) FROM delayed_signals)`),
     hubs: db.prepare("SELECT id, name FROM hubs"),
     addHub: db.prepare("INSERT INTO hubs (id, name) VALUES (?, ?)"),
     addMessage: db.prepare(

@@ -1,4 +1,5 @@
 /** Carries out what an orchestrator decided: activities, timers, children, events to others. */
+import type { Entities } from "./entities.ts";
 import type { After } from "./group-commit.ts";
 import { childFailed, eventRaised, failureDetails } from "./history-events.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -21,11 +22,13 @@ export class TurnEffects {
   readonly #store: Store;
   readonly #queue: WorkQueue;
   readonly #lifecycle: Lifecycle;
+  readonly #entities: Entities;
 
-  constructor(store: Store, queue: WorkQueue, lifecycle: Lifecycle) {
+  constructor(store: Store, queue: WorkQueue, lifecycle: Lifecycle, entities: Entities) {
     this.#store = store;
     this.#queue = queue;
     this.#lifecycle = lifecycle;
+    this.#entities = entities;
   }
 
   carryOut(after: After, instance: Instance, plan: TurnPlan): void {
@@ -42,6 +45,7 @@ export class TurnEffects {
       this.#createChild(after, instance, taskId, action);
     }
     for (const action of plan.sends) this.#sendEvent(after, instance, action);
+    for (const message of plan.entityMessages) this.#entities.send(after, instance, message);
     for (const action of plan.terminations) {
       const target = this.#store.instances.byId(instance.hub, action.getInstanceid());
       const reason = action.getReason()?.getValue();

@@ -3,7 +3,7 @@ import { EventKind } from "./history-events.ts";
 import { pb, toMs, toTimestamp } from "./proto.ts";
 import { CONTINUED_AS_NEW } from "./status.ts";
 import { setTags, tagsOf } from "./tags.ts";
-import { payloadProblem } from "./validation.ts";
+import { entityIdProblem, payloadProblem } from "./validation.ts";
 
 export interface TurnPlan {
   /** One per action, serialized; its event id is the action's, or the action would be sent again. */
@@ -18,6 +18,7 @@ export interface TurnPlan {
     readonly action: pb.CreateSubOrchestrationAction;
   }[];
   readonly sends: readonly pb.SendEventAction[];
+  readonly entityMessages: readonly pb.SendEntityMessageAction[];
   readonly terminations: readonly pb.TerminateOrchestrationAction[];
   readonly end: TurnEnd;
 }
@@ -39,6 +40,7 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
   const timers: { timerId: number; dueMs: number }[] = [];
   const children: { taskId: number; action: pb.CreateSubOrchestrationAction }[] = [];
   const sends: pb.SendEventAction[] = [];
+  const entityMessages: pb.SendEntityMessageAction[] = [];
   const terminations: pb.TerminateOrchestrationAction[] = [];
   let end: TurnEnd = { kind: "waits" };
 
@@ -75,6 +77,12 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
         confirm((event) => event.setEventsent(eventSent(action)));
         break;
       }
+      case Case.SENDENTITYMESSAGE: {
+        const action = source.getSendentitymessage() as pb.SendEntityMessageAction;
+        entityMessages.push(checkEntityMessage(action));
+        confirm((event) => copyEntityMessage(action, event));
+        break;
+      }
       case Case.TERMINATEORCHESTRATION:
         terminations.push(source.getTerminateorchestration() as pb.TerminateOrchestrationAction);
         break;
@@ -91,7 +99,7 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
         throw unsupported(source);
     }
   }
-  return { confirmations, activities, timers, children, sends, terminations, end };
+  return { confirmations, activities, timers, children, sends, entityMessages, terminations, end };
 }
 
 /** The orchestrator asked for what cannot be done. It would ask again for ever, so it fails instead. */
@@ -105,11 +113,29 @@ export class UnacceptableTurnError extends Error {
 }
 
 function unsupported(action: pb.OrchestratorAction): UnacceptableTurnError {
-  const kind = action.hasSendentitymessage() ? "entities" : "this kind of action";
   return new UnacceptableTurnError(
     "NotSupported",
-    `The embedded scheduler does not support ${kind}. Use a Durable Task Scheduler for it.`,
+    `The embedded scheduler does not know the action of kind ${action.getOrchestratoractiontypeCase()}.`,
   );
+}
+
+function checkEntityMessage(message: pb.SendEntityMessageAction): pb.SendEntityMessageAction {
+  const operation = message.getEntityoperationcalled() ?? message.getEntityoperationsignaled();
+  const lockSet = message.getEntitylockrequested()?.getLocksetList();
+  const targets = operation ? [operation.getTargetinstanceid()?.getValue() ?? ""] : lockSet;
+  const problem = targets?.map(entityIdProblem).find((each) => each !== undefined);
+  if (problem) throw new UnacceptableTurnError("InvalidEntityId", problem);
+  if (operation)
+    fits(`The input of entity operation '${operation.getOperation()}'`, operation.getInput());
+  return message;
+}
+
+function copyEntityMessage(from: pb.SendEntityMessageAction, to: pb.HistoryEvent): void {
+  if (from.hasEntityoperationcalled()) to.setEntityoperationcalled(from.getEntityoperationcalled());
+  if (from.hasEntityoperationsignaled())
+    to.setEntityoperationsignaled(from.getEntityoperationsignaled());
+  if (from.hasEntitylockrequested()) to.setEntitylockrequested(from.getEntitylockrequested());
+  if (from.hasEntityunlocksent()) to.setEntityunlocksent(from.getEntityunlocksent());
 }
 
 function fits(what: string, payload: { getValue(): string } | undefined): void {

@@ -6,6 +6,7 @@
  *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
  */
 import { continueAsNew } from "./continue-as-new.ts";
+import type { Entities } from "./entities.ts";
 import { staleToken } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
 import {
@@ -17,7 +18,7 @@ import {
   taskFailed,
 } from "./history-events.ts";
 import type { Lifecycle, Outcome } from "./lifecycle.ts";
-import { pb, stringValue } from "./proto.ts";
+import { Duration, pb, stringValue } from "./proto.ts";
 import type { Rewind } from "./rewind.ts";
 import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "./status.ts";
 import type { Store } from "./store.ts";
@@ -35,6 +36,7 @@ export interface TurnParts {
   readonly lifecycle: Lifecycle;
   readonly effects: TurnEffects;
   readonly rewind: Rewind;
+  readonly entities: Entities;
 }
 
 export class Turns {
@@ -44,25 +46,32 @@ export class Turns {
   readonly #lifecycle: Lifecycle;
   readonly #effects: TurnEffects;
   readonly #rewind: Rewind;
+  readonly #entities: Entities;
 
-  constructor({ store, commit, queue, lifecycle, effects, rewind }: TurnParts) {
+  constructor({ store, commit, queue, lifecycle, effects, rewind, entities }: TurnParts) {
     this.#store = store;
     this.#commit = commit;
     this.#queue = queue;
     this.#lifecycle = lifecycle;
     this.#effects = effects;
     this.#rewind = rewind;
+    this.#entities = entities;
   }
 
   /** Reads a ready item from the file, as the worker needs it. */
   load(item: WorkItem): LoadedWork | undefined {
-    const work = item.kind === "turn" ? this.#loadTurn(item) : this.#loadActivity(item);
+    const work = this.#read(item);
     // What ended it may not be durable yet; should that fail, the item is still to be done.
     if (!work && !item.doubted && this.#commit.busy) {
       const again = () => this.#queue.add({ ...item, doubted: true });
       this.#commit.settled().then(again, again);
     }
     return work;
+  }
+
+  #read(item: WorkItem): LoadedWork | undefined {
+    if (item.kind === "turn") return this.#loadTurn(item);
+    return item.kind === "activity" ? this.#loadActivity(item) : this.#entities.load(item);
   }
 
   #loadActivity(item: WorkItem): LoadedWork | undefined {
@@ -209,10 +218,15 @@ export class Turns {
   }
 }
 
+/** Tells workers that there are entities, and that their messages need no sorting. */
+const ENTITIES_IN_ORDER = new pb.OrchestratorEntityParameters();
+ENTITIES_IN_ORDER.setEntitymessagereorderwindow(new Duration());
+
 function requestHead(instance: Instance): Uint8Array {
   const head = new pb.OrchestratorRequest();
   head.setInstanceid(instance.instanceId);
   head.setExecutionid(stringValue(instance.executionId));
+  head.setEntityparameters(ENTITIES_IN_ORDER);
   if (instance.traceContext) {
     const trace = pb.OrchestrationTraceContext.deserializeBinary(instance.traceContext);
     head.setOrchestrationtracecontext(trace);

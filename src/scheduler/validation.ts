@@ -22,6 +22,21 @@ export function instanceIdProblem(id: string): string | undefined {
   return undefined;
 }
 
+export function checkEntityId(id: string): string {
+  const problem = entityIdProblem(id);
+  if (problem) throw invalid(problem);
+  return id;
+}
+
+/** An entity's id is `@name@key`. */
+export function entityIdProblem(id: string): string | undefined {
+  if (id.length > MAX_ID_LENGTH) {
+    return `An entity id must have at most ${MAX_ID_LENGTH} characters, got ${id.length}.`;
+  }
+  if (!/^@[^@]+@/.test(id)) return `An entity id has the form '@name@key', got '${id}'.`;
+  return undefined;
+}
+
 export function checkName(what: string, name: string): string {
   if (!name) throw invalid(`${what} must not be empty.`);
   return name;

@@ -13,6 +13,7 @@ const PAST_EVENTS = 3;
 const NEW_EVENTS = 4;
 const ORCHESTRATOR_REQUEST = 1;
 const ACTIVITY_REQUEST = 2;
+const ENTITY_REQUEST_V2 = 5;
 const COMPLETION_TOKEN = 10;
 
 /** The tag and length that come before a field's bytes. */
@@ -55,6 +56,11 @@ export function orchestratorWorkItem(
 /** A `WorkItem` holding a serialized `ActivityRequest`. */
 export function activityWorkItem(request: Uint8Array): Buffer {
   return Buffer.concat(frame(ACTIVITY_REQUEST, [request]));
+}
+
+/** A `WorkItem` holding a serialized `EntityRequest`. */
+export function entityWorkItem(request: Uint8Array): Buffer {
+  return Buffer.concat(frame(ENTITY_REQUEST_V2, [request]));
 }
 
 /** Adds the completion token, which is known only once a lease is given. */

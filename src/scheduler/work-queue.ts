@@ -3,7 +3,8 @@
  *
  *   Q1. An item is leased to at most one stream at a time.
  *   Q2. A lease that ends without a result, because it ran out or its stream ended, returns the item.
- *   Q3. Never two turns of one instance at once; what arrives during a turn makes the next one.
+ *   Q3. Never two turns of one instance at once, nor two batches of one entity; what arrives
+ *       meanwhile makes the next one.
  *   Q4. A token settles at most one lease, once. Leases live in memory only: a restart ends every
  *       stream, so it voids every token.
  *   Q5. A stream holds at most as many items of a kind as it asked for; the rest wait.
@@ -12,16 +13,18 @@
  * What waits is bounded by the file, not by this queue: an entry here is one pending row there.
  */
 import { randomBytes } from "node:crypto";
+import type { EntityMessage } from "./store-entities.ts";
 import { Lane } from "./work-lane.ts";
 import type { WorkerStream } from "./worker-stream.ts";
 
-export type WorkKind = "turn" | "activity";
+export type WorkKind = "turn" | "activity" | "entity";
 
 export interface WorkItem {
   readonly kind: WorkKind;
   readonly hub: number;
+  /** Of an entity its own key. */
   readonly instanceKey: number;
-  /** The activity's id; 0 for a turn. */
+  /** The activity's id; 0 for others. */
   readonly id: number;
   readonly name: string;
   readonly version: string | undefined;
@@ -34,6 +37,8 @@ export interface LoadedWork {
   /** A serialized `WorkItem` without its completion token. */
   readonly bytes: Uint8Array;
   readonly turn?: LeasedTurn;
+  /** The messages of an entity's batch. */
+  readonly batch?: readonly EntityMessage[];
 }
 
 export interface LeasedTurn {
@@ -48,6 +53,7 @@ export interface Lease {
   readonly item: WorkItem;
   readonly stream: WorkerStream;
   readonly turn: LeasedTurn | undefined;
+  readonly batch: readonly EntityMessage[] | undefined;
   readonly expiresMs: number;
 }
 
@@ -80,7 +86,7 @@ export class WorkQueue {
   }
 
   add(item: WorkItem): void {
-    if (item.kind === "turn") {
+    if (item.kind !== "activity") {
       const state = this.#turns.get(item.instanceKey);
       if (state) {
         if (state === "leased") this.#turns.set(item.instanceKey, "leased-and-more"); // Q3
@@ -126,7 +132,7 @@ export class WorkQueue {
   /** Ends a lease without a result (Q2); also for a settled one whose result could not be stored. */
   giveBack(lease: Lease): void {
     this.#end(lease);
-    if (lease.item.kind === "turn") this.#turns.delete(lease.item.instanceKey);
+    if (lease.item.kind !== "activity") this.#turns.delete(lease.item.instanceKey);
     this.add(lease.item);
   }
 
@@ -186,7 +192,7 @@ export class WorkQueue {
     if (!item) return false;
     const work = this.#options.load(item);
     if (work) this.#leaseTo(stream, item, work);
-    else if (item.kind === "turn") this.#turns.delete(item.instanceKey);
+    else if (item.kind !== "activity") this.#turns.delete(item.instanceKey);
     return true;
   }
 
@@ -198,14 +204,15 @@ export class WorkQueue {
       item,
       stream,
       turn: work.turn,
-      expiresMs: Date.now() + (item.kind === "turn" ? turnLeaseMs : activityLeaseMs),
+      batch: work.batch,
+      expiresMs: Date.now() + (item.kind === "activity" ? activityLeaseMs : turnLeaseMs),
     };
     this.#leases.set(lease.token, lease);
     // To the end of the line: among equally busy streams the next item goes to another, so one that
     // was refused does not return to who refused it.
     this.#streams.delete(stream);
     this.#streams.add(stream);
-    if (item.kind === "turn") this.#turns.set(item.instanceKey, "leased");
+    if (item.kind !== "activity") this.#turns.set(item.instanceKey, "leased");
     stream.inFlight[item.kind] += 1;
     stream.send(work.bytes, lease.token);
     if (!this.#expiry) this.#armExpiry();

@@ -16,7 +16,7 @@ const PING = ping();
 
 export class WorkerStream {
   readonly hub: number;
-  readonly inFlight: Record<WorkKind, number> = { turn: 0, activity: 0 };
+  readonly inFlight: Record<WorkKind, number> = { turn: 0, activity: 0, entity: 0 };
   readonly #sink: WorkItemSink;
   readonly #limits: Record<WorkKind, number>;
   readonly #filters: Record<WorkKind, NameFilter> | undefined;
@@ -29,11 +29,13 @@ export class WorkerStream {
     this.#limits = {
       turn: request.getMaxconcurrentorchestrationworkitems() || DEFAULT_IN_FLIGHT,
       activity: request.getMaxconcurrentactivityworkitems() || DEFAULT_IN_FLIGHT,
+      entity: request.getMaxconcurrententityworkitems() || DEFAULT_IN_FLIGHT,
     };
     const filters = request.getWorkitemfilters();
     this.#filters = filters && {
       turn: new NameFilter(filters.getOrchestrationsList()),
       activity: new NameFilter(filters.getActivitiesList()),
+      entity: new NameFilter(filters.getEntitiesList()),
     };
   }
 
@@ -70,8 +72,10 @@ function ping(): Buffer {
 class NameFilter {
   readonly #versions = new Map<string, readonly string[]>();
 
-  constructor(filters: readonly { getName(): string; getVersionsList(): string[] }[]) {
-    for (const filter of filters) this.#versions.set(filter.getName(), filter.getVersionsList());
+  constructor(filters: readonly { getName(): string; getVersionsList?(): string[] }[]) {
+    for (const filter of filters) {
+      this.#versions.set(filter.getName(), filter.getVersionsList?.() ?? []);
+    }
   }
 
   matches(name: string, version: string | undefined): boolean {
