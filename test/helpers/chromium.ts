@@ -4,10 +4,11 @@
  * Looked for in this order: `$CHROMIUM_PATH`, the usual commands on the `PATH`, Playwright's own
  * download. Installed from Debian's packages as root, else by Playwright.
  */
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { beforeAll, onTestFinished } from "vitest";
 
@@ -40,8 +41,8 @@ export interface TestPage {
  */
 export function useChromium(): () => Promise<TestPage> {
   let executablePath: string;
-  beforeAll(() => {
-    executablePath = findChromium() ?? installChromium();
+  beforeAll(async () => {
+    executablePath = findChromium() ?? (await installChromium());
   }, INSTALL_TIMEOUT_MS);
 
   return async () => {
@@ -70,21 +71,24 @@ function findChromium(): string | undefined {
 }
 
 /** @throws naming the one command that a person can run instead */
-function installChromium(): string {
+async function installChromium(): Promise<string> {
   const isDebianRoot = process.getuid?.() === 0 && onPath("apt-get").some(isExecutable);
   const [command, ...args] = isDebianRoot ? DEBIAN : PLAYWRIGHT;
   console.info("No Chromium found: installing one, which can take some minutes.");
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    encoding: "utf8",
+  const failure = await promisify(execFile)(command, args, {
     timeout: INSTALL_TIMEOUT_MS,
+    maxBuffer: 64 * 1024 * 1024,
     env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  });
+  }).then(
+    () => "It is still not where it should be.",
+    (error: Error & { stderr?: string }) => error.stderr || error.message,
+  );
   const installed = findChromium();
   if (installed) return installed;
   const byHand = isDebianRoot ? APT : PLAYWRIGHT.join(" ");
   throw new Error(
-    `The browser tests need Chromium, and installing it failed (exit code ${status}). ` +
-      `Run \`${byHand}\`, or set CHROMIUM_PATH.\n${stdout}${stderr}`,
+    "The browser tests need Chromium, and installing it failed. " +
+      `Run \`${byHand}\`, or set CHROMIUM_PATH.\n${failure}`,
   );
 }
 
