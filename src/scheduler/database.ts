@@ -11,6 +11,8 @@ export const IN_MEMORY = ":memory:";
 const APPLICATION_ID = 0x64747370;
 /** How long a start waits for a process that is just closing the file. */
 const BUSY_TIMEOUT_MS = 2000;
+/** Pages of the file that are kept in memory. */
+const CACHE_KIB = 64 * 1024;
 /** 4 KiB pages of log before it is copied into the main file: 32 MiB. */
 const CHECKPOINT_PAGES = 8000;
 
@@ -21,8 +23,9 @@ export function openDatabase(file: string): DatabaseSync {
   try {
     if (path !== IN_MEMORY) mkdirSync(dirname(path), { recursive: true });
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    claim(db, path);
-    migrate(db, path);
+    inspect(db, path);
+    configure(db);
+    migrate(db);
     return db;
   } catch (error) {
     db?.close();
@@ -30,12 +33,11 @@ export function openDatabase(file: string): DatabaseSync {
   }
 }
 
-function claim(db: DatabaseSync, path: string): void {
-  // EXCLUSIVE keeps the lock for as long as the file is open: two schedulers on one file would each
-  // lease the same work. NORMAL leaves syncing to GroupCommit, which shares one sync among many.
-  db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -65536;
-    BEGIN IMMEDIATE`);
+/** Refuses a file that is not for us, before anything in it is changed. */
+function inspect(db: DatabaseSync, path: string): void {
+  // From the first read on the lock is ours for as long as the file is open: two schedulers on one
+  // file would each lease the same work.
+  db.exec("PRAGMA locking_mode = EXCLUSIVE");
   const id = pragma(db, "application_id");
   const empty = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n === 0;
   if (id !== APPLICATION_ID && !(id === 0 && empty)) {
@@ -43,10 +45,6 @@ function claim(db: DatabaseSync, path: string): void {
       `${path} is a database of another program. Name another file for the scheduler.`,
     );
   }
-  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
-}
-
-function migrate(db: DatabaseSync, path: string): void {
   const version = pragma(db, "user_version");
   if (version > MIGRATIONS.length) {
     throw new SchedulerStartError(
@@ -54,6 +52,17 @@ function migrate(db: DatabaseSync, path: string): void {
         `up to ${MIGRATIONS.length}). Run the newer version, or name another file.`,
     );
   }
+}
+
+function configure(db: DatabaseSync): void {
+  // NORMAL leaves syncing the log to GroupCommit, which shares one sync among many.
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = ${-CACHE_KIB};
+    BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
+}
+
+function migrate(db: DatabaseSync): void {
+  const version = pragma(db, "user_version");
   for (const [index, step] of MIGRATIONS.entries()) {
     if (index < version) continue;
     // One transaction per step: a crash in between leaves a whole older version, never half of one.

@@ -1,5 +1,5 @@
 /** Starts and stops the embedded scheduler: file, engine, gRPC server. */
-import { open } from "node:fs/promises";
+import { open, realpath } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { IN_MEMORY, openDatabase } from "./database.ts";
@@ -149,7 +149,7 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
 /** The write-ahead log, which is what has to be synced; SQLite has it open too. */
 async function openLog({ database, sync = "full" }: SchedulerOptions) {
   if (database === IN_MEMORY || sync === "normal") return undefined;
-  return open(`${database}-wal`, "r+");
+  return open(`${await realpath(database)}-wal`, "r+"); // SQLite puts it beside the file, not beside a link to it
 }
 
 /** What a former process left unfinished goes on by itself. */

@@ -1,7 +1,10 @@
 /** What runs while processes are killed, and the one right result of each. */
 import {
+  EntityInstanceId,
+  type LockHandle,
   type OrchestrationContext,
   RetryPolicy,
+  TaskEntity,
   type TaskHubGrpcWorker,
   whenAll,
 } from "@microsoft/durabletask-js";
@@ -25,6 +28,8 @@ const RESULTS: Record<string, (size: number) => unknown> = {
   parent: (size) => Array.from({ length: size }, (_, n) => n * n),
   rounds: (size) => size,
   stubborn: (size) => size,
+  counter: (size) => Array.from({ length: size }, (_, n) => n + 1),
+  locked: (size) => size,
 };
 
 export const KINDS = Object.keys(RESULTS);
@@ -33,7 +38,45 @@ export function workload(name: string, size: number): Workload {
   return { name, size, result: RESULTS[name]?.(size) };
 }
 
+class Counter extends TaskEntity<{ count: number }> {
+  add(amount: number): number {
+    this.state.count += amount;
+    return this.state.count;
+  }
+  protected override initializeState(): { count: number } {
+    return { count: 0 };
+  }
+}
+
 export function register(worker: TaskHubGrpcWorker): void {
+  worker.addNamedEntity("counter", () => new Counter());
+  // Each operation must change the state exactly once.
+  worker.addNamedOrchestrator(
+    "counter",
+    async function* (ctx: OrchestrationContext, size: number): Steps {
+      const id = new EntityInstanceId("counter", ctx.instanceId);
+      const seen: unknown[] = [];
+      for (let n = 0; n < size; n += 1) seen.push(yield ctx.entities.callEntity(id, "add", 1));
+      return seen;
+    },
+  );
+  // All instances of this kind share two entities; with the lock, nobody else adds in between.
+  worker.addNamedOrchestrator(
+    "locked",
+    async function* (ctx: OrchestrationContext, size: number): Steps {
+      const [a, b] = ["shared-a", "shared-b"].map((key) => new EntityInstanceId("counter", key));
+      if (!a || !b) return undefined;
+      const lock = (yield ctx.entities.lockEntities(b, a)) as LockHandle;
+      const before = (yield ctx.entities.callEntity(a, "add", 0)) as number;
+      let after = before;
+      for (let n = 0; n < size; n += 1) {
+        after = (yield ctx.entities.callEntity(a, "add", 1)) as number;
+        yield ctx.entities.callEntity(b, "add", 1);
+      }
+      lock.release();
+      return after - before;
+    },
+  );
   worker.addNamedActivity("increment", (_, n: number) => n + 1);
   worker.addNamedActivity("echo", (_, n: number) => n);
   worker.addNamedActivity("unreliable", (_, n: number) => {

@@ -1,7 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
+import { MIGRATIONS } from "../../src/scheduler/migrations.ts";
 import { pb } from "../../src/scheduler/proto.ts";
 import { COMPLETED } from "../../src/scheduler/status.ts";
 import { complete, createTimer, kinds, RawClient, scheduleTask } from "./support/raw-client.ts";
@@ -73,15 +74,19 @@ test("a file of a newer version is refused and left as it is", async () => {
   const db = new DatabaseSync(first.database);
   db.exec("PRAGMA user_version = 999");
   db.close();
+  const before = await readFile(first.database);
   await expect(startTestScheduler({ database: first.database })).rejects.toThrow(
     /newer version of the scheduler \(schema 999/,
   );
+  expect(await readFile(first.database)).toEqual(before);
 });
 
 test("a file that is no database is refused and not touched", async () => {
   const database = join(await temporaryFolder(), "notes.txt");
   await writeFile(database, "my notes, ".repeat(1000));
+  const before = await readFile(database);
   await expect(startTestScheduler({ database })).rejects.toThrow(/it was not changed/);
+  expect(await readFile(database)).toEqual(before);
 });
 
 test("another program's database is refused", async () => {
@@ -89,7 +94,41 @@ test("another program's database is refused", async () => {
   const db = new DatabaseSync(database);
   db.exec("CREATE TABLE theirs (x)");
   db.close();
+  const before = await readFile(database);
   await expect(startTestScheduler({ database })).rejects.toThrow(/database of another program/);
+  expect(await readFile(database)).toEqual(before);
+});
+
+test("a file of an older version is brought up to date and goes on", async () => {
+  const database = join(await temporaryFolder(), "old.db");
+  const db = new DatabaseSync(database);
+  db.exec(`PRAGMA application_id = 0x64747370; ${MIGRATIONS[0]}; PRAGMA user_version = 1`);
+  db.close();
+  const { address } = await startTestScheduler({ database });
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  await work.completeTurn(await work.next(), [complete(1, "1")]);
+});
+
+test("a link to a file, and a folder that is not there yet, are fine", async () => {
+  const folder = await temporaryFolder();
+  const first = await startTestScheduler({ database: join(folder, "deep", "er", "scheduler.db") });
+  await new RawClient(first.address).start("a");
+  await first.close();
+  const database = join(folder, "link.db");
+  await symlink(first.database, database);
+  const { address } = await startTestScheduler({ database });
+  expect(await new RawClient(address).state("a")).toBeDefined();
+});
+
+test("a database in memory needs no file", async () => {
+  const { address } = await startTestScheduler({ database: ":memory:" });
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  await work.completeTurn(await work.next(), [complete(1, "1")]);
+  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(COMPLETED);
 });
 
 test("a taken port is refused with advice", async () => {
