@@ -2,12 +2,13 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../errors.ts";
 import { parseCursor } from "../streaming/cursor.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
+import { openFeedStream } from "../streaming/sse-feed.ts";
 import type { Opened, SseClient } from "../streaming/sse-opening.ts";
 import { openOperationStream } from "../streaming/sse-operation.ts";
 import { MAX_OPERATIONS, openOperationsStream } from "../streaming/sse-operations.ts";
 import { turnAway } from "../streaming/sse-turn-away.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
-import { operationIdsOf } from "./query.ts";
+import { operationIdsOf, prefixOf } from "./query.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
@@ -37,8 +38,11 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
 
   app.get("/api/events", { exposeHeadRoute: false }, async (request, reply) => {
     const ids = operationIdsOf(request.query, MAX_OPERATIONS);
-    return answer(request, reply, (client, after) =>
-      openOperationsStream(context, client, ids, after),
+    const prefix = prefixOf(request.query);
+    return answer(request, reply, async (client, after) =>
+      ids.length > 0
+        ? openOperationsStream(context, client, ids, after)
+        : openFeedStream(context, client, prefix, after),
     );
   });
 };

@@ -12,6 +12,21 @@ export function operationIdsOf(query: unknown, most: number): string[] {
   return ids;
 }
 
+/** The id prefix that a feed is narrowed to; "" for all. @throws InvalidPrefixError */
+export function prefixOf(query: unknown): string {
+  const { prefix = "" } = query as { prefix?: string | string[] };
+  if (typeof prefix === "string" && /^(?!@)[\x20-\x7e]{0,100}$/.test(prefix)) return prefix;
+  throw new InvalidPrefixError();
+}
+
+class InvalidPrefixError extends ProblemError {
+  constructor() {
+    const detail =
+      "A prefix is the beginning of an operation id: up to 100 printable ASCII characters.";
+    super("invalid-query", 400, detail);
+  }
+}
+
 class TooManyOperationsError extends ProblemError {
   constructor(most: number) {
     const detail = `One stream carries at most ${most} operations. Open another one for more.`;

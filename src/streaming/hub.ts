@@ -1,6 +1,8 @@
-import { OperationNotFoundError, SchedulerUnavailableError } from "../errors.ts";
+import { OperationNotFoundError, SchedulerUnavailableError, TooManyFeedsError } from "../errors.ts";
 import { type CompletionWaiter, CompletionWatch } from "./completion-watch.ts";
 import type { Cursor, ResumePoint } from "./cursor.ts";
+import { Feed } from "./feed.ts";
+import type { Freshness } from "./freshness.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Operation, toOperation } from "./operation.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
@@ -18,13 +20,8 @@ export interface HubOptions {
   readonly completionCalls: number;
 }
 
-/** How up to date a stream is. */
-export interface Freshness {
-  /** Epoch milliseconds of the last read that succeeded. */
-  readonly asOfMs: number | undefined;
-  /** Milliseconds until the next read. */
-  readonly nextReadMs: number;
-}
+/** Feeds of different prefixes at a time. Each is read on its own. */
+const MAX_FEEDS = 100;
 
 /** How long an operation is read on after its last subscriber left, for one that reconnects. */
 const LINGER_MS = 5000;
@@ -32,6 +29,7 @@ const LINGER_MS = 5000;
 /** All operations that are watched in this process: one watcher each, however many subscribe. */
 export class Hub {
   readonly #watchers = new Map<string, Watcher>();
+  readonly #feeds = new Map<string, Feed>();
   readonly #poller: Poller;
   readonly #budget: ReadBudget;
   readonly #completions: CompletionWatch;
@@ -94,6 +92,20 @@ export class Hub {
     void this.#watchers.get(id)?.readNow();
   }
 
+  /** The feed of all operations whose ids begin with `prefix`. @throws TooManyFeedsError */
+  feed(prefix: string): Feed {
+    let feed = this.#feeds.get(prefix);
+    if (!feed) {
+      if (this.#feeds.size >= MAX_FEEDS) throw new TooManyFeedsError();
+      const { pollMinMs: minMs, pollMaxMs: maxMs } = this.#options;
+      feed = new Feed(prefix, this.#poller, this.#budget, { minMs, maxMs }, () =>
+        this.#feeds.delete(prefix),
+      );
+      this.#feeds.set(prefix, feed);
+    }
+    return feed;
+  }
+
   /** When the stalest of these operations was last read with success, and when one is read next. */
   freshness(subscriptions: readonly Subscription[]): Freshness {
     let asOfMs: number | undefined = Number.POSITIVE_INFINITY;
@@ -122,6 +134,8 @@ export class Hub {
   /** Stops all reading. Subscriptions must have been cancelled before. */
   close(): void {
     for (const watcher of this.#watchers.values()) watcher.close();
+    for (const feed of this.#feeds.values()) feed.close();
+    this.#feeds.clear();
     this.#watchers.clear();
     this.#completions.close();
     this.#metrics.watchedOperations.set(0);

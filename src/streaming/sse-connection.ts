@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
 import type { Connection } from "./connections.ts";
-import type { Freshness } from "./hub.ts";
+import type { Freshness } from "./freshness.ts";
 import { Outbox } from "./outbox.ts";
 import {
   formatEvent,
@@ -94,7 +94,7 @@ export class SseConnection implements Connection {
     this.#outbox.check(nowMs);
     if (this.#over) return;
     if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
-    else if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.#heartbeat();
+    else if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.heartbeat();
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
@@ -108,7 +108,8 @@ export class SseConnection implements Connection {
     this.#close(reason);
   }
 
-  #heartbeat(): void {
+  /** Tells where the stream stands, and how fresh it is. */
+  heartbeat(): void {
     const { asOfMs, nextReadMs } = this.#content.freshness();
     this.send({
       event: "heartbeat",

@@ -44,10 +44,10 @@ export function fromChunk(chunk: Buffer): Buffer {
 /** The chunk that ends a message. */
 export const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
-/** A state event under an id of one stream's own: all but the id is made once for all. */
-export function stateChunkUnder(id: string, event: StateEvent): Buffer {
+/** A state event under an id of one stream's own, or none: all but the id is made once for all. */
+export function stateChunkUnder(id: string | undefined, event: StateEvent): Buffer {
   const body = stateBody(event);
-  const field = `id: ${id}\n`;
+  const field = id === undefined ? "" : `id: ${id}\n`;
   const size = (field.length + body.length).toString(16);
   return Buffer.concat([Buffer.from(`${size}\r\n${field}`), body, CRLF]);
 }

@@ -1,0 +1,112 @@
+import { expect, test } from "vitest";
+import { eventually } from "../helpers/deadline.ts";
+import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
+import { startStack, startTestApi, startTestScheduler, startTestWorker } from "../helpers/stack.ts";
+
+const QUICK = { pollMinMs: 20, pollMaxMs: 60, heartbeatMs: 3_600_000 };
+
+const idOf = (event: ReceivedEvent): string => event.data.operation.operation_id;
+
+/** The events up to the heartbeat that says the present is reached. */
+async function present(client: SseClient): Promise<ReceivedEvent[]> {
+  const events: ReceivedEvent[] = [];
+  for (;;) {
+    const event = await client.next("the feed's content");
+    if (event.event === "heartbeat") return events;
+    events.push(event);
+  }
+}
+
+/** The next events about one operation, up to its end. */
+async function untilEnd(client: SseClient, id: string): Promise<ReceivedEvent[]> {
+  const events: ReceivedEvent[] = [];
+  for (;;) {
+    const event = await client.nextState();
+    if (event.data.operation?.operation_id !== id) continue;
+    events.push(event);
+    if (event.data.operation.status === "Completed") return events;
+  }
+}
+
+test("the feed begins with all operations, newest first, and new ones appear by themselves", async () => {
+  const stack = await startStack(QUICK);
+  const before: string[] = [];
+  for (let count = 0; count < 5; count += 1) {
+    before.push(await stack.startOperation({ processing_time: count === 4 ? 2 : 0 }));
+  }
+  const client = await SseClient.connect(new URL("/api/events", stack.url));
+  const shown = await present(client);
+  expect(shown.map(idOf).sort()).toEqual([...before].sort());
+  const created = shown.map(({ data }) => data.operation.created_at);
+  expect(created).toEqual([...created].sort().reverse());
+  expect(shown.every(({ event }) => event === "snapshot")).toBe(true);
+  const id = await stack.startOperation({ processing_time: 1, steps: 2 });
+  const events = await untilEnd(client, id);
+  expect(events[0]?.event).toBe("snapshot");
+  expect(events.at(-1)?.data.operation.result.operation_id).toBe(id);
+});
+
+test("an operation that was born and has ended between two passes is shown all the same", async () => {
+  const stack = await startStack({ ...QUICK, pollMinMs: 500, pollMaxMs: 500 });
+  const client = await SseClient.connect(new URL("/api/events", stack.url));
+  expect(await present(client)).toEqual([]);
+  const id = await stack.startOperation({ processing_time: 0 });
+  expect((await untilEnd(client, id)).map(({ event }) => event)).toEqual(["snapshot"]);
+});
+
+test("a prefix narrows the feed", async () => {
+  const stack = await startStack(QUICK);
+  const id = await stack.startOperation({ processing_time: 0 });
+  await stack.startOperation({ processing_time: 0 });
+  const url = new URL(`/api/events?prefix=${id.slice(0, 13)}`, stack.url);
+  const client = await SseClient.connect(url);
+  expect((await present(client)).map(idOf)).toEqual([id]);
+  const bad = await fetch(new URL("/api/events?prefix=@x", stack.url));
+  expect(bad.status).toBe(400);
+});
+
+test("C4: a feed resumed at any replica sends what changed since, and nothing else", async () => {
+  const address = await startTestScheduler();
+  startTestWorker(address);
+  const one = await startTestApi(address, QUICK);
+  const two = await startTestApi(address, QUICK);
+  const done = await Promise.all(
+    Array.from({ length: 20 }, () => one.startOperation({ processing_time: 0 })),
+  );
+  const running = await one.startOperation({ processing_time: 2, steps: 1 });
+  const client = await SseClient.connect(new URL("/api/events", one.url));
+  const seen = new Map<string, string>();
+  const settled = () =>
+    done.every((id) => seen.get(id) === "Completed") && seen.get(running) === "RUNNING";
+  let last: string | undefined;
+  while (!settled() || last === undefined) {
+    const { id, data } = await client.next("every operation");
+    last = id ?? last;
+    if (data.operation) seen.set(data.operation.operation_id, data.operation.status);
+  }
+  client.destroy();
+  const born = await one.startOperation({ processing_time: 0 });
+  const resumed = await SseClient.connect(new URL("/api/events", two.url), {
+    "last-event-id": last ?? "",
+  });
+  expect(new Set((await present(resumed)).map(idOf))).toEqual(new Set([born]));
+  expect((await untilEnd(resumed, running)).map(({ event }) => event)).toEqual(["update"]);
+});
+
+test("F1: a hundred followers cause the same queries as one", async () => {
+  const stack = await startStack(QUICK);
+  await stack.startOperation({ processing_time: 3 });
+  const url = new URL("/api/events", stack.url);
+  const queries = async () => {
+    const text = await (await fetch(new URL("/metrics", stack.url))).text();
+    return Number(/rpc="QueryInstances",result="found"} (\d+)/.exec(text)?.[1] ?? 0);
+  };
+  const clients = await Promise.all(Array.from({ length: 100 }, () => SseClient.connect(url)));
+  for (const client of clients) await present(client);
+  // One first pass, and two queries for each later one, as for a single follower.
+  const startedMs = Date.now();
+  const before = await queries();
+  await eventually("twenty more queries", async () => (await queries()) >= before + 20);
+  const passes = (Date.now() - startedMs) / QUICK.pollMinMs;
+  expect((await queries()) - before).toBeLessThan(2 * passes + 10);
+});
