@@ -33,8 +33,9 @@ export async function unary<Request, Response>(
   signal?: AbortSignal,
 ): Promise<Response> {
   try {
-    signal?.throwIfAborted();
     const metadata = await metadataGenerator();
+    // Looked at only now: what was aborted before hears of nothing.
+    signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
     const call = method(request, metadata, (error, response) =>
       error ? reject(error) : resolve(response),

@@ -1,0 +1,188 @@
+import { status } from "@grpc/grpc-js";
+import { expect, onTestFinished, test } from "vitest";
+import type { SchedulerClient } from "../../src/dts/client.ts";
+import { createSchedulerClient } from "../../src/dts/client.ts";
+import { createConnection } from "../../src/dts/connection.ts";
+import type { RuntimeStatus } from "../../src/dts/instance.ts";
+import { eventually, within } from "../helpers/deadline.ts";
+import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { logger } from "../helpers/stack.ts";
+import { FakeScheduler, failing, never } from "./support/fake-scheduler.ts";
+
+function connect(address: string, taskHub = "mine"): SchedulerClient {
+  const target = { address, taskHub, authentication: { kind: "none" } } as const;
+  const client = createSchedulerClient(createConnection(target), logger);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+test("each call names the task hub and the client, and carries no token where there is none", async () => {
+  const scheduler = await FakeScheduler.start();
+  const client = connect(scheduler.address, "my hub");
+  await client.getInstance("x");
+  await client.startOrchestration("name", {}, "x");
+  expect(scheduler.calls.map(({ method }) => method)).toEqual(["getInstance", "startInstance"]);
+  for (const { metadata } of scheduler.calls) {
+    expect(metadata.get("taskhub")).toEqual(["my hub"]);
+    expect(metadata.get("x-user-agent")).toEqual([
+      expect.stringMatching(/^durabletask-js\/\d+\.\d+\.\d+ \(DurableTaskClient\)$/),
+    ]);
+    expect(String(metadata.get("user-agent"))).toMatch(/^dts-push grpc-node-js\//);
+    expect(metadata.get("workerid")).toEqual([]);
+    expect(metadata.get("authorization")).toEqual([]);
+  }
+});
+
+test("reads, commands and waits each have a connection of their own", async () => {
+  const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
+  const client = connect(scheduler.address);
+  const abort = new AbortController();
+  await client.getInstance("a");
+  await client.startOrchestration("name", {}, "a");
+  const waiting = client.waitForCompletion("a", abort.signal);
+  await eventually("the wait", () => scheduler.calls.length === 3);
+  await client.getInstance("b");
+  const peers = scheduler.calls.map(({ peer }) => peer);
+  expect(new Set(peers.slice(0, 3)).size).toBe(3);
+  expect(peers[3]).toBe(peers[0]);
+  abort.abort();
+  await expect(waiting).rejects.toThrow();
+});
+
+test("two clients of one process share no connection", async () => {
+  const scheduler = await FakeScheduler.start();
+  await connect(scheduler.address).getInstance("x");
+  await connect(scheduler.address).getInstance("x");
+  expect(new Set(scheduler.calls.map(({ peer }) => peer)).size).toBe(2);
+});
+
+test("the scheduler is told how long each call may take, and that a wait may take for ever", async () => {
+  const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
+  const client = connect(scheduler.address);
+  const abort = new AbortController();
+  await client.getInstance("x");
+  await client.startOrchestration("name", {}, "x");
+  await client.queryInstances({ pageSize: 1 }).catch(() => undefined);
+  const waiting = client.waitForCompletion("x", abort.signal);
+  await eventually("the wait", () => scheduler.of("waitForInstanceCompletion").length === 1);
+  const seconds = Object.fromEntries(
+    scheduler.calls.map(({ method, deadlineMs }) => [method, Math.ceil(deadlineMs / 1000)]),
+  );
+  expect(seconds).toEqual({
+    getInstance: 5,
+    startInstance: 10,
+    queryInstances: 15,
+    waitForInstanceCompletion: Number.POSITIVE_INFINITY,
+  });
+  abort.abort();
+  await expect(waiting).rejects.toThrow();
+});
+
+test("a read that is never answered ends after 5 s, and the scheduler hears of it", async () => {
+  const scheduler = await FakeScheduler.start({ getInstance: never });
+  const startedMs = performance.now();
+  const read = connect(scheduler.address).getInstance("x");
+  await expect(read).rejects.toMatchObject({ name: "SchedulerError", kind: "unavailable" });
+  expect(performance.now() - startedMs).toBeGreaterThan(4900);
+  expect(performance.now() - startedMs).toBeLessThan(6000);
+  const [call] = scheduler.calls;
+  expect(scheduler.calls).toHaveLength(1);
+  await within("the scheduler to hear of it", call?.cancelled ?? Promise.reject());
+});
+
+test("a wait that is given up is cancelled at the scheduler, however early", async () => {
+  const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
+  const client = connect(scheduler.address);
+  const late = new AbortController();
+  const waiting = client.waitForCompletion("x", late.signal);
+  await eventually("the wait", () => scheduler.calls.length === 1);
+  late.abort();
+  await expect(waiting).rejects.toMatchObject({ kind: "unavailable" });
+  await within("the scheduler to hear of it", scheduler.calls[0]?.cancelled ?? Promise.reject());
+
+  const atOnce = new AbortController();
+  const neverSent = client.waitForCompletion("x", atOnce.signal);
+  atOnce.abort();
+  await expect(within("the wait to end", neverSent, 2000)).rejects.toMatchObject({
+    name: "SchedulerError",
+  });
+  await expect(client.waitForCompletion("x", AbortSignal.abort())).rejects.toThrow();
+});
+
+test("waits beyond what one connection carries get another, and do not wait in silence", async () => {
+  const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
+  const client = connect(scheduler.address);
+  const abort = new AbortController();
+  const waits = Array.from({ length: 200 }, (_, index) =>
+    client.waitForCompletion(`op-${index}`, abort.signal).catch(() => "given up"),
+  );
+  await eventually("all waits to arrive", () => scheduler.calls.length === 200);
+  expect(new Set(scheduler.calls.map(({ peer }) => peer)).size).toBe(3);
+  abort.abort();
+  expect(new Set(await Promise.all(waits))).toEqual(new Set(["given up"]));
+});
+
+test("an answer UNAVAILABLE is repeated up to five times, within a second or so", async () => {
+  const scheduler = await FakeScheduler.start({ getInstance: failing(status.UNAVAILABLE) });
+  await expect(connect(scheduler.address).getInstance("x")).rejects.toThrow("GetInstance");
+  expect(scheduler.calls).toHaveLength(5);
+});
+
+test.for([
+  [status.UNAVAILABLE, "unavailable"],
+  [status.DEADLINE_EXCEEDED, "unavailable"],
+  [status.RESOURCE_EXHAUSTED, "throttled"],
+  [status.UNAUTHENTICATED, "refused"],
+  [status.PERMISSION_DENIED, "refused"],
+  [status.ALREADY_EXISTS, "already-exists"],
+  [status.NOT_FOUND, "not-found"],
+  [status.INVALID_ARGUMENT, "invalid"],
+  [status.INTERNAL, "failed"],
+  [status.UNKNOWN, "failed"],
+] as const)("gRPC status %i is told as %s, for reads and commands", async ([code, kind]) => {
+  const scheduler = await FakeScheduler.start({
+    getInstance: failing(code),
+    startInstance: failing(code),
+  });
+  const client = connect(scheduler.address);
+  await expect(client.getInstance("x")).rejects.toMatchObject({ name: "SchedulerError", kind });
+  await expect(client.startOrchestration("n", {}, "x")).rejects.toMatchObject({ kind });
+});
+
+test("every status of the protocol is read, also those that the SDK's own client refuses", async () => {
+  const statuses: RuntimeStatus[] = [
+    "PENDING",
+    "RUNNING",
+    "SUSPENDED",
+    "CONTINUED_AS_NEW",
+    "COMPLETED",
+    "FAILED",
+    "TERMINATED",
+    "CANCELED",
+  ];
+  const store = new Map(statuses.map((each) => [each as string, instance({ status: each })]));
+  const client = connect((await ScriptedScheduler.start(store)).address);
+  for (const each of statuses) {
+    expect((await client.getInstance(each))?.status).toBe(each);
+  }
+  expect(await client.getInstance("unheard-of")).toBeUndefined();
+});
+
+test("payloads come as they are stored; an empty one counts as none, and no stack is kept", async () => {
+  const failure = { type: "TypeError", message: "no" };
+  const full = instance({ customStatus: "[1]", output: "text", failure, status: "FAILED" });
+  const empty = instance({ customStatus: "", output: "" });
+  const store = new Map([
+    ["full", full],
+    ["empty", empty],
+  ]);
+  const client = connect((await ScriptedScheduler.start(store)).address);
+  expect(await client.getInstance("full")).toEqual({ ...full, id: "full" });
+  expect(await client.getInstance("empty")).toEqual(instance({ id: "empty" }));
+});
+
+test("ping is answered by any scheduler that answers at all", async () => {
+  const scheduler = await FakeScheduler.start();
+  await connect(scheduler.address).ping();
+  await expect(connect("127.0.0.1:1").ping()).rejects.toMatchObject({ kind: "unavailable" });
+});
