@@ -1,0 +1,122 @@
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { hostname } from "node:os";
+import { status } from "@grpc/grpc-js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { expect, onTestFinished, test } from "vitest";
+import { createConnection } from "../../src/dts/connection.ts";
+import { type RunningWorker, startWorker } from "../../src/dts/worker.ts";
+import { eventually, within } from "../helpers/deadline.ts";
+import { startTestScheduler } from "../helpers/stack.ts";
+import { FakeScheduler, failing } from "./support/fake-scheduler.ts";
+import { startLog } from "./support/log.ts";
+
+function start(address: string) {
+  const log = startLog();
+  const target = { address, taskHub: "mine", authentication: { kind: "none" } } as const;
+  const worker = startWorker(
+    createConnection(target),
+    { orchestrators: {}, activities: {} },
+    log.logger,
+  );
+  onTestFinished(() => worker.stop());
+  return { worker, log };
+}
+
+/** A port on which nothing listens, for now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const connected = (worker: RunningWorker) => within("the worker to connect", worker.connected);
+
+test("says who it is with each call, and asks for work without a deadline", async () => {
+  const scheduler = await FakeScheduler.start();
+  const { worker } = start(scheduler.address);
+  await connected(worker);
+  await eventually("a request for work", () => scheduler.of("getWorkItems").length === 1);
+  expect(scheduler.calls.map(({ method }) => method)).toEqual(["hello", "getWorkItems"]);
+  const ids = scheduler.calls.map(({ metadata }) => {
+    expect(metadata.get("taskhub")).toEqual(["mine"]);
+    expect(String(metadata.get("x-user-agent"))).toMatch(/\(DurableTaskWorker\)$/);
+    expect(metadata.get("authorization")).toEqual([]);
+    return String(metadata.get("workerid"));
+  });
+  expect(ids[0]).toMatch(/^[^,]+,\d+,[0-9a-f]{32}$/);
+  expect(ids[0]).toContain(`${hostname()},${process.pid},`);
+  expect(ids[1]).toBe(ids[0]);
+  const [hello, work] = scheduler.calls.map(({ deadlineMs }) => Math.ceil(deadlineMs / 1000));
+  expect(hello).toBe(10);
+  expect(work).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("K1: a worker that starts before its scheduler connects when that comes up", async () => {
+  const port = await freePort();
+  const { worker, log } = start(`127.0.0.1:${port}`);
+  await log.logged(/the scheduler does not answer the worker/);
+  await startTestScheduler(":memory:", port);
+  await connected(worker);
+});
+
+test("K1: a worker that the scheduler refuses at first asks again, as often as it takes", async () => {
+  let hellos = 0;
+  const scheduler = await FakeScheduler.start({
+    hello: (call, done) => {
+      hellos += 1;
+      if (hellos <= 2) failing(status.PERMISSION_DENIED)(call as never, done);
+      else done(null, new empty.Empty());
+    },
+  });
+  const { worker } = start(scheduler.address);
+  await eventually("a third hello", () => hellos >= 3);
+  await worker.stop();
+});
+
+test("a worker connects again after its scheduler was away, and says so only once", async () => {
+  const first = await FakeScheduler.start();
+  const port = Number(first.address.split(":").at(-1));
+  const { worker, log } = start(first.address);
+  await connected(worker);
+  await eventually("a request for work", () => first.of("getWorkItems").length === 1);
+  first.stop();
+  const second = await FakeScheduler.start({}, port);
+  await eventually("a request for work", () => second.of("getWorkItems").length === 1);
+  expect(log.lines.filter(({ msg }) => /does not answer/.test(msg))).toEqual([]);
+});
+
+test("K2: a worker stopped while it waits to reconnect asks for no more work", async () => {
+  const first = await FakeScheduler.start();
+  const port = Number(first.address.split(":").at(-1));
+  const { worker, log } = start(first.address);
+  await connected(worker);
+  await eventually("a request for work", () => first.of("getWorkItems").length === 1);
+  first.stop();
+  // The SDK waits for about a second before it connects again; `stop` takes two.
+  await log.logged(/retry|reconnect/i);
+  const stopped = worker.stop();
+  const second = await FakeScheduler.start({}, port);
+  await stopped;
+  expect(second.calls.map(({ method }) => method)).toEqual([]);
+});
+
+test("a worker is stopped within 2.5 s, also before it was ever connected", async () => {
+  const scheduler = await FakeScheduler.start();
+  const { worker } = start(scheduler.address);
+  const { worker: unconnected, log } = start("127.0.0.1:1");
+  await connected(worker);
+  await log.logged(/does not answer/);
+  await within("both to stop", Promise.all([worker.stop(), unconnected.stop()]), 2500);
+});
+
+test("the SDK's own log is debug, and what it warns of is a warning", async () => {
+  const scheduler = await startTestScheduler();
+  const { worker, log } = start(scheduler);
+  await connected(worker);
+  const line = await log.logged(/connected/i);
+  expect(line.level).toBe(20);
+  expect(log.lines.filter(({ level }) => level > 20)).toEqual([]);
+});
