@@ -98,8 +98,11 @@ export class Turns {
   }
 
   async completeTurn(response: pb.OrchestratorResponse): Promise<void> {
-    const lease = this.#queue.settle(response.getCompletiontoken(), "turn");
+    const token = response.getCompletiontoken();
+    if (response.getIspartial()) return this.#addPart(token, response);
+    const lease = this.#queue.settle(token, "turn");
     if (!lease?.turn) throw staleToken();
+    response.setActionsList([...lease.parts, ...response.getActionsList()]);
     const { item, turn } = lease;
     await this.#keep(lease, (after) => {
       const instance = this.#store.instances.byKey(item.instanceKey);
@@ -109,6 +112,13 @@ export class Turns {
       this.#apply(after, instance, turn, response);
     });
     this.#queue.finishTurn(item);
+  }
+
+  /** Parts are kept with the lease: should it end, the turn is done anew from its beginning. */
+  #addPart(token: string, response: pb.OrchestratorResponse): void {
+    const lease = this.#queue.lease(token, "turn");
+    if (!lease) throw staleToken();
+    lease.parts.push(...response.getActionsList());
   }
 
   async completeActivity(response: pb.ActivityResponse): Promise<void> {

@@ -13,6 +13,7 @@
  * What waits is bounded by the file, not by this queue: an entry here is one pending row there.
  */
 import { randomBytes } from "node:crypto";
+import type { pb } from "./proto.ts";
 import type { EntityMessage } from "./store-entities.ts";
 import { Lane } from "./work-lane.ts";
 import type { WorkerStream } from "./worker-stream.ts";
@@ -55,6 +56,8 @@ export interface Lease {
   readonly turn: LeasedTurn | undefined;
   readonly batch: readonly EntityMessage[] | undefined;
   readonly expiresMs: number;
+  /** What came of the turn so far; a worker may report a large one in parts. */
+  readonly parts: pb.OrchestratorAction[];
 }
 
 export interface WorkQueueOptions {
@@ -114,11 +117,16 @@ export class WorkQueue {
     this.#pumpSoon();
   }
 
+  /** The lease behind a token, while it lasts. */
+  lease(token: string, kind: WorkKind): Lease | undefined {
+    const lease = this.#leases.get(token);
+    return lease?.item.kind === kind ? lease : undefined;
+  }
+
   /** Ends a lease with a result. `undefined`: the token is stale and the result must be dropped (Q4). */
   settle(token: string, kind: WorkKind): Lease | undefined {
-    const lease = this.#leases.get(token);
-    if (lease?.item.kind !== kind) return undefined;
-    this.#end(lease);
+    const lease = this.lease(token, kind);
+    if (lease) this.#end(lease);
     return lease;
   }
 
@@ -205,6 +213,7 @@ export class WorkQueue {
       stream,
       turn: work.turn,
       batch: work.batch,
+      parts: [],
       expiresMs: Date.now() + (item.kind === "activity" ? activityLeaseMs : turnLeaseMs),
     };
     this.#leases.set(lease.token, lease);

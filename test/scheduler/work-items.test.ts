@@ -183,6 +183,25 @@ test("last_updated goes up with every turn, even within one millisecond (L3)", a
   expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
 });
 
+test("a turn may be reported in parts, which take effect together", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const work = client.work();
+  const item = await work.next();
+  const part = new pb.OrchestratorResponse();
+  part.setCompletiontoken(item.getCompletiontoken());
+  part.setIspartial(true);
+  part.setActionsList([scheduleTask(1, "first")]);
+  await client.call(client.stub.completeOrchestratorTask, part);
+  expect(work.waiting).toBe(0);
+  await work.completeTurn(item, [scheduleTask(2, "second")]);
+  const names = [await work.next("activity"), await work.next("other activity")].map((each) =>
+    each.getActivityrequest()?.getName(),
+  );
+  expect(names.sort()).toEqual(["first", "second"]);
+});
+
 test("an unimplemented method says so", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
