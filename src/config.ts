@@ -15,6 +15,12 @@ export interface Config {
   readonly schedulerPort: number;
   /** File of the embedded scheduler; `:memory:` keeps nothing. Default `.data/scheduler.db`. */
   readonly schedulerDb: string;
+  /** `full`: what the embedded scheduler acknowledged survives a power cut; `normal`: a crash only. */
+  readonly schedulerSync: "full" | "normal";
+  /** The only task hubs of the embedded scheduler; `undefined`: each appears on first use. */
+  readonly schedulerTaskHubs: readonly string[] | undefined;
+  /** Days that the embedded scheduler keeps an instance after its end. Default 30. */
+  readonly schedulerRetentionDays: number;
   /** Shortest time between two reads of one watched operation. Default 250. */
   readonly pollMinMs: number;
   /** Longest time between two reads of one watched operation, budget permitting. Default 5,000. */
@@ -81,6 +87,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     }
   };
 
+  const list = (name: string): readonly string[] | undefined => {
+    const items = (env[name] ?? "").split(",").map((item) => item.trim());
+    const named = items.filter(Boolean);
+    return named.length > 0 ? named : undefined;
+  };
+
   const target = (): SchedulerTarget => {
     const connectionString = env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING;
     const clientId = env.AZURE_MANAGED_IDENTITY_CLIENT_ID || undefined;
@@ -101,6 +113,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerPort: integer("SCHEDULER_PORT", 8080, 0, 65_535),
     schedulerDb: env.SCHEDULER_DB || ".data/scheduler.db",
+    schedulerSync: oneOf("SCHEDULER_SYNC", ["full", "normal"], "full"),
+    schedulerTaskHubs: list("SCHEDULER_TASKHUBS"),
+    schedulerRetentionDays: integer("SCHEDULER_RETENTION_DAYS", 30, 1, 36_500),
     pollMinMs: integer("POLL_MIN_MS", 250, 10, 3_600_000),
     pollMaxMs: integer("POLL_MAX_MS", 5000, 10, 3_600_000),
     pollReadsPerSecond: integer("POLL_READS_PER_SECOND", 500, 1, 100_000),

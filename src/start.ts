@@ -70,10 +70,17 @@ export function startWorkerRole(target: SchedulerTarget, logger: Logger): Runnin
 
 /** Starts the embedded scheduler; `address` is `host:port`. */
 export async function startEmbeddedScheduler(
-  { schedulerPort, schedulerDb }: Config,
+  config: Config,
   logger: Logger,
 ): Promise<RunningRole & { readonly address: string }> {
-  return startScheduler({ port: schedulerPort, database: schedulerDb, logger });
+  return startScheduler({
+    port: config.schedulerPort,
+    database: config.schedulerDb,
+    sync: config.schedulerSync,
+    retentionDays: config.schedulerRetentionDays,
+    ...(config.schedulerTaskHubs && { taskHubs: config.schedulerTaskHubs }),
+    logger,
+  });
 }
 
 /** The name under which a browser on this machine reaches what listens on `host`. */
