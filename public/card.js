@@ -13,7 +13,7 @@ import { isTerminal, progressOf, textOf } from "./operation.js";
 const RESULT_CHARACTERS = 2_048;
 const STATUS_CHARACTERS = 300;
 const ERROR_CHARACTERS = 2_048;
-const COPIED_FOR_MS = 1_500;
+const OUTCOME_SHOWN_MS = 1_500;
 
 const today = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const anyDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -110,11 +110,14 @@ export class Card {
     // Absent on plain HTTP from another host; the id itself selects with one click.
     if (!navigator.clipboard) return button.remove();
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(id);
-      button.textContent = "Copied";
+      const copied = await navigator.clipboard.writeText(id).then(
+        () => true,
+        () => false, // refused by the browser's settings
+      );
+      button.textContent = copied ? "Copied" : "Not allowed";
       setTimeout(() => {
         button.textContent = "Copy id";
-      }, COPIED_FOR_MS);
+      }, OUTCOME_SHOWN_MS);
     });
   }
 
