@@ -1,0 +1,66 @@
+/** Follows one operation by long-polling, for networks in which nothing else gets through (PROTOCOL.md, 3). */
+
+import { considerRefusal, Reconnect, retryAfterMs } from "./reconnect.mjs";
+
+/** How long the server may hold a request. Under the 30 s after which the more impatient proxies cut. */
+const WAIT_S = 25;
+/** An answer that is later than this will not come. */
+const ANSWER_WITHIN_MS = (WAIT_S + 10) * 1_000;
+
+const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
+
+/** Resolves when the operation is over; `onDocument` gets each document.
+ * @throws RefusedError when there is no such operation, AbortError by `signal` */
+export async function followByLongPoll(url, { onDocument, signal }) {
+  const reconnect = new Reconnect();
+  let etag;
+  for (;;) {
+    const answer = await ask(url, etag, reconnect, signal);
+    if (answer.document) {
+      etag = answer.etag;
+      onDocument(answer.document);
+      if (!LIVE.includes(answer.document.status)) return;
+    }
+    if (!answer.askAgainAtOnce) await reconnect.pause(signal);
+  }
+}
+
+/** One request. Without a document there is nothing new. */
+async function ask(url, etag, reconnect, signal) {
+  const headers = { prefer: `wait=${WAIT_S}` };
+  if (etag !== undefined) headers["if-none-match"] = etag;
+  try {
+    const response = await fetch(url, {
+      headers,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+      cache: "no-store", // a cache in between would answer our If-None-Match in the server's place
+    });
+    if (response.status !== 200 && response.status !== 304) {
+      await considerRefusal(response, reconnect);
+      return { askAgainAtOnce: false };
+    }
+    return await readAnswer(response, reconnect);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof TypeError || error.name === "TimeoutError")
+      return { askAgainAtOnce: false };
+    throw error;
+  }
+}
+
+async function readAnswer(response, reconnect) {
+  reconnect.succeeded();
+  // Only a server that says it waits may be asked again at once. Another answers immediately: asking in a tight loop
+  // would be an attack, so the next question comes after `Retry-After`.
+  const waits = response.headers.has("preference-applied");
+  reconnect.advise(retryAfterMs(response));
+  if (response.status === 304) {
+    await response.text();
+    return { askAgainAtOnce: waits };
+  }
+  return {
+    document: await response.json(),
+    etag: response.headers.get("etag"),
+    askAgainAtOnce: waits,
+  };
+}

@@ -1,0 +1,99 @@
+/** Follows operations over WebSockets, many on one, over as many connections as that takes (PROTOCOL.md, 5). */
+
+import { Reconnect, RefusedError, Watchdog } from "./reconnect.mjs";
+
+const SUBPROTOCOL = "dts-push.v1";
+
+/** Follows up to 200 operations, which is what one connection carries. Resolves when none is left to follow: each is over,
+ * unknown or purged. `onDocument` gets each operation document, `onProblem` each problem.
+ * @throws RefusedError when the server closes with a code that means "do not come back", AbortError by `signal` */
+export async function followOverWebSocket(url, ids, { onDocument, onProblem, signal }) {
+  const reconnect = new Reconnect();
+  /** What is still to be followed, each with the last cursor seen. It outlives the connections. */
+  const cursors = new Map(ids.map((id) => [id, undefined]));
+  while (cursors.size > 0) {
+    const { code, bye } = await converse({
+      url,
+      cursors,
+      reconnect,
+      onDocument,
+      onProblem,
+      signal,
+    });
+    signal.throwIfAborted();
+    if (cursors.size === 0) return;
+    if (!mayReconnect(code, bye))
+      throw new RefusedError(`WebSocket closed with ${code}, ${bye?.reason ?? "without a bye"}`);
+    await reconnect.pause(signal);
+  }
+}
+
+/** The bye says it best. Without one the code tells: 1000 and 4400–4999 are final, everything else, as 1006 for a broken
+ * network, is worth another attempt. */
+function mayReconnect(code, bye) {
+  if (bye) return bye.reconnect;
+  return code !== 1000 && !(code >= 4400 && code <= 4999);
+}
+
+/** One connection, from opening to close. Never rejects. */
+function converse(conversation) {
+  const { url, cursors, reconnect, signal } = conversation;
+  const socket = new WebSocket(url, SUBPROTOCOL);
+  const { promise, resolve } = Promise.withResolvers();
+  const leave = (code) => {
+    socket.close();
+    resolve({ code }); // not waiting for `close`: on a dead network it comes late
+  };
+  const watchdog = new Watchdog(() => leave(1006));
+  const abort = () => leave(1000);
+  signal.addEventListener("abort", abort);
+
+  let bye;
+  socket.onopen = () => {
+    for (const [id, after] of cursors) subscribe(socket, id, after);
+  };
+  socket.onmessage = ({ data }) => {
+    watchdog.heard();
+    const message = JSON.parse(data);
+    if (message.type === "bye") {
+      bye = message;
+      reconnect.advise(message.retry_ms);
+    }
+    take(message, conversation);
+    if (cursors.size === 0) socket.close(1000);
+  };
+  socket.onclose = ({ code }) => resolve({ code, bye });
+  // No onerror: a close always follows, and says more.
+
+  return promise.finally(() => {
+    watchdog.stop();
+    signal.removeEventListener("abort", abort);
+    socket.onmessage = null; // what a socket that we left still delivers belongs to nobody
+  });
+}
+
+/** The operation's id serves as the subscription's name: both are at most 100 characters. */
+function subscribe(socket, id, after) {
+  socket.send(JSON.stringify({ type: "subscribe", sub: id, operation_id: id, after })); // JSON leaves `after: undefined` out
+}
+
+function take(message, { cursors, reconnect, onDocument, onProblem }) {
+  switch (message.type) {
+    case "snapshot":
+    case "update":
+      reconnect.succeeded();
+      cursors.set(message.sub, message.operation.cursor);
+      onDocument(message.operation);
+      break;
+    case "heartbeat":
+      reconnect.succeeded();
+      break;
+    case "unsubscribed": // terminal, not-found or gone: in each case there is nothing more to come
+      cursors.delete(message.sub);
+      break;
+    case "problem":
+      onProblem(message);
+      break;
+    default: // subscribed, pong, and whatever a newer server may say
+  }
+}
