@@ -55,6 +55,7 @@ async function main() {
   const signal = AbortSignal.timeout(1_000 * options.giveUpAfter);
   const body = { processing_time: options.processingTime, steps: options.steps };
   const ids = await startOperations(options.operations, options.url, body, signal);
+  console.log(`${ids.length} operations started`);
   const seen = { sse: new Sightings(), websocket: new Sightings(), longPoll: new Sightings() };
   const outcomes = await Promise.allSettled([
     ...overSse(options.url, ids, seen.sse, signal),

@@ -1,38 +1,73 @@
 /** examples/follow.mjs, as a process of its own, against the whole product. It knows docs/PROTOCOL.md and nothing else. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually, within } from "../helpers/deadline.ts";
-import { startStack } from "../helpers/stack.ts";
+import { type Stack, startStack } from "../helpers/stack.ts";
 
 const FOLLOW = fileURLToPath(new URL("../../examples/follow.mjs", import.meta.url));
+const ALL_AGREED = {
+  code: 0,
+  stderr: "",
+  stdout: expect.stringContaining("100 of 100 operations: over, and the same in all three"),
+};
 
 test("a client written from PROTOCOL.md follows 100 operations in three ways that agree", async () => {
-  const stack = await startStack();
-  const client = follow(stack.url, ["--operations", "100", "--processing-time", "2", "--steps", "4"]);
-  expect(await within("the client's end", client.result, 30_000)).toEqual({
-    code: 0,
-    stderr: "",
-    stdout: expect.stringContaining("100 of 100 operations: over, and the same in all three"),
-  });
+  const { url } = await startStack();
+  const result = follow(url, "--processing-time", "2", "--steps", "4");
+  expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
 });
 
-interface Client {
-  /** How it ended and what it had printed by then. */
-  readonly result: Promise<{ code: number | null; stdout: string; stderr: string }>;
+test("it comes to the same end when the API goes away in the middle and comes back", async () => {
+  const stack = await startStack();
+  const result = follow(stack.url, "--processing-time", "4", "--steps", "4");
+  await eventually("100 operations to be followed in three ways", async () => {
+    const { sse = 0, ws = 0, poll = 0 } = await openConnections(stack);
+    return sse >= 7 && ws === 1 && poll === 100;
+  });
+  await stack.stopApi();
+  await cutConnections(stack, 50);
+  await stack.startApi();
+  expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
+});
+
+test("it ends with 1 and says why when what it is told to follow is no dts-push", async () => {
+  const { url } = await startStack();
+  const { code, stderr } = await follow(new URL("/elsewhere", url));
+  expect(code).toBe(1);
+  expect(stderr).toContain("404");
+});
+
+/** Runs the example to its end, or to the test's. */
+async function follow(url: URL, ...options: string[]) {
+  const child = spawn(process.execPath, [FOLLOW, "--url", url.href, ...options], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => void child.kill());
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  return { code, stdout, stderr };
 }
 
-/** Starts the example. It ends with the test at the latest. */
-function follow(url: URL, options: string[]): Client {
-  const child: ChildProcess = spawn(process.execPath, [FOLLOW, "--url", url.href, ...options]);
-  onTestFinished(() => {
-    child.kill();
+async function openConnections({ url }: Stack): Promise<Record<string, number>> {
+  const metrics = await (await fetch(new URL("/metrics", url))).text();
+  const lines = metrics.matchAll(/^dts_push_connections\{transport="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries([...lines].map(([, transport, count]) => [transport, Number(count)]));
+}
+
+/** Stands at the API's port and cuts the next `count` connections, as a broken load balancer does. */
+async function cutConnections({ url }: Stack, count: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let cut = 0;
+  const server = createServer((socket) => {
+    socket.destroy();
+    if (++cut === count) resolve();
   });
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const result = Promise.all([ended, text(child.stdout!), text(child.stderr!)]).then(
-    ([code, stdout, stderr]) => ({ code, stdout, stderr }),
-  );
-  return { result };
+  onTestFinished(() => void server.close());
+  await new Promise<void>((listening) => server.listen(Number(url.port), url.hostname, listening));
+  await within(`${count} attempts to reconnect`, promise);
+  await new Promise((closed) => server.close(closed));
 }
