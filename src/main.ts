@@ -10,28 +10,33 @@ const logger = pino({ level: config.logLevel });
 await run(role, config, logger);
 
 async function run(role: Role, config: Config, logger: Logger): Promise<void> {
-  // Closed from the last to the first: clients before the scheduler that they speak to.
-  const running: RunningRole[] = [];
+  let scheduler: (RunningRole & { readonly address: string }) | undefined;
+  const clients: RunningRole[] = [];
+  // Clients before the scheduler that they speak to, and each in its own time: all of it has to fit
+  // into the time for which the process is left alone.
+  const close = async (): Promise<void> => {
+    await Promise.all(clients.map((each) => each.close()));
+    await scheduler?.close();
+  };
   closeWithGrace({ delay: config.graceMs, logger }, async ({ err, signal }) => {
     logger.info({ err, signal }, "closing");
-    for (const each of running.reverse()) await each.close();
+    await close();
   });
   try {
     let { target } = config;
     if (role === "scheduler" || (role === "all" && config.embedded)) {
-      const scheduler = await startEmbeddedScheduler(config, logger);
-      running.push(scheduler);
+      scheduler = await startEmbeddedScheduler(config, logger);
       target = { ...target, address: scheduler.address };
     }
-    if (role === "worker" || role === "all") running.push(startWorkerRole(target, logger));
+    if (role === "worker" || role === "all") clients.push(startWorkerRole(target, logger));
     if (role === "api" || role === "all") {
       const api = await startApi({ ...config, target }, logger);
-      running.push(api);
+      clients.push(api);
       process.stdout.write(greeting(api.url));
     }
   } catch (error) {
     logger.fatal(`dts-push cannot start: ${(error as Error).message}`);
-    for (const each of running.reverse()) await each.close();
+    await close();
     process.exit(1);
   }
 }

@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection.ts";
 import type { SchedulerTarget } from "./dts/target.ts";
+import { SchedulerStartError } from "./scheduler/errors.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { Connections } from "./streaming/connections.ts";
 import { Hub } from "./streaming/hub.ts";
@@ -68,19 +69,28 @@ export function startWorkerRole(target: SchedulerTarget, logger: Logger): Runnin
   return { close: () => worker.stop() };
 }
 
-/** Starts the embedded scheduler; `address` is `host:port`. */
+/**
+ * Starts the embedded scheduler; `address` is `host:port`.
+ * @throws Error that says what to do, and by which variables
+ */
 export async function startEmbeddedScheduler(
   config: Config,
   logger: Logger,
 ): Promise<RunningRole & { readonly address: string }> {
-  return startScheduler({
-    port: config.schedulerPort,
-    database: config.schedulerDb,
-    sync: config.schedulerSync,
-    retentionDays: config.schedulerRetentionDays,
-    ...(config.schedulerTaskHubs && { taskHubs: config.schedulerTaskHubs }),
-    logger,
-  });
+  try {
+    return await startScheduler({
+      port: config.schedulerPort,
+      database: config.schedulerDb,
+      sync: config.schedulerSync,
+      retentionDays: config.schedulerRetentionDays,
+      ...(config.schedulerTaskHubs && { taskHubs: config.schedulerTaskHubs }),
+      logger,
+    });
+  } catch (error) {
+    if (!(error instanceof SchedulerStartError)) throw error;
+    const advice = "SCHEDULER_PORT sets its port, SCHEDULER_DB its file.";
+    throw new Error(`${error.message} ${advice}`, { cause: error });
+  }
 }
 
 /** The name under which a browser on this machine reaches what listens on `host`. */

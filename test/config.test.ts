@@ -15,7 +15,7 @@ function complaints(env: Record<string, string>): string[] {
 }
 
 test("an empty environment gives the documented defaults and the embedded scheduler", () => {
-  expect(readConfig({})).toEqual({
+  expect(readConfig({})).toMatchObject({
     host: "127.0.0.1",
     port: 8000,
     target: { address: "localhost:8080", taskHub: "default", authentication: { kind: "none" } },
@@ -28,6 +28,8 @@ test("an empty environment gives the documented defaults and the embedded schedu
     heartbeatMs: 15_000,
     streamMaxAgeMs: 210_000,
     maxBufferedBytes: 1_048_576,
+    maxConnections: 20_000,
+    graceMs: 10_000,
     logLevel: "info",
   });
 });

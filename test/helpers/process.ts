@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { eventually, within } from "./deadline.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** How a process came to its end: by itself with a code, or by a signal. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** `src/main.ts` in a process of its own, which ends with the test, however that ends. */
+export class AppProcess {
+  stdout = "";
+  stderr = "";
+  readonly #child: ChildProcess;
+  readonly #exited = Promise.withResolvers<Exit>();
+
+  /** @param env all that it finds in its environment; ports are picked by the system unless named */
+  static start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    folder = tmpdir(),
+  ): AppProcess {
+    const ports = { PORT: "0", SCHEDULER_PORT: "0", SCHEDULER_DB: ":memory:" };
+    const child = spawn(
+      process.execPath,
+      ["--disable-warning=ExperimentalWarning", MAIN, ...args],
+      { cwd: folder, env: { ...ports, ...env }, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    const started = new AppProcess(child);
+    onTestFinished(async () => {
+      await started.kill("SIGKILL");
+    });
+    return started;
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.stdout += text;
+    });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+    });
+    child.once("close", (code, signal) => this.#exited.resolve({ code, signal }));
+  }
+
+  /** Waits until what it printed matches, and returns the match. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return eventually(`${pattern} from the process`, () => pattern.exec(this.stdout) ?? undefined);
+  }
+
+  /** The API's address, once it is ready. */
+  async url(): Promise<URL> {
+    const [, url = ""] = await this.printed(/open (http:\S+)\/ or/);
+    return new URL(url.replace("localhost", "127.0.0.1"));
+  }
+
+  /** The scheduler's `host:port`, once it listens. */
+  async schedulerAddress(): Promise<string> {
+    const [, address = ""] = await this.printed(/"address":"([^"]+)".*scheduler listens/);
+    return address;
+  }
+
+  /** How it ended, once it has, and once all that it printed was read. */
+  exited(ms?: number): Promise<Exit> {
+    return within("the process to end", this.#exited.promise, ms);
+  }
+
+  /** Sends it a signal and waits for its end. */
+  async kill(signal: NodeJS.Signals, ms?: number): Promise<Exit> {
+    this.#child.kill(signal);
+    return this.exited(ms);
+  }
+}
+
+/** A folder that is removed when the test ends. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "dts-push-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}

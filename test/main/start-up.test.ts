@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { AppProcess, temporaryFolder } from "../helpers/process.ts";
+import { SseClient } from "../helpers/sse-client.ts";
+
+async function start(url: URL, body: object): Promise<string> {
+  const response = await fetch(new URL("/api/start-operation", url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return ((await response.json()) as { operation_id: string }).operation_id;
+}
+
+/** Follows an operation from its start to its end. */
+async function follow(url: URL): Promise<string[]> {
+  const id = await start(url, { processing_time: 1, steps: 2 });
+  const client = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
+  const events = await client.untilBye();
+  expect(events.at(-2)?.data.operation).toMatchObject({
+    status: "Completed",
+    result: { operation_id: id, status: "completed" },
+  });
+  return events.map(({ event, data }) => data.reason ?? event);
+}
+
+/** A port that is taken for as long as the test runs. */
+async function takenPort(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return String((server.address() as AddressInfo).port);
+}
+
+test("with no arguments everything runs in one process, which prints its URL and two curl lines", async () => {
+  const folder = await temporaryFolder();
+  const app = AppProcess.start([], { SCHEDULER_DB: "data/scheduler.db" }, folder);
+  const url = await app.url();
+  const base = `http://localhost:${url.port}`;
+  expect(app.stdout).toContain(
+    `curl -X POST ${base}/api/start-operation -H 'content-type: application/json' -d '{"processing_time": 10}'`,
+  );
+  expect(app.stdout).toContain(`curl -N ${base}/api/operations/<operation_id>/events`);
+  expect((await fetch(url)).headers.get("content-type")).toMatch(/^text\/html/);
+  expect((await follow(url)).at(-1)).toBe("terminal");
+  expect(existsSync(join(folder, "data/scheduler.db"))).toBe(true);
+  expect(app.stderr).toBe("");
+});
+
+test("scheduler, worker and API in three processes do the same", async () => {
+  const scheduler = AppProcess.start(["scheduler"], {});
+  const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
+  const worker = AppProcess.start(["worker"], { ENDPOINT, TASKHUB: "ours" });
+  const api = AppProcess.start(["api"], {
+    DURABLE_TASK_SCHEDULER_CONNECTION_STRING: `Endpoint=${ENDPOINT};TaskHub=ours;Authentication=None`,
+  });
+  await worker.printed(/worker connected/);
+  expect((await follow(await api.url())).at(-1)).toBe("terminal");
+  for (const each of [api, worker, scheduler]) {
+    expect(await each.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+    expect(each.stderr).toBe("");
+  }
+});
+
+test("all with an ENDPOINT starts no scheduler of its own", async () => {
+  const scheduler = AppProcess.start(["scheduler"], {});
+  const app = AppProcess.start(["all"], {
+    ENDPOINT: `http://${await scheduler.schedulerAddress()}`,
+  });
+  expect((await follow(await app.url())).at(-1)).toBe("terminal");
+  expect(app.stdout).not.toContain("scheduler listens");
+});
+
+test("a taken API port is named, with what to do, and the process ends", async () => {
+  const PORT = await takenPort();
+  const app = AppProcess.start(["all"], { PORT });
+  expect(await app.exited()).toEqual({ code: 1, signal: null });
+  expect(app.stdout).toContain(`127.0.0.1:${PORT} is in use. Choose another port with PORT.`);
+  expect(app.stdout).not.toContain("dts-push is ready");
+});
+
+test("a taken scheduler port is named, with the variable that changes it", async () => {
+  const SCHEDULER_PORT = await takenPort();
+  for (const role of ["scheduler", "all"]) {
+    const app = AppProcess.start([role], { SCHEDULER_PORT });
+    expect(await app.exited()).toEqual({ code: 1, signal: null });
+    expect(app.stdout).toMatch(new RegExp(`127\\.0\\.0\\.1:${SCHEDULER_PORT}.*SCHEDULER_PORT`));
+  }
+});
+
+test("a database that another process uses is named, and left alone", async () => {
+  const SCHEDULER_DB = join(await temporaryFolder(), "scheduler.db");
+  const first = AppProcess.start(["scheduler"], { SCHEDULER_DB });
+  await first.schedulerAddress();
+  const second = AppProcess.start(["all"], { SCHEDULER_DB });
+  expect(await second.exited()).toEqual({ code: 1, signal: null });
+  expect(second.stdout).toMatch(/scheduler\.db.*Another process is using it/);
+  expect(await first.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+});
+
+test("a host that is not this machine's is named", async () => {
+  const app = AppProcess.start(["api"], { HOST: "192.0.2.1", ENDPOINT: "http://127.0.0.1:1" });
+  expect(await app.exited()).toEqual({ code: 1, signal: null });
+  expect(app.stdout).toContain("192.0.2.1");
+});
+
+test("every bad variable is named at once, before anything starts", async () => {
+  const app = AppProcess.start(["all"], {
+    PORT: "http",
+    POLL_MIN_MS: "0",
+    LOG_LEVEL: "loud",
+    DURABLE_TASK_SCHEDULER_CONNECTION_STRING: "Endpoint=http://s3cret",
+  });
+  expect(await app.exited()).toEqual({ code: 2, signal: null });
+  for (const name of ["PORT", "POLL_MIN_MS", "LOG_LEVEL", "CONNECTION_STRING"]) {
+    expect(app.stderr).toContain(name);
+  }
+  expect(app.stderr).not.toMatch(/s3cret|\bat \S+ \(/);
+  expect(app.stdout).toBe("");
+});
+
+test("--help lists the roles and ends well; an unknown role ends with help and code 2", async () => {
+  const help = AppProcess.start(["--help"], { PORT: "nonsense" });
+  expect(await help.exited()).toEqual({ code: 0, signal: null });
+  expect(help.stdout).toMatch(/^Usage: .*\[all\|api\|worker\|scheduler\]/);
+  for (const args of [["server"], ["all", "api"], ["--port=1"], [""]]) {
+    const app = AppProcess.start(args, {});
+    expect(await app.exited(), args.join(" ")).toEqual({ code: 2, signal: null });
+    expect(app.stderr).toMatch(/^Unknown arguments: /);
+    expect(app.stderr).toContain("Usage: ");
+  }
+});
