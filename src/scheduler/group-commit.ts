@@ -24,6 +24,16 @@ interface Group {
   readonly durable: PromiseWithResolvers<void>;
 }
 
+export interface GroupCommitParts {
+  readonly db: DatabaseSync;
+  /** Makes everything committed so far survive a power cut; absent: a commit is enough. */
+  readonly sync: (() => Promise<void>) | undefined;
+  /** The newest id given to a row. */
+  readonly lastId: () => number;
+  /** Something was undone: what was read from the open transaction may be wrong. */
+  readonly onRollback: () => void;
+}
+
 export class GroupCommit {
   readonly #db: DatabaseSync;
   readonly #sync: (() => Promise<void>) | undefined;
@@ -31,19 +41,17 @@ export class GroupCommit {
   readonly #release;
   readonly #rollback;
   readonly #lastId: () => number;
+  readonly #onRollback: () => void;
   #filling: Group | undefined;
   #syncing: Group | undefined;
   #refusal: SchedulerError | undefined;
   #durableId: number;
 
-  /**
-   * @param sync makes everything committed so far survive a power cut; absent: a commit is enough
-   * @param lastId the newest id given to a row
-   */
-  constructor(db: DatabaseSync, sync: (() => Promise<void>) | undefined, lastId: () => number) {
+  constructor({ db, sync, lastId, onRollback }: GroupCommitParts) {
     this.#db = db;
     this.#sync = sync;
     this.#lastId = lastId;
+    this.#onRollback = onRollback;
     this.#durableId = lastId();
     this.#savepoint = db.prepare("SAVEPOINT work");
     this.#release = db.prepare("RELEASE work");
@@ -100,6 +108,7 @@ export class GroupCommit {
   }
 
   #undo(group: Group, error: unknown): void {
+    this.#onRollback();
     if (this.#db.isTransaction) {
       this.#rollback.run();
       this.#release.run();
@@ -118,6 +127,7 @@ export class GroupCommit {
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      this.#onRollback();
       group.durable.reject(explain(error));
       return;
     }

@@ -3,6 +3,7 @@ import { status } from "@grpc/grpc-js";
 import { SchedulerError, shuttingDown } from "./errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { pb } from "./proto.ts";
+import type { Caller } from "./rpc.ts";
 import { FAILED } from "./status.ts";
 import type { Store } from "./store.ts";
 import type { Instance, Payloads } from "./store-instances.ts";
@@ -47,24 +48,23 @@ export class Reads {
     hub: number,
     instanceId: string,
     wanted: (instance: Instance) => boolean,
-    ended: AbortSignal,
+    caller: Caller,
   ): Promise<Instance | undefined> {
     for (;;) {
-      if (ended.aborted) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
+      if (caller.gone) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
       if (this.#waiters.closed) throw shuttingDown();
       const seen = this.#store.instances.byId(hub, instanceId);
       const { promise: changed, resolve: wake } = Promise.withResolvers<void>();
       // Listening begins before the first pause, so no change is missed.
       const stop = seen && this.#waiters.listen(seen.key, wake);
-      const onEnd = () => wake();
-      ended.addEventListener("abort", onEnd);
+      const stopCaller = caller.onGone(wake);
       try {
         await this.#commit.settled();
         if (!seen || wanted(seen)) return seen;
         await changed;
       } finally {
         stop?.();
-        ended.removeEventListener("abort", onEnd);
+        stopCaller();
       }
     }
   }

@@ -10,10 +10,17 @@ export interface SchedulerLogger {
   error(details: object, message: string): void;
 }
 
-/** A call in progress. `ended` aborts when the caller has gone or its deadline has passed. */
 export interface CallContext {
   readonly hub: number;
-  readonly ended: AbortSignal;
+  readonly caller: Caller;
+}
+
+/** Whoever waits for the answer. Lighter than an AbortSignal, which every call would pay for and few use. */
+export interface Caller {
+  /** Has hung up, or its deadline has passed. */
+  readonly gone: boolean;
+  /** @returns a function that stops listening */
+  onGone(listener: () => void): () => void;
 }
 
 export type Handler<Request, Response> = (
@@ -35,16 +42,26 @@ export function unary<Request, Response>(
   handler: Handler<Request, Response>,
 ) {
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
-    const abort = new AbortController();
-    call.on("cancelled", () => abort.abort());
     const answer = async () => {
       const hub = hubOf(call.metadata);
-      return handler(call.request, { hub, ended: abort.signal });
+      return handler(call.request, { hub, caller: callerOf(call) });
     };
     answer().then(
       (response) => callback(null, response),
       (error: unknown) => callback(toServiceError(method, logger, error)),
     );
+  };
+}
+
+function callerOf(call: ServerUnaryCall<unknown, unknown>): Caller {
+  return {
+    get gone() {
+      return call.cancelled;
+    },
+    onGone(listener) {
+      call.on("cancelled", listener);
+      return () => call.off("cancelled", listener);
+    },
   };
 }
 

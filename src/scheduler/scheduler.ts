@@ -79,7 +79,12 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
   const { logger } = options;
   const store = new Store(db);
   const log = await openLog(options);
-  const commit = new GroupCommit(db, log && (() => log.datasync()), () => store.lastId);
+  const commit = new GroupCommit({
+    db,
+    sync: log && (() => log.datasync()),
+    lastId: () => store.lastId,
+    onRollback: () => store.instances.forgetAll(),
+  });
   const waiters = new Waiters();
   const queue = new WorkQueue({
     turnLeaseMs: options.turnLeaseMs ?? TURN_LEASE_MS,

@@ -24,18 +24,18 @@ export function managementMethods(engine: Engine, reads: Reads) {
     getInstance: async (request: pb.GetInstanceRequest, { hub }: CallContext) =>
       describe(reads, request, await reads.find(hub, request.getInstanceid())),
 
-    waitForInstanceStart: async (request: pb.GetInstanceRequest, { hub, ended }: CallContext) => {
+    waitForInstanceStart: async (request: pb.GetInstanceRequest, { hub, caller }: CallContext) => {
       const started = ({ status }: Instance) => status !== PENDING;
-      const instance = await reads.waitFor(hub, request.getInstanceid(), started, ended);
+      const instance = await reads.waitFor(hub, request.getInstanceid(), started, caller);
       return describe(reads, request, instance);
     },
 
     waitForInstanceCompletion: async (
       request: pb.GetInstanceRequest,
-      { hub, ended }: CallContext,
+      { hub, caller }: CallContext,
     ) => {
       const done = ({ status }: Instance) => isTerminal(status);
-      const instance = await reads.waitFor(hub, request.getInstanceid(), done, ended);
+      const instance = await reads.waitFor(hub, request.getInstanceid(), done, caller);
       return describe(reads, request, instance);
     },
 

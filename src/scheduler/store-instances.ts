@@ -47,10 +47,17 @@ const COLUMNS = `key, hub, instance_id, execution_id, generation, turn, name, ve
   created_ms, updated_ms, completed_ms, start_ms, parent_key, parent_generation, parent_task_id,
   parent_instance_id, parent_execution_id, tags, trace_context, custom_status`;
 
+/** Instances kept in memory; one of a single activity reads its row eight times. */
+const CACHE_SIZE = 10_000;
+/** An instance with a longer custom status is not kept, so that the cache stays within some 50 MB. */
+const CACHED_STATUS_LENGTH = 4096;
+
 export class InstanceTable {
   readonly #db: DatabaseSync;
+  /** What the open transaction holds, by key. Dropped when anything is rolled back. */
+  readonly #cache = new Map<number, Instance>();
   readonly #byKey;
-  readonly #byId;
+  readonly #keyById;
   readonly #insert;
   readonly #update;
   readonly #children;
@@ -62,7 +69,7 @@ export class InstanceTable {
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#byKey = db.prepare(`SELECT ${COLUMNS} FROM instances WHERE key = ?`);
-    this.#byId = db.prepare(`SELECT ${COLUMNS} FROM instances WHERE hub = ? AND instance_id = ?`);
+    this.#keyById = db.prepare("SELECT key FROM instances WHERE hub = ? AND instance_id = ?");
     this.#insert = db.prepare(
       `INSERT INTO instances (${COLUMNS}) VALUES (${COLUMNS.split(",").map(() => "?")})`,
     );
@@ -79,13 +86,15 @@ export class InstanceTable {
   }
 
   byKey(key: number): Instance | undefined {
+    const cached = this.#cache.get(key);
+    if (cached) return cached;
     const row = this.#byKey.get(key);
-    return row && toInstance(row as Row);
+    return row && this.#keep(toInstance(row as Row));
   }
 
   byId(hub: number, instanceId: string): Instance | undefined {
-    const row = this.#byId.get(hub, instanceId);
-    return row && toInstance(row as Row);
+    const row = this.#keyById.get(hub, instanceId);
+    return row && this.byKey(Number(row.key));
   }
 
   childrenOf(key: number): Instance[] {
@@ -119,6 +128,7 @@ export class InstanceTable {
       instance.customStatus ?? null,
     );
     this.#insertPayloads.run(instance.key, input ?? null);
+    this.#keep(instance);
   }
 
   /** Writes what can change in the life of an instance. */
@@ -138,6 +148,28 @@ export class InstanceTable {
       instance.customStatus ?? null,
       instance.key,
     );
+    this.#keep(instance);
+  }
+
+  /** The row is gone. */
+  forget(key: number): void {
+    this.#cache.delete(key);
+  }
+
+  /** Rows may not be what they seemed: something was rolled back. */
+  forgetAll(): void {
+    this.#cache.clear();
+  }
+
+  #keep(instance: Instance): Instance {
+    this.#cache.delete(instance.key);
+    if ((instance.customStatus?.length ?? 0) > CACHED_STATUS_LENGTH) return instance;
+    this.#cache.set(instance.key, instance);
+    if (this.#cache.size > CACHE_SIZE) {
+      const oldest = this.#cache.keys().next();
+      if (!oldest.done) this.#cache.delete(oldest.value);
+    }
+    return instance;
   }
 
   payloads(key: number): Payloads {

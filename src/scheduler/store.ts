@@ -106,9 +106,14 @@ export class Store {
     );
   }
 
-  activity(instanceKey: number, id: number): PendingActivity | undefined {
+  /** Without its request, which may be large. */
+  activity(instanceKey: number, id: number): Omit<PendingActivity, "request"> | undefined {
     const row = this.#sql.activity.get(instanceKey, id);
     return row && toActivity(row);
+  }
+
+  activityRequest(instanceKey: number, id: number): Uint8Array | undefined {
+    return this.#sql.activityRequest.get(instanceKey, id)?.request as Uint8Array | undefined;
   }
 
   removeActivity(instanceKey: number, id: number): void {
@@ -150,6 +155,7 @@ export class Store {
   /** Forgets an instance and all that belongs to it. */
   purge(instanceKey: number): void {
     for (const statement of this.#sql.purge) statement.run(instanceKey);
+    this.instances.forget(instanceKey);
   }
 
   /** Instances with messages to take in, for the queue of a new process. */
@@ -173,7 +179,7 @@ export class Store {
   }
 }
 
-function toActivity(row: Record<string, unknown>): PendingActivity {
+function toActivity(row: Record<string, unknown>): Omit<PendingActivity, "request"> {
   return {
     instanceKey: Number(row.instance_key),
     id: Number(row.id),
@@ -182,7 +188,6 @@ function toActivity(row: Record<string, unknown>): PendingActivity {
     taskId: Number(row.task_id),
     name: String(row.name),
     version: row.version === null ? undefined : String(row.version),
-    request: row.request as Uint8Array,
   };
 }
 
@@ -209,7 +214,11 @@ function prepare(db: DatabaseSync) {
       `INSERT INTO activities (instance_key, id, hub, generation, task_id, name, version, request)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    activity: db.prepare("SELECT * FROM activities WHERE instance_key = ? AND id = ?"),
+    activity: db.prepare(
+      `SELECT instance_key, id, hub, generation, task_id, name, version FROM activities
+        WHERE instance_key = ? AND id = ?`,
+    ),
+    activityRequest: db.prepare("SELECT request FROM activities WHERE instance_key = ? AND id = ?"),
     removeActivity: db.prepare("DELETE FROM activities WHERE instance_key = ? AND id = ?"),
     addTimer: db.prepare(
       "INSERT INTO timers (instance_key, id, due_ms, generation, timer_id) VALUES (?, ?, ?, ?, ?)",

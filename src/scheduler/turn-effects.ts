@@ -102,6 +102,7 @@ export class TurnEffects {
       return;
     }
     if (existing) this.#lifecycle.purge(after, existing);
+    const { key, generation, executionId, name } = parent;
     const child = {
       hub: parent.hub,
       instanceId,
@@ -110,7 +111,7 @@ export class TurnEffects {
       input: action.getInput()?.getValue(),
       tags: tagsOf(action),
       traceContext: action.getParenttracecontext(),
-      parent: { ...parent, taskId },
+      parent: { key, generation, taskId, instanceId: parent.instanceId, executionId, name },
     };
     this.#lifecycle.create(after, child, existing?.updatedMs);
   }

@@ -75,8 +75,8 @@ export class Turns {
   }
 
   #loadActivity(item: WorkItem): LoadedWork | undefined {
-    const activity = this.#store.activity(item.instanceKey, item.id);
-    return activity && { bytes: activityWorkItem(activity.request) };
+    const request = this.#store.activityRequest(item.instanceKey, item.id);
+    return request && { bytes: activityWorkItem(request) };
   }
 
   #loadTurn(item: WorkItem): LoadedWork | undefined {

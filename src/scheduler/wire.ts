@@ -16,25 +16,11 @@ const ACTIVITY_REQUEST = 2;
 const ENTITY_REQUEST_V2 = 5;
 const COMPLETION_TOKEN = 10;
 
-/** The tag and length that come before a field's bytes. */
-function header(field: number, length: number): Uint8Array {
-  const bytes = [(field << 3) | 2]; // wire type 2; every field here is below 16, so one byte is enough
-  let rest = length;
-  while (rest > 127) {
-    bytes.push((rest & 127) | 128);
-    rest >>>= 7;
-  }
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
-}
-
-function frame(field: number, messages: readonly Uint8Array[]): Uint8Array[] {
-  return messages.flatMap((message) => [header(field, message.length), message]);
-}
-
 /** Serialized `HistoryEvent`s as a storable piece of history. */
 export function historyChunk(events: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(frame(PAST_EVENTS, events));
+  const chunk = Buffer.allocUnsafe(framedLength(events));
+  writeFramed(chunk, 0, PAST_EVENTS, events);
+  return chunk;
 }
 
 /** The events of stored pieces of history. */
@@ -48,22 +34,73 @@ export function orchestratorWorkItem(
   past: readonly Uint8Array[],
   fresh: readonly Uint8Array[],
 ): Buffer {
-  const request = [head, ...past, ...frame(NEW_EVENTS, fresh)];
-  const length = request.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([header(ORCHESTRATOR_REQUEST, length), ...request]);
+  const stored = [head, ...past];
+  const length = stored.reduce((sum, part) => sum + part.length, framedLength(fresh));
+  const item = Buffer.allocUnsafe(headerLength(length) + length);
+  let at = writeHeader(item, 0, ORCHESTRATOR_REQUEST, length);
+  for (const part of stored) {
+    item.set(part, at);
+    at += part.length;
+  }
+  writeFramed(item, at, NEW_EVENTS, fresh);
+  return item;
 }
 
 /** A `WorkItem` holding a serialized `ActivityRequest`. */
 export function activityWorkItem(request: Uint8Array): Buffer {
-  return Buffer.concat(frame(ACTIVITY_REQUEST, [request]));
+  return framed(ACTIVITY_REQUEST, request);
 }
 
 /** A `WorkItem` holding a serialized `EntityRequest`. */
 export function entityWorkItem(request: Uint8Array): Buffer {
-  return Buffer.concat(frame(ENTITY_REQUEST_V2, [request]));
+  return framed(ENTITY_REQUEST_V2, request);
 }
 
 /** Adds the completion token, which is known only once a lease is given. */
 export function withCompletionToken(workItem: Uint8Array, token: string): Buffer {
-  return Buffer.concat([workItem, ...frame(COMPLETION_TOKEN, [Buffer.from(token)])]);
+  return Buffer.concat([workItem, framed(COMPLETION_TOKEN, Buffer.from(token))]);
+}
+
+function framed(field: number, message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(framedLength([message]));
+  writeFramed(bytes, 0, field, [message]);
+  return bytes;
+}
+
+function framedLength(messages: readonly Uint8Array[]): number {
+  return messages.reduce((sum, { length }) => sum + headerLength(length) + length, 0);
+}
+
+function writeFramed(
+  target: Buffer,
+  start: number,
+  field: number,
+  messages: readonly Uint8Array[],
+): void {
+  let at = start;
+  for (const message of messages) {
+    at = writeHeader(target, at, field, message.length);
+    target.set(message, at);
+    at += message.length;
+  }
+}
+
+/** Bytes of the tag and length that come before a field; every field here is below 16, so its tag is one byte. */
+function headerLength(length: number): number {
+  let bytes = 2;
+  for (let rest = length >>> 7; rest > 0; rest >>>= 7) bytes += 1;
+  return bytes;
+}
+
+/** @returns where the field's bytes begin */
+function writeHeader(target: Buffer, start: number, field: number, length: number): number {
+  let at = start;
+  target[at++] = (field << 3) | 2; // wire type 2: length-delimited
+  let rest = length;
+  while (rest > 127) {
+    target[at++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  target[at++] = rest;
+  return at;
 }

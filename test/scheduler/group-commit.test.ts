@@ -22,7 +22,7 @@ async function openCommit() {
     while (syncs.length === 0) await new Promise((resolve) => setImmediate(resolve));
     return syncs.shift() as PromiseWithResolvers<void>;
   };
-  const commit = new GroupCommit(db, sync, () => 0);
+  const commit = new GroupCommit({ db, sync, lastId: () => 0, onRollback() {} });
   const notes = () =>
     db
       .prepare("SELECT text FROM notes")
