@@ -17,7 +17,10 @@ export class SchedulerStartError extends Error {
 }
 
 export const instanceNotFound = (id: string): SchedulerError =>
-  new SchedulerError(status.NOT_FOUND, `No orchestration instance has the id '${id}'.`);
+  new SchedulerError(
+    status.NOT_FOUND,
+    `No orchestration instance has the id '${id.slice(0, 100)}'.`,
+  );
 
 export const instanceExists = (id: string, state: string): SchedulerError =>
   new SchedulerError(

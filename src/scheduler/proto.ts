@@ -39,7 +39,12 @@ export function toTimestamp(ms: number): timestamp.Timestamp {
   return result;
 }
 
+/** The last moment a Date can hold; later ones are as good as never. */
+const LAST_MS = 8.64e15;
+
 /** Milliseconds since 1970, rounded up, so that nothing becomes due before its time. */
 export function toMs(value: timestamp.Timestamp | undefined): number | undefined {
-  return value && value.getSeconds() * 1000 + Math.ceil(value.getNanos() / 1e6);
+  if (!value) return undefined;
+  const ms = value.getSeconds() * 1000 + Math.ceil(value.getNanos() / 1e6);
+  return Math.min(Math.max(ms, -LAST_MS), LAST_MS);
 }

@@ -5,8 +5,11 @@
  *   T2. A timer fires at or after its time, never before, however far off it is.
  */
 
-/** setTimeout fires at once for anything longer; so a longer wait is made in steps (T2). */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+/**
+ * A longer wait is made in steps: setTimeout fires at once beyond 2^31 ms (T2), and its clock stands
+ * still while the machine sleeps and does not notice when the time is set.
+ */
+const LONGEST_TIMEOUT_MS = 60_000;
 /** Wait before another try after the file could not be written. */
 const RETRY_MS = 1000;
 

@@ -3,6 +3,8 @@
  *
  *   Q1. An item is leased to at most one stream at a time.
  *   Q2. A lease that ends without a result, because it ran out or its stream ended, returns the item.
+ *       A worker that drains ends its stream first and reports afterwards: until the item is given
+ *       out again, it still can.
  *   Q3. Never two turns of one instance at once, nor two batches of one entity; what arrives
  *       meanwhile makes the next one.
  *   Q4. A token settles at most one lease, once. Leases live in memory only: a restart ends every
@@ -58,6 +60,8 @@ export interface Lease {
   readonly expiresMs: number;
   /** What came of the turn so far; a worker may report a large one in parts. */
   readonly parts: pb.OrchestratorAction[];
+  /** Its stream has ended and its item is back in the queue (Q2). */
+  recalled: boolean;
 }
 
 export interface WorkQueueOptions {
@@ -74,6 +78,8 @@ export class WorkQueue {
   readonly #lanes = new Map<string, Lane>();
   readonly #streams = new Set<WorkerStream>();
   readonly #leases = new Map<string, Lease>();
+  /** Leases whose stream has ended, by item. */
+  readonly #recalled = new Map<string, Lease>();
   readonly #turns = new Map<number, TurnState>();
   readonly #boot = randomBytes(6).toString("hex");
   #leaseNumber = 0;
@@ -109,7 +115,7 @@ export class WorkQueue {
   /** Returns the stream's leases (Q2). */
   removeStream(stream: WorkerStream): void {
     if (!this.#streams.delete(stream)) return;
-    for (const lease of this.#leases.values()) if (lease.stream === stream) this.giveBack(lease);
+    for (const lease of this.#leases.values()) if (lease.stream === stream) this.#recall(lease);
   }
 
   /** A stream can take more again. */
@@ -126,7 +132,12 @@ export class WorkQueue {
   /** Ends a lease with a result. `undefined`: the token is stale and the result must be dropped (Q4). */
   settle(token: string, kind: WorkKind): Lease | undefined {
     const lease = this.lease(token, kind);
-    if (lease) this.#end(lease);
+    if (!lease) return undefined;
+    this.#end(lease);
+    if (lease.recalled && kind !== "activity") {
+      // Its item waits in a lane, from where no turn may begin now; what it stood for comes after.
+      this.#turns.set(lease.item.instanceKey, "leased-and-more");
+    }
     return lease;
   }
 
@@ -141,6 +152,7 @@ export class WorkQueue {
   giveBack(lease: Lease): void {
     this.#end(lease);
     if (lease.item.kind !== "activity") this.#turns.delete(lease.item.instanceKey);
+    else if (lease.recalled) return; // it is in its lane already
     this.add(lease.item);
   }
 
@@ -159,8 +171,17 @@ export class WorkQueue {
 
   #end(lease: Lease): void {
     if (!this.#leases.delete(lease.token)) return;
-    lease.stream.inFlight[lease.item.kind] -= 1;
+    if (lease.recalled) this.#recalled.delete(itemKey(lease.item));
+    else lease.stream.inFlight[lease.item.kind] -= 1;
     this.#pumpSoon();
+  }
+
+  #recall(lease: Lease): void {
+    lease.stream.inFlight[lease.item.kind] -= 1;
+    lease.recalled = true;
+    this.#recalled.set(itemKey(lease.item), lease);
+    if (lease.item.kind !== "activity") this.#turns.delete(lease.item.instanceKey);
+    this.add(lease.item);
   }
 
   #lane(item: WorkItem): Lane {
@@ -198,6 +219,8 @@ export class WorkQueue {
     const stream = leastBusy(this.#streams, lane.sample);
     const item = stream && lane.shift();
     if (!item) return false;
+    // A recalled turn was settled after all, and its item was left behind in the lane.
+    if (item.kind !== "activity" && this.#turns.get(item.instanceKey) !== "ready") return true;
     const work = this.#options.load(item);
     if (work) this.#leaseTo(stream, item, work);
     else if (item.kind !== "activity") this.#turns.delete(item.instanceKey);
@@ -206,6 +229,8 @@ export class WorkQueue {
 
   #leaseTo(stream: WorkerStream, item: WorkItem, work: LoadedWork): void {
     const { turnLeaseMs, activityLeaseMs } = this.#options;
+    const former = this.#recalled.get(itemKey(item));
+    if (former) this.#end(former); // from now on its token is stale (Q1)
     this.#leaseNumber += 1;
     const lease: Lease = {
       token: `${this.#boot}.${this.#leaseNumber}`,
@@ -214,6 +239,7 @@ export class WorkQueue {
       turn: work.turn,
       batch: work.batch,
       parts: [],
+      recalled: false,
       expiresMs: Date.now() + (item.kind === "activity" ? activityLeaseMs : turnLeaseMs),
     };
     this.#leases.set(lease.token, lease);
@@ -227,6 +253,11 @@ export class WorkQueue {
     if (!this.#expiry) this.#armExpiry();
   }
 
+  #expire(lease: Lease): void {
+    if (lease.recalled) this.#end(lease);
+    else this.giveBack(lease);
+  }
+
   /** One timer for all leases. It wakes once per shorter lease time, and not at all without leases. */
   #armExpiry(): void {
     const { turnLeaseMs, activityLeaseMs } = this.#options;
@@ -234,7 +265,7 @@ export class WorkQueue {
     this.#expiry = setTimeout(() => {
       this.#expiry = undefined;
       const now = Date.now();
-      for (const lease of this.#leases.values()) if (lease.expiresMs <= now) this.giveBack(lease);
+      for (const lease of this.#leases.values()) if (lease.expiresMs <= now) this.#expire(lease);
       if (this.#leases.size > 0) this.#armExpiry();
     }, delay).unref();
   }
@@ -247,6 +278,10 @@ const GIVE_BACK_PAUSE_MS = 1000;
 
 /** Leases are checked at least this often while there are any. */
 const MAX_EXPIRY_CHECK_MS = 10_000;
+
+function itemKey({ kind, instanceKey, id }: WorkItem): string {
+  return `${kind}.${instanceKey}.${id}`;
+}
 
 function leastBusy(streams: Set<WorkerStream>, item: WorkItem): WorkerStream | undefined {
   let best: WorkerStream | undefined;

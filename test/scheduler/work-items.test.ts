@@ -86,6 +86,38 @@ test("a stream that ends returns its leases, and the old tokens change nothing (
   });
 });
 
+test("a worker that drains may report after its stream has ended, until the work is given out again (Q2)", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const draining = client.work();
+  const turn = await draining.next();
+  draining.cancel();
+  await client.raiseEvent("a", "arrives in between");
+  await draining.completeTurn(turn, [scheduleTask(1, "step")]);
+
+  const next = client.work();
+  const items = [await next.next(), await next.next("second item")];
+  const activity = items.find((item) => item.hasActivityrequest()) as pb.WorkItem;
+  const second = items.find((item) => item.hasOrchestratorrequest()) as pb.WorkItem;
+  expect(kinds(second.getOrchestratorrequest()?.getNeweventsList() ?? [])).toEqual([
+    "ORCHESTRATORSTARTED",
+    "EVENTRAISED",
+  ]);
+  next.cancel();
+  await next.completeTurn(second, []);
+  await next.completeActivity(activity, '"done"');
+  const last = client.work();
+  const third = await last.next("turn with the result");
+  expect(kinds(third.getOrchestratorrequest()?.getNeweventsList() ?? [])).toEqual([
+    "ORCHESTRATORSTARTED",
+    "TASKCOMPLETED",
+  ]);
+  await last.completeTurn(third, [complete(2, "1")]);
+  await client.start("b");
+  expect((await last.next()).getOrchestratorrequest()?.getInstanceid()).toBe("b"); // and nothing twice
+});
+
 test("a lease that runs out returns the work to another worker (Q2)", async () => {
   const { address } = await startTestScheduler({ turnLeaseMs: 50, activityLeaseMs: 50 });
   const client = new RawClient(address);
