@@ -1,6 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../errors.ts";
-import { parseCursor } from "../streaming/cursor.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
 import { openFeedStream } from "../streaming/sse-feed.ts";
 import type { Opened, SseClient } from "../streaming/sse-opening.ts";
@@ -8,7 +7,7 @@ import { openOperationStream } from "../streaming/sse-operation.ts";
 import { MAX_OPERATIONS, openOperationsStream } from "../streaming/sse-operations.ts";
 import { turnAway } from "../streaming/sse-turn-away.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
-import { operationIdsOf, prefixOf } from "./query.ts";
+import { operationIdsOf, prefixOf, stepsWanted } from "./query.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
@@ -31,8 +30,9 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
 
   app.get("/api/operations/:id/events", { exposeHeadRoute: false }, async (request, reply) => {
     const id = checkOperationId((request.params as { id: string }).id);
+    const steps = stepsWanted(request.query);
     return answer(request, reply, (client, after) =>
-      openOperationStream(context, client, id, parseCursor(after)),
+      openOperationStream(context, client, { id, after, steps }),
     );
   });
 

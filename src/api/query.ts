@@ -1,5 +1,6 @@
 import { ProblemError } from "../errors.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
+import type { StepsWanted } from "../streaming/steps-view.ts";
 
 /**
  * The operations that a query names as `operation_id`, in order and each once.
@@ -17,6 +18,28 @@ export function prefixOf(query: unknown): string {
   const { prefix = "" } = query as { prefix?: string | string[] };
   if (typeof prefix === "string" && /^(?!@)[\x20-\x7e]{0,100}$/.test(prefix)) return prefix;
   throw new InvalidPrefixError();
+}
+
+/** Whether `detail=steps` is asked for, and with what. @throws InvalidDetailError */
+export function stepsWanted(query: unknown): StepsWanted | undefined {
+  const { detail = "status", include } = query as Record<string, unknown>;
+  if (detail !== "status" && detail !== "steps") throw new InvalidDetailError();
+  const payloads = payloadsWanted({ include });
+  return detail === "steps" ? { payloads } : undefined;
+}
+
+/** Whether `include=payloads` is asked for. @throws InvalidDetailError */
+export function payloadsWanted(query: unknown): boolean {
+  const { include } = query as Record<string, unknown>;
+  if (include !== undefined && include !== "payloads") throw new InvalidDetailError();
+  return include === "payloads";
+}
+
+class InvalidDetailError extends ProblemError {
+  constructor() {
+    const detail = '"detail" is "status" or "steps"; "include" is "payloads" or left out.';
+    super("invalid-query", 400, detail);
+  }
 }
 
 class InvalidPrefixError extends ProblemError {

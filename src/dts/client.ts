@@ -4,6 +4,7 @@ import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js"
 import type { Logger } from "pino";
 import { createCompletionCalls } from "./completion-calls.ts";
 import type { Connection } from "./connection.ts";
+import { type HistoryEntry, readHistory } from "./history.ts";
 import { type Instance, toInstance } from "./instance.ts";
 import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from "./instance-query.ts";
 import { createSdkLogger } from "./logger.ts";
@@ -16,6 +17,8 @@ export interface SchedulerClient {
   getInstance(id: string): Promise<Instance | undefined>;
   /** One page of instances with their payloads. @throws SchedulerError */
   queryInstances(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage>;
+  /** The history from its first entry, in chunks; empty for an unknown instance. @throws SchedulerError */
+  readHistory(id: string): AsyncIterable<readonly HistoryEntry[]>;
   /** Stays open until the instance has ended, or `signal` is aborted. @throws SchedulerError */
   waitForCompletion(id: string, signal: AbortSignal): Promise<Instance | undefined>;
   /**
@@ -39,6 +42,8 @@ const PING_ID = "dts-push-readiness-probe";
 export function createSchedulerClient(connection: Connection, logger: Logger): SchedulerClient {
   const reads = connection.for("reads");
   const stub = createStub(reads);
+  const histories = connection.for("histories");
+  const historyStub = createStub(histories);
   const completions = createCompletionCalls(connection);
   const commands = new TaskHubGrpcClient({
     ...connection.for("commands"),
@@ -72,6 +77,8 @@ export function createSchedulerClient(connection: Connection, logger: Logger): S
       return toPage(response);
     },
 
+    readHistory: (id) => readHistory(historyStub, histories, id),
+
     waitForCompletion: (id, signal) => completions.wait(id, signal),
 
     async startOrchestration(name, input, id) {
@@ -91,6 +98,7 @@ export function createSchedulerClient(connection: Connection, logger: Logger): S
     async close() {
       completions.close();
       stub.close();
+      historyStub.close();
       // It closes its channel at once; what it would have us wait for after that is a fixed second.
       void commands.stop();
     },

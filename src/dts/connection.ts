@@ -11,7 +11,7 @@ import type { SchedulerTarget } from "./target.ts";
  * at once on one, and a call beyond that waits without a word, so a burst of reads must not be able
  * to hold up a start, nor an open wait a read.
  */
-export type Purpose = "reads" | "commands" | "waits" | "worker";
+export type Purpose = "reads" | "histories" | "commands" | "waits" | "worker";
 
 /** What both the SDK's classes and its raw stub need to reach one scheduler. */
 export type ConnectionOptions = Required<
@@ -37,6 +37,8 @@ const DEADLINES_S: Record<Purpose, Record<string, number>> = {
     RewindInstance: 10,
     PurgeInstances: 30,
   },
+  // A history is read as fast as its slowest reader takes it; who reads it bounds the silence.
+  histories: {},
   waits: {},
   worker: {
     Hello: 10,

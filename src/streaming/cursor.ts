@@ -36,8 +36,10 @@ const STATUS_OF_LETTER = new Map<string, RuntimeStatus>(
 
 const TIME_DIGITS = 9;
 const HASH_DIGITS = 10;
+/** A position among the steps may follow (step-position.ts), which says nothing of the status. */
 const PATTERN = new RegExp(
-  `^1\\.([0-9a-z]{${TIME_DIGITS}})\\.([0-9a-z]{${TIME_DIGITS}})\\.(([a-z])[0-9a-z]{${HASH_DIGITS}})$`,
+  `^(1\\.([0-9a-z]{${TIME_DIGITS}})\\.([0-9a-z]{${TIME_DIGITS}})\\.(([a-z])[0-9a-z]{${HASH_DIGITS}}))` +
+    "(?:\\.[0-9a-z]{6}\\.[0-9a-z]{1,6}\\.[0-9a-z]{10})?$",
 );
 
 /** No stored state lies further in the future than clocks differ; a cursor that does is made up. */
@@ -58,13 +60,13 @@ export function cursorOf(instance: Instance): Cursor {
 
 /** Reads a client's cursor. Anything that no scheduler could have led to is treated as none. */
 export function parseCursor(text: string | undefined, nowMs = Date.now()): Cursor | undefined {
-  const [, created, updated, state, letter] = PATTERN.exec(text ?? "") ?? [];
+  const [, own, created, updated, state, letter] = PATTERN.exec(text ?? "") ?? [];
   const status = letter && STATUS_OF_LETTER.get(letter);
-  if (!text || !created || !updated || !state || !status) return undefined;
+  if (!own || !created || !updated || !state || !status) return undefined;
   const createdAtMs = Number.parseInt(created, 36);
   const lastUpdatedAtMs = Number.parseInt(updated, 36);
   if (Math.max(createdAtMs, lastUpdatedAtMs) > nowMs + MAX_CLOCK_SKEW_MS) return undefined;
-  return { text, createdAtMs, lastUpdatedAtMs, status, state };
+  return { text: own, createdAtMs, lastUpdatedAtMs, status, state };
 }
 
 /** What a subscriber that comes back is known to have. */

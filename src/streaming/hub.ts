@@ -8,6 +8,8 @@ import { type Operation, toOperation } from "./operation.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
 import { Poller } from "./poller.ts";
 import { ReadBudget } from "./read-budget.ts";
+import type { StepFollower } from "./step-follower.ts";
+import { type HistoryReader, StepSource } from "./step-source.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -26,9 +28,23 @@ const MAX_FEEDS = 100;
 /** How long an operation is read on after its last subscriber left, for one that reconnects. */
 const LINGER_MS = 5000;
 
+/** What the hub needs of the scheduler. */
+export type HubScheduler = InstanceReader & CompletionWaiter & HistoryReader;
+
+/** A follower's tie to the steps it follows. */
+export interface FollowedSteps {
+  /** It may have become ready. */
+  nudge(): void;
+  /** It wants a read that begins from now on. */
+  moved(): void;
+  leave(): void;
+}
+
 /** All operations that are watched in this process: one watcher each, however many subscribe. */
 export class Hub {
   readonly #watchers = new Map<string, Watcher>();
+  readonly #stepSources = new Map<string, StepSource>();
+  readonly #scheduler: HubScheduler;
   readonly #feeds = new Map<string, Feed>();
   readonly #poller: Poller;
   readonly #budget: ReadBudget;
@@ -45,7 +61,8 @@ export class Hub {
     },
   };
 
-  constructor(scheduler: InstanceReader & CompletionWaiter, options: HubOptions, metrics: Metrics) {
+  constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics) {
+    this.#scheduler = scheduler;
     this.#options = options;
     this.#metrics = metrics;
     this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
@@ -106,6 +123,27 @@ export class Hub {
     return feed;
   }
 
+  /** Sends `follower` the steps of operation `id`, until it leaves. */
+  follow(id: string, follower: StepFollower): FollowedSteps {
+    let source = this.#stepSources.get(id);
+    if (!source) {
+      source = new StepSource(id, this.#scheduler, this.#budget, this.#metrics);
+      this.#stepSources.set(id, source);
+    }
+    const followed = source;
+    followed.add(follower);
+    return {
+      nudge: () => followed.nudge(),
+      moved: () => followed.moved(),
+      leave: () => {
+        followed.remove(follower);
+        if (followed.size > 0) return;
+        followed.close();
+        if (this.#stepSources.get(id) === followed) this.#stepSources.delete(id);
+      },
+    };
+  }
+
   /** When the stalest of these operations was last read with success, and when one is read next. */
   freshness(subscriptions: readonly Subscription[]): Freshness {
     let asOfMs: number | undefined = Number.POSITIVE_INFINITY;
@@ -136,6 +174,8 @@ export class Hub {
     for (const watcher of this.#watchers.values()) watcher.close();
     for (const feed of this.#feeds.values()) feed.close();
     this.#feeds.clear();
+    for (const source of this.#stepSources.values()) source.close();
+    this.#stepSources.clear();
     this.#watchers.clear();
     this.#completions.close();
     this.#metrics.watchedOperations.set(0);
@@ -148,12 +188,19 @@ export class Hub {
       const options = { minMs, maxMs, lingerMs: LINGER_MS };
       watcher = new Watcher(id, this.#poller, this.#budget, options, {
         onIdle: () => this.#forget(id),
+        onMoved: () => this.#moved(id),
         onLife: (alive) => (alive ? this.#completions.add(id) : this.#completions.remove(id)),
       });
       this.#watchers.set(id, watcher);
       this.#metrics.watchedOperations.set(this.#watchers.size);
     }
     return watcher;
+  }
+
+  #moved(id: string): boolean {
+    const source = this.#stepSources.get(id);
+    source?.moved();
+    return source !== undefined;
   }
 
   #forget(id: string): void {

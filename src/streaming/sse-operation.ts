@@ -1,37 +1,49 @@
 import { OperationNotFoundError, type Problem } from "../errors.ts";
-import { type Cursor, cursorResume } from "./cursor.ts";
+import { cursorResume, parseCursor } from "./cursor.ts";
 import type { StreamContent } from "./sse-connection.ts";
-import { stateChunk } from "./sse-format.ts";
+import { stateChunk, stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "./state-event.ts";
+import { type StepsSink, StepsView, type StepsWanted } from "./steps-view.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 
+/** What a client asks for. */
+export interface OperationWanted {
+  readonly id: string;
+  /** The id that it stopped at on a former stream, as it sent it. */
+  readonly after: string | undefined;
+  /** Default: the status alone. */
+  readonly steps?: StepsWanted | undefined;
+}
+
 /**
  * Opens the stream of one operation.
- * @param after where the client stopped on a former stream
  * @returns `nothing-left` where the operation is over and the client knows its end: the answer is 204
  * @throws OperationNotFoundError where there is no such operation and nothing was written yet
  */
 export function openOperationStream(
   context: StreamContext,
   client: SseClient,
-  id: string,
-  after: Cursor | undefined,
+  wanted: OperationWanted,
 ): Promise<Opened> {
-  return new OperationStream(context, client, id, after).opened;
+  return new OperationStream(context, client, wanted).opened;
 }
 
-/** One operation for one SSE client. Its ids are the operation's cursors. */
-class OperationStream implements Subscriber, StreamContent {
+/** One operation for one SSE client. Its ids are cursors of the status and, if wanted, the steps. */
+class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #context: StreamContext;
   readonly #subscription: Subscription;
   readonly #opening: SseOpening;
+  readonly #steps: StepsView | undefined;
 
-  constructor(context: StreamContext, client: SseClient, id: string, after: Cursor | undefined) {
+  constructor(context: StreamContext, client: SseClient, { id, after, steps }: OperationWanted) {
+    const { hub } = context;
+    const former = parseCursor(after);
     this.#context = context;
     this.#opening = new SseOpening(client, this, context);
-    this.#subscription = context.hub.subscribe(id, this, after && cursorResume(after));
+    this.#steps = steps && new StepsView(hub, this, steps, after, former);
+    this.#subscription = hub.subscribe(id, this, former && cursorResume(former));
   }
 
   get opened(): Promise<Opened> {
@@ -43,11 +55,14 @@ class OperationStream implements Subscriber, StreamContent {
   }
 
   onEvent(event: StateEvent): void {
-    this.#opening.open().sendChunk(event.type, stateChunk(event));
+    const chunk = this.#steps ? stateChunkUnder(this.cursor(), event) : stateChunk(event);
+    this.#opening.open().sendChunk(event.type, chunk);
+    this.#steps?.onStatus(this.#subscription);
   }
 
   onUnchanged(subscription: Subscription): void {
-    // A terminal state ends the subscription next, which makes this a 204.
+    this.#steps?.onStatus(subscription);
+    // A terminal state ends the subscription next, which may make this a 204.
     queueMicrotask(() => {
       if (!subscription.ended) this.#opening.open();
     });
@@ -59,9 +74,22 @@ class OperationStream implements Subscriber, StreamContent {
 
   onEnd(reason: EndReason): void {
     const { connection } = this.#opening;
-    if (connection) connection.bye(reason === "terminal" ? "terminal" : "gone");
+    if (reason === "terminal" && this.#steps) this.#steps.onStatusOver();
+    else if (connection) connection.bye(reason === "terminal" ? "terminal" : "gone");
     else if (reason === "terminal") this.#opening.nothingLeft();
     else this.#opening.refuse(new OperationNotFoundError(this.#subscription.id));
+  }
+
+  onStepEvent(type: "step" | "reset", body: string): void {
+    const connection = this.#opening.open();
+    connection.cork();
+    connection.send({ event: type, id: this.cursor(), data: `{${body}` });
+  }
+
+  onStepsOver(): void {
+    const { connection } = this.#opening;
+    if (connection) connection.bye("terminal");
+    else this.#opening.nothingLeft();
   }
 
   onTrouble(problem: Problem): void {
@@ -74,7 +102,8 @@ class OperationStream implements Subscriber, StreamContent {
   }
 
   cursor(): string | undefined {
-    return this.#subscription.position?.text;
+    const { position } = this.#subscription;
+    return this.#steps ? this.#steps.idUnder(position) : position?.text;
   }
 
   freshness() {
@@ -83,9 +112,11 @@ class OperationStream implements Subscriber, StreamContent {
 
   onReady(): void {
     this.#subscription.flush();
+    this.#steps?.onReady();
   }
 
   onClose(): void {
     this.#context.hub.unsubscribe(this.#subscription);
+    this.#steps?.leave();
   }
 }

@@ -16,6 +16,8 @@ export interface WatcherOptions extends BackOffOptions {
 export interface WatcherEvents {
   /** Once, when nobody has watched for `lingerMs`. The watcher is then closed. */
   onIdle(): void;
+  /** Its cursor has moved. @returns whether somebody wants to know as soon as it moves again */
+  onMoved(): boolean;
   /** Whether there is an end to wait for, whenever that changes. */
   onLife(alive: boolean): void;
 }
@@ -174,12 +176,14 @@ export class Watcher {
     } else if (known && isSameState(operation.cursor, known.cursor)) {
       // Its position moved on; its content, and all that was prepared of it, stays.
       this.#unchanged({ ...operation, content: known.content });
+      if (this.#events.onMoved()) this.#backOff.reset();
     } else {
       this.#readSucceeded();
       this.#backOff.reset();
       this.#operation = operation;
       this.#fresh.clear();
       for (const each of [...this.#subscriptions]) each.offer(operation);
+      this.#events.onMoved();
     }
   }
 

@@ -1,0 +1,144 @@
+import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import type { ConnectionOptions } from "./connection.ts";
+import { SchedulerError } from "./scheduler-error.ts";
+import type { Stub } from "./unary.ts";
+
+/** One entry of a stored history, reduced to what can be told of it. */
+export interface HistoryEntry {
+  /** The protocol's name of the event's type, such as `TASKSCHEDULED`. */
+  readonly type: string;
+  /** The number of the action it confirms; -1 for all else. */
+  readonly eventId: number;
+  /** Epoch milliseconds. */
+  readonly atMs: number;
+  readonly name: string | undefined;
+  /** The `eventId` of what this entry completes. */
+  readonly completes: number | undefined;
+  /** With the start of an execution. */
+  readonly executionId: string | undefined;
+  /** With the end of an execution: the protocol's status, such as `COMPLETED`. */
+  readonly status: string | undefined;
+  readonly failure: { readonly type: string; readonly message: string } | undefined;
+  /** Serialised JSON. */
+  readonly input: string | undefined;
+  readonly output: string | undefined;
+}
+
+/** How long a history may stop arriving before the read is given up. */
+const SILENT_MS = 30_000;
+
+const TYPE_NAMES = new Map<number, string>(
+  Object.entries(pb.HistoryEvent.EventtypeCase).map(([name, code]) => [Number(code), name]),
+);
+const STATUS_NAMES = new Map<number, string>(
+  Object.entries(pb.OrchestrationStatus).map(([name, code]) => [
+    Number(code),
+    name.replace("ORCHESTRATION_STATUS_", ""),
+  ]),
+);
+
+/**
+ * Reads a history from its first entry, chunk by chunk as the scheduler sends it: while the caller
+ * works on a chunk, no more than the transport's window is sent ahead. An unknown instance has no
+ * entries. Leaving the loop cancels the read.
+ * @throws SchedulerError
+ */
+export async function* readHistory(
+  stub: Stub,
+  { metadataGenerator }: ConnectionOptions,
+  id: string,
+): AsyncGenerator<readonly HistoryEntry[], void, undefined> {
+  const request = new pb.StreamInstanceHistoryRequest();
+  request.setInstanceid(id);
+  let call: ReturnType<Stub["streamInstanceHistory"]> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const guard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => call?.cancel(), SILENT_MS);
+  };
+  try {
+    call = stub.streamInstanceHistory(request, await metadataGenerator());
+    guard();
+    for await (const chunk of call as AsyncIterable<Proto.HistoryChunk>) {
+      clearTimeout(timer);
+      yield chunk.getEventsList().map(toEntry);
+      guard();
+    }
+  } catch (error) {
+    const failure = new SchedulerError("StreamInstanceHistory", error);
+    if (failure.kind !== "not-found") throw failure;
+  } finally {
+    clearTimeout(timer);
+    call?.cancel();
+  }
+}
+
+/** What is told of an entry beside its type, id and time. */
+type Told = Partial<Omit<HistoryEntry, "type" | "eventId" | "atMs">>;
+
+const NOTHING: Told = {};
+
+function toEntry(event: Proto.HistoryEvent): HistoryEntry {
+  const timestamp = event.getTimestamp();
+  const { name, completes, executionId, status, failure, input, output } = told(event);
+  return {
+    type: TYPE_NAMES.get(event.getEventtypeCase()) ?? "EVENTTYPE_NOT_SET",
+    eventId: event.getEventid(),
+    atMs: timestamp
+      ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
+      : 0,
+    name,
+    completes,
+    executionId,
+    status,
+    failure,
+    input,
+    output,
+  };
+}
+
+function told(event: Proto.HistoryEvent): Told {
+  const started = event.getExecutionstarted();
+  if (started) {
+    const executionId = started.getOrchestrationinstance()?.getExecutionid();
+    return {
+      name: started.getName(),
+      executionId: executionId?.getValue(),
+      input: text(started.getInput()),
+    };
+  }
+  const completed = event.getExecutioncompleted();
+  if (completed) {
+    return {
+      status: STATUS_NAMES.get(completed.getOrchestrationstatus()),
+      failure: failureOf(completed.getFailuredetails()),
+      output: text(completed.getResult()),
+    };
+  }
+  const scheduled = event.getTaskscheduled() ?? event.getSuborchestrationinstancecreated();
+  if (scheduled) return { name: scheduled.getName(), input: text(scheduled.getInput()) };
+  const done = event.getTaskcompleted() ?? event.getSuborchestrationinstancecompleted();
+  if (done) return { completes: done.getTaskscheduledid(), output: text(done.getResult()) };
+  const failed = event.getTaskfailed() ?? event.getSuborchestrationinstancefailed();
+  if (failed) {
+    return {
+      completes: failed.getTaskscheduledid(),
+      failure: failureOf(failed.getFailuredetails()),
+    };
+  }
+  const fired = event.getTimerfired();
+  if (fired) return { completes: fired.getTimerid() };
+  const message = event.getEventraised() ?? event.getEventsent();
+  if (message) return { name: message.getName(), input: text(message.getInput()) };
+  const ended = event.getExecutionterminated() ?? event.getContinueasnew();
+  return ended ? { input: text(ended.getInput()) } : NOTHING;
+}
+
+function text(value: { getValue(): string } | undefined): string | undefined {
+  return value?.getValue() || undefined;
+}
+
+function failureOf(details: Proto.TaskFailureDetails | undefined): Told["failure"] {
+  return details && { type: details.getErrortype(), message: details.getErrormessage() };
+}
