@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { pb } from "../../src/scheduler/proto.ts";
+import { COMPLETED, RUNNING } from "../../src/scheduler/status.ts";
+import { within } from "./support/deadline.ts";
+import { complete, RawClient } from "./support/raw-client.ts";
+import { startTestScheduler } from "./support/scheduler.ts";
+
+function wait(client: RawClient, id: string, what: "start" | "end") {
+  const request = new pb.GetInstanceRequest();
+  request.setInstanceid(id);
+  request.setGetinputsandoutputs(true);
+  const method =
+    what === "start" ? client.stub.waitForInstanceStart : client.stub.waitForInstanceCompletion;
+  return client.call<pb.GetInstanceRequest, pb.GetInstanceResponse>(method, request);
+}
+
+test("hundreds of waiting calls hold nobody up, and all hear of the end", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const waiting = Array.from({ length: 500 }, () => wait(client, "a", "end"));
+  const work = client.work();
+  await work.completeTurn(await work.next(), []);
+  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(RUNNING);
+  await client.raiseEvent("a", "go");
+  await work.completeTurn(await work.next(), [complete(1, '"out"')]);
+  const answers = await within("answer to every waiting call", Promise.all(waiting));
+  for (const answer of answers) {
+    expect(answer.getOrchestrationstate()?.getOrchestrationstatus()).toBe(COMPLETED);
+    expect(answer.getOrchestrationstate()?.getOutput()?.getValue()).toBe('"out"');
+  }
+});
+
+test("waiting for the start ends with the first turn, not before", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  let started = false;
+  const waiting = wait(client, "a", "start").then(() => {
+    started = true;
+  });
+  const work = client.work();
+  const turn = await work.next();
+  expect(started).toBe(false);
+  await work.completeTurn(turn, []);
+  await within("answer to the waiting call", waiting);
+});
+
+test("waiting for an unknown instance is told at once that there is none", async () => {
+  const { address } = await startTestScheduler();
+  expect((await wait(new RawClient(address), "nobody", "end")).getExists()).toBe(false);
+});
+
+test("a caller that hangs up, or whose deadline passes, leaves the others waiting", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  const request = new pb.GetInstanceRequest();
+  request.setInstanceid("a");
+  const late = Promise.withResolvers<number>();
+  client.stub.waitForInstanceCompletion(
+    request,
+    client.metadata,
+    { deadline: Date.now() + 50 },
+    (error) => late.resolve(error?.code ?? 0),
+  );
+  const patient = wait(client, "a", "end");
+  expect(await within("end of the deadline", late.promise)).toBe(4); // DEADLINE_EXCEEDED
+  const work = client.work();
+  await work.completeTurn(await work.next(), [complete(1, "1")]);
+  expect((await within("answer", patient)).getExists()).toBe(true);
+});
+
+test("a worker stream that its caller cancels is forgotten", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const gone = client.work();
+  await client.start("a");
+  await gone.next();
+  gone.cancel();
+  const work = client.work();
+  await work.completeTurn(await work.next("the turn, from the stream that left"), []);
+  // Everything goes to the one that is there; a stream that was still counted would get a share.
+  for (const id of ["b", "c", "d"]) await client.start(id);
+  for (let n = 0; n < 3; n += 1) await work.next(`share ${n + 1} of 3`);
+});
