@@ -57,7 +57,7 @@ export async function buildApp({
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));
-  closeInTime(app);
+  closeInTime(app, streams.connections);
   await app.register(websocket, {
     options: {
       maxPayload: MAX_WS_FRAME_BYTES,

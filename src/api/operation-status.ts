@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply } from "fastify";
+import { reconnectMs } from "../streaming/bye.ts";
 import { waitForChange } from "../streaming/long-poll.ts";
 import type { Operation } from "../streaming/operation.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
@@ -16,17 +17,22 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
     const condition = parseIfNoneMatch(request.headers["if-none-match"]);
     const waitS = parseWait(request.headers.prefer);
     reply.header("cache-control", "no-cache").header("vary", "prefer");
-    if (waitS !== undefined) reply.header("preference-applied", `wait=${waitS}`);
+    // A client may ask again at once where this is said, so it is said only where we do wait.
+    const waits = waitS !== undefined && !streams.connections.full;
+    if (waits) reply.header("preference-applied", `wait=${waitS}`);
 
     const after = condition?.newest;
-    if (waitS !== undefined && waitS > 0 && after && !streams.connections.full) {
+    if (waits && waitS > 0 && after) {
       const left = new AbortController();
       const onClose = () => left.abort();
       request.raw.socket.once("close", onClose);
       const changed = await waitForChange(streams, id, after, waitS * 1000, left.signal);
       request.raw.socket.off("close", onClose);
-      if (!changed) return notModified(reply.header("etag", etag(after.text)));
-      return answer(reply, changed, undefined);
+      if (changed) return answer(reply, changed, undefined);
+      if (streams.connections.draining) {
+        reply.removeHeader("preference-applied").header("retry-after", retryAfterS(reconnectMs()));
+      }
+      return notModified(reply.header("etag", etag(after.text)));
     }
     return answer(reply, await streams.hub.read(id, after), condition);
   });

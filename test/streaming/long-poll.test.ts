@@ -2,6 +2,7 @@ import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 
 const QUICK = { pollMinMs: 20, pollMaxMs: 50 };
@@ -11,10 +12,10 @@ const ENDED = instance({
   lastUpdatedAtMs: 1_700_000_009_000,
 });
 
-async function startStored() {
+async function startStored(overrides = {}) {
   const store = new Map([["op", instance()]]);
   const scheduler = await ScriptedScheduler.start(store);
-  const api = await startTestApi(scheduler.address, QUICK);
+  const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   const url = new URL("/api/operations/op", api.url);
   const get = (headers: Record<string, string> = {}) => fetch(url, { headers });
   return { store, scheduler, api, url, get };
@@ -111,6 +112,32 @@ test("closing answers waiting requests instead of leaving them hanging", async (
   await within("a subscription", subscribed(api.url));
   await within("the API to close", api.stopApi());
   expect((await waiting).status).toBe(304);
+});
+
+test("a replica that is full does not say that it waits, so that nobody asks it in a tight loop", async () => {
+  const { api, get } = await startStored({ maxConnections: 1 });
+  const etag = (await get()).headers.get("etag") ?? "";
+  await (await SseClient.connect(new URL("/api/operations/op/events", api.url))).nextState();
+  const response = await within("the answer", get({ "if-none-match": etag, prefer: "wait=60" }));
+  expect(response.status).toBe(304);
+  expect(response.headers.get("preference-applied")).toBeNull();
+  expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+});
+
+test("a replica that drains waits no more, says so, and lets go of its clients", async () => {
+  const { api, get } = await startStored({ graceMs: 10_000 });
+  const etag = (await get()).headers.get("etag") ?? "";
+  const waiting = get({ "if-none-match": etag, prefer: "wait=60" });
+  await within("a subscription", subscribed(api.url));
+  const closing = api.stopApi();
+  const late = waiting.then(() => get({ "if-none-match": etag, prefer: "wait=60" }));
+  for (const response of await within("both answers", Promise.all([waiting, late]))) {
+    expect(response.status).toBe(304);
+    expect(response.headers.get("preference-applied")).toBeNull();
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    expect(response.headers.get("connection")).toBe("close");
+  }
+  await within("the API to close", closing);
 });
 
 test("following by long-poll alone sees a real operation to its end", async () => {
