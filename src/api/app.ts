@@ -9,6 +9,7 @@ import { closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
+import { operationHistoryRoute } from "./operation-history.ts";
 import { operationStatusRoute } from "./operation-status.ts";
 import { installPage } from "./page.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
@@ -68,6 +69,7 @@ export async function buildApp({
   answerBadHandshakes(app.websocketServer);
   await app.register(startOperationRoute, { scheduler, streams });
   await app.register(operationStatusRoute, { streams });
+  await app.register(operationHistoryRoute, { scheduler, streams });
   await app.register(eventsRoutes, streams);
   await app.register(websocketRoutes, streams);
   await app.register(healthRoutes, { scheduler, streams });

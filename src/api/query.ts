@@ -35,6 +35,19 @@ export function payloadsWanted(query: unknown): boolean {
   return include === "payloads";
 }
 
+/** The `seq` behind which steps are wanted; 0 for all. @throws InvalidSequenceError */
+export function sequenceAfter(query: unknown): number {
+  const { after = "0" } = query as Record<string, unknown>;
+  if (typeof after === "string" && /^\d{1,9}$/.test(after)) return Number(after);
+  throw new InvalidSequenceError();
+}
+
+class InvalidSequenceError extends ProblemError {
+  constructor() {
+    super("invalid-query", 400, '"after" is the "seq" of a step: a whole number.');
+  }
+}
+
 class InvalidDetailError extends ProblemError {
   constructor() {
     const detail = '"detail" is "status" or "steps"; "include" is "payloads" or left out.';

@@ -82,7 +82,7 @@ export class GroupCommit {
       this.#undo(group, error);
       throw explain(error);
     }
-    group.effects.push(...effects);
+    for (const effect of effects) group.effects.push(effect); // too many to be arguments, perhaps
     await group.durable.promise;
     return result;
   }

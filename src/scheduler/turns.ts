@@ -118,7 +118,7 @@ export class Turns {
   #addPart(token: string, response: pb.OrchestratorResponse): void {
     const lease = this.#queue.lease(token, "turn");
     if (!lease) throw staleToken();
-    lease.parts.push(...response.getActionsList());
+    for (const action of response.getActionsList()) lease.parts.push(action);
   }
 
   async completeActivity(response: pb.ActivityResponse): Promise<void> {

@@ -123,6 +123,12 @@ export class Hub {
     return feed;
   }
 
+  /** Resolves when the budget allows for one more read, which the caller then makes. */
+  async turn(): Promise<void> {
+    await this.#budget.turn();
+    this.#budget.done();
+  }
+
   /** Sends `follower` the steps of operation `id`, until it leaves. */
   follow(id: string, follower: StepFollower): FollowedSteps {
     let source = this.#stepSources.get(id);

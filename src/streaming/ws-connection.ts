@@ -1,14 +1,12 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import { OperationNotFoundError, type Problem, ProblemError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
 import type { Connection } from "./connections.ts";
-import { cursorResume, parseCursor } from "./cursor.ts";
 import { Outbox } from "./outbox.ts";
-import type { StateEvent } from "./state-event.ts";
 import { StreamClock } from "./stream-clock.ts";
 import type { StreamContext } from "./stream-context.ts";
-import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
+import type { EndReason } from "./subscription.ts";
 import {
   BadMessageError,
   type ClientMessage,
@@ -18,11 +16,12 @@ import {
   MAX_SUBSCRIPTIONS,
   MessageTooLargeError,
   parseMessage,
+  type SubscribeMessage,
   SubscriptionError,
-  stateFrame,
   TooManySubscriptionsError,
   textFrame,
 } from "./ws-protocol.ts";
+import { WsSubscription, type WsWire } from "./ws-subscription.ts";
 
 const PING_EVERY_MS = 20_000;
 const PONG_WITHIN_MS = 10_000;
@@ -47,12 +46,12 @@ const BYE_CODES: Record<ByeReason, CloseCode> = {
  *   X3. Sending never waits; a client that cannot keep up is told `bye slow` and closed with 4003.
  *   X4. When the connection is over no subscription, timer or listener of it is left.
  */
-export class WsConnection implements Connection, Subscriber {
+export class WsConnection implements Connection, WsWire {
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
   readonly #outbox: Outbox;
-  readonly #subscriptions = new Map<string, Subscription>();
-  readonly #subs = new Map<Subscription, string>();
+  /** By the names that the client gave them. */
+  readonly #subscriptions = new Map<string, WsSubscription>();
   readonly #clock: StreamClock;
   readonly #openedAtMs = Date.now();
   #subscribedOnce = false;
@@ -89,12 +88,28 @@ export class WsConnection implements Connection, Subscriber {
 
   /** Subscribes to what the request's query names, as its messages would. */
   subscribeAll(operationIds: readonly string[]): void {
-    operationIds.forEach((id, index) => {
-      this.#subscribe(String(index + 1), id, undefined);
+    operationIds.forEach((operationId, index) => {
+      this.#subscribe({ type: "subscribe", sub: String(index + 1), operationId });
     });
   }
 
-  #subscribe(sub: string, operationId: string, after: string | undefined): void {
+  send(type: string, members: Readonly<Record<string, unknown>>): void {
+    this.sendFrame(type, textFrame(JSON.stringify({ type, ...members })));
+  }
+
+  sendFrame(type: string, frame: Buffer): void {
+    if (this.#over) return;
+    this.#outbox.cork();
+    this.#outbox.write(frame);
+    this.#context.metrics.events.inc({ type, transport: "ws" });
+  }
+
+  onOver(subscription: WsSubscription, reason: EndReason): void {
+    this.#drop(subscription, reason);
+  }
+
+  #subscribe(message: SubscribeMessage): void {
+    const { sub, operationId } = message;
     if (this.#subscriptions.has(sub)) {
       throw new SubscriptionError(
         sub,
@@ -105,45 +120,8 @@ export class WsConnection implements Connection, Subscriber {
     }
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
     this.#subscribedOnce = true;
-    this.#send("subscribed", { sub, operation_id: operationId });
-    const cursor = parseCursor(after);
-    const { hub } = this.#context;
-    const subscription = hub.subscribe(operationId, this, cursor && cursorResume(cursor));
-    this.#subscriptions.set(sub, subscription);
-    this.#subs.set(subscription, sub);
-  }
-
-  onEvent(event: StateEvent, subscription: Subscription): void {
-    this.#outbox.cork();
-    this.#outbox.write(stateFrame(event, this.#subs.get(subscription) ?? ""));
-    this.#context.metrics.events.inc({ type: event.type, transport: "ws" });
-  }
-
-  onUnchanged(): void {
-    // `subscribed` was the answer; there is nothing to add to it.
-  }
-
-  onHeld(): void {
-    // Sent from `#flush`.
-  }
-
-  onEnd(reason: EndReason, subscription: Subscription): void {
-    const sub = this.#subs.get(subscription);
-    if (sub === undefined) return;
-    if (reason === "not-found") {
-      const problem = new OperationNotFoundError(subscription.id).toProblem();
-      this.#send("problem", { sub, operation_id: subscription.id, problem });
-    }
-    this.#drop(sub, reason);
-  }
-
-  onTrouble(problem: Problem, subscription: Subscription): void {
-    const sub = this.#subs.get(subscription);
-    this.#send("problem", { sub, operation_id: subscription.id, problem });
-  }
-
-  onRecovered(): void {
-    // The next state, or the `as_of` of the next heartbeat, says so.
+    this.send("subscribed", { sub, operation_id: operationId }); // X1
+    this.#subscriptions.set(sub, new WsSubscription(this.#context.hub, this, message));
   }
 
   tick(nowMs: number): void {
@@ -166,14 +144,14 @@ export class WsConnection implements Connection, Subscriber {
   bye(reason: ByeReason, retryWithinMs?: number): void {
     if (this.#over) return;
     const { type, ...members } = createBye(reason, retryWithinMs);
-    this.#send(type, members);
+    this.send(type, members);
     this.#close(BYE_CODES[reason], reason);
   }
 
   /** Sends a client to another replica, or to a later time. */
   turnAway(): void {
     const { type, ...members } = createBye("drain");
-    this.#send(type, members);
+    this.send(type, members);
     this.#close(CloseCode.overload, "drain");
   }
 
@@ -185,7 +163,7 @@ export class WsConnection implements Connection, Subscriber {
       this.#obey(parseMessage(data.toString("utf8")));
     } catch (error) {
       if (error instanceof SubscriptionError) {
-        this.#send("problem", { sub: error.sub, problem: error.toProblem() });
+        this.send("problem", { sub: error.sub, problem: error.toProblem() });
       } else if (error instanceof LimitError) {
         this.#refuse(error, CloseCode.limit);
       } else if (error instanceof BadMessageError) {
@@ -195,17 +173,18 @@ export class WsConnection implements Connection, Subscriber {
   }
 
   #obey(message: ClientMessage): void {
-    if (message.type === "ping") this.#send("pong", {});
+    if (message.type === "ping") this.send("pong", {});
     else if (message.type === "unsubscribe") this.#unsubscribe(message.sub);
-    else this.#subscribe(message.sub, message.operationId, message.after);
+    else this.#subscribe(message);
   }
 
   #unsubscribe(sub: string): void {
-    if (!this.#subscriptions.has(sub)) {
+    const subscription = this.#subscriptions.get(sub);
+    if (!subscription) {
       const detail = `"${sub}" is not subscribed on this connection.`;
       throw new SubscriptionError(sub, "unknown-subscription", 404, detail);
     }
-    this.#drop(sub, "requested");
+    this.#drop(subscription, "requested");
   }
 
   #ping(nowMs: number): void {
@@ -214,40 +193,32 @@ export class WsConnection implements Connection, Subscriber {
     this.#socket.ping();
   }
 
-  #drop(sub: string, reason: EndReason | "requested"): void {
-    const subscription = this.#subscriptions.get(sub);
-    if (!subscription) return;
-    this.#subscriptions.delete(sub);
-    this.#subs.delete(subscription);
-    this.#context.hub.unsubscribe(subscription);
-    this.#send("unsubscribed", { sub, operation_id: subscription.id, reason });
+  #drop(subscription: WsSubscription, reason: EndReason | "requested"): void {
+    const { sub, operationId } = subscription;
+    if (!this.#subscriptions.delete(sub)) return;
+    subscription.leave();
+    this.send("unsubscribed", { sub, operation_id: operationId, reason });
   }
 
   #flush(): void {
-    for (const subscription of [...this.#subs.keys()]) {
+    for (const subscription of [...this.#subscriptions.values()]) {
       if (!this.ready) return;
       subscription.flush();
     }
   }
 
   #heartbeat(): void {
-    const { asOfMs, nextReadMs } = this.#context.hub.freshness([...this.#subs.keys()]);
-    this.#send("heartbeat", {
+    const followed = [...this.#subscriptions.values()].map(({ subscription }) => subscription);
+    const { asOfMs, nextReadMs } = this.#context.hub.freshness(followed);
+    this.send("heartbeat", {
       as_of: asOfMs === undefined ? null : new Date(asOfMs),
       next_read_ms: Math.round(nextReadMs),
     });
   }
 
   #refuse(error: ProblemError, code: CloseCode): void {
-    this.#send("problem", { problem: error.toProblem() });
+    this.send("problem", { problem: error.toProblem() });
     this.#close(code, error.slug);
-  }
-
-  #send(type: string, members: Readonly<Record<string, unknown>>): void {
-    if (this.#over) return;
-    this.#outbox.cork();
-    this.#outbox.write(textFrame(JSON.stringify({ type, ...members })));
-    this.#context.metrics.events.inc({ type, transport: "ws" });
   }
 
   #close(code: CloseCode, reason: string): void {
@@ -260,10 +231,9 @@ export class WsConnection implements Connection, Subscriber {
   #leave(reason: string): void {
     if (this.#over) return;
     this.#over = true;
-    const { hub, connections, metrics } = this.#context;
+    const { connections, metrics } = this.#context;
     connections.remove(this);
-    for (const subscription of this.#subs.keys()) hub.unsubscribe(subscription);
-    this.#subs.clear();
+    for (const subscription of this.#subscriptions.values()) subscription.leave();
     this.#subscriptions.clear();
     metrics.connections.dec({ transport: "ws" });
     metrics.disconnects.inc({ reason });

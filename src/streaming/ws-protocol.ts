@@ -1,6 +1,7 @@
 import { ProblemError } from "../errors.ts";
 import { checkOperationId } from "./operation-id.ts";
 import { bodyOf, type StateEvent } from "./state-event.ts";
+import type { StepsWanted } from "./steps-view.ts";
 
 /** The WebSocket subprotocol's name (PROTOCOL.md). */
 export const SUBPROTOCOL = "dts-push.v1";
@@ -23,14 +24,21 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 export const MAX_SUBSCRIPTIONS = 200;
 const MAX_SUB_LENGTH = 100;
 
+/** A client's wish to follow an operation. */
+export interface SubscribeMessage {
+  readonly type: "subscribe";
+  /** The client's name for it. */
+  readonly sub: string;
+  readonly operationId: string;
+  /** The cursor it stopped at, as the client sent it. */
+  readonly after?: string | undefined;
+  /** With `"detail":"steps"`. */
+  readonly steps?: StepsWanted | undefined;
+}
+
 /** What a client may say. */
 export type ClientMessage =
-  | {
-      readonly type: "subscribe";
-      readonly sub: string;
-      readonly operationId: string;
-      readonly after?: string;
-    }
+  | SubscribeMessage
   | { readonly type: "unsubscribe"; readonly sub: string }
   | { readonly type: "ping" };
 
@@ -81,7 +89,7 @@ export function parseMessage(text: string): ClientMessage {
   if (typeof message !== "object" || message === null || Array.isArray(message)) {
     throw new BadMessageError("A message must be one JSON object.");
   }
-  const { type, sub, operation_id, after } = message as Record<string, unknown>;
+  const { type, sub } = message as Record<string, unknown>;
   if (type === "ping") return { type };
   if (type !== "subscribe" && type !== "unsubscribe") {
     throw new BadMessageError('A message\'s "type" must be "subscribe", "unsubscribe" or "ping".');
@@ -90,15 +98,26 @@ export function parseMessage(text: string): ClientMessage {
     throw new BadMessageError(`"sub" must be a string of 1 to ${MAX_SUB_LENGTH} characters.`);
   }
   if (type === "unsubscribe") return { type, sub };
+  return toSubscribe(sub, message as Record<string, unknown>);
+}
+
+function toSubscribe(sub: string, message: Record<string, unknown>): SubscribeMessage {
+  const { operation_id, after, detail = "status", include } = message;
   if (after !== undefined && typeof after !== "string") {
     throw new BadMessageError('"after" must be a cursor, as a string, or be left out.');
   }
+  if (detail !== "status" && detail !== "steps") {
+    throw new BadMessageError('"detail" must be "status" or "steps", or be left out.');
+  }
+  if (include !== undefined && include !== "payloads") {
+    throw new BadMessageError('"include" must be "payloads", or be left out.');
+  }
+  const steps = detail === "steps" ? { payloads: include === "payloads" } : undefined;
   try {
-    const operationId = checkOperationId(operation_id);
-    return after === undefined ? { type, sub, operationId } : { type, sub, operationId, after };
+    return { type: "subscribe", sub, operationId: checkOperationId(operation_id), after, steps };
   } catch (error) {
-    const { slug, status, message: detail } = error as ProblemError;
-    throw new SubscriptionError(sub, slug, status, detail);
+    const { slug, status, message: reason } = error as ProblemError;
+    throw new SubscriptionError(sub, slug, status, reason);
   }
 }
 
@@ -107,7 +126,7 @@ const frames = new WeakMap<StateEvent, Map<string, Buffer>>();
 const MAX_FRAMES_KEPT = 16;
 
 /** A state event as one frame, ready for the socket. */
-export function stateFrame(event: StateEvent, sub: string): Buffer {
+export function stateFrame(sub: string, event: StateEvent): Buffer {
   let bySub = frames.get(event);
   if (!bySub) {
     bySub = new Map();
@@ -115,13 +134,22 @@ export function stateFrame(event: StateEvent, sub: string): Buffer {
   }
   let frame = bySub.get(sub);
   if (!frame) {
-    const operationId = JSON.stringify(event.operation.id);
-    frame = textFrame(
-      `{"sub":${JSON.stringify(sub)},"operation_id":${operationId},${bodyOf(event)}`,
-    );
+    frame = bodyFrame({ sub, operation_id: event.operation.id }, event);
     if (bySub.size < MAX_FRAMES_KEPT) bySub.set(sub, frame);
   }
   return frame;
+}
+
+/**
+ * One frame with members of the connection's own before those of an event.
+ * @param event a state event, or JSON after its opening brace
+ */
+export function bodyFrame(
+  members: Readonly<Record<string, unknown>>,
+  event: StateEvent | string,
+): Buffer {
+  const body = typeof event === "string" ? event : bodyOf(event);
+  return textFrame(`${JSON.stringify(members).slice(0, -1)},${body}`);
 }
 
 /** One unmasked text frame, as a server sends it. @see RFC 6455, section 5.2 */

@@ -1,0 +1,45 @@
+import type { Cursor } from "./cursor.ts";
+import { StepTeller } from "./step.ts";
+import { withStepPosition } from "./step-position.ts";
+import type { HistoryReader } from "./step-source.ts";
+
+/** What of a history is wanted. */
+export interface HistoryWanted {
+  readonly id: string;
+  /** Steps up to this `seq` are left out. */
+  readonly afterSeq: number;
+  readonly payloads: boolean;
+  /** Where the operation stood before the history was read. */
+  readonly status: Cursor;
+}
+
+/**
+ * The history as one JSON document, in pieces as it is read, so that its length costs no memory.
+ * @throws SchedulerError, possibly after the first pieces
+ */
+export async function* historyDocument(
+  histories: HistoryReader,
+  { id, afterSeq, payloads, status }: HistoryWanted,
+): AsyncGenerator<string, void, undefined> {
+  const teller = new StepTeller();
+  let begun = false;
+  let separator = "";
+  const begin = () => {
+    if (begun) return "";
+    begun = true;
+    const execution_id = teller.executionId ?? null;
+    return `${JSON.stringify({ operation_id: id, execution_id }).slice(0, -1)},"steps":[`;
+  };
+  for await (const chunk of histories.readHistory(id)) {
+    let piece = "";
+    for (const step of chunk.flatMap((entry) => teller.tell(entry))) {
+      piece += begin();
+      if (step.position.seq <= afterSeq) continue;
+      piece += `${separator}{${step.body(payloads)}`;
+      separator = ",";
+    }
+    if (piece) yield piece;
+  }
+  const cursor = JSON.stringify(withStepPosition(status.text, teller.position));
+  yield `${begin()}],"cursor":${cursor}}`;
+}

@@ -1,0 +1,108 @@
+import { OperationNotFoundError, type Problem } from "../errors.ts";
+import { cursorResume, parseCursor } from "./cursor.ts";
+import type { Hub } from "./hub.ts";
+import type { StateEvent } from "./state-event.ts";
+import { type StepsSink, StepsView } from "./steps-view.ts";
+import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
+import { bodyFrame, type SubscribeMessage, stateFrame } from "./ws-protocol.ts";
+
+/** What a subscription needs of its connection. */
+export interface WsWire {
+  /** False while the client does not keep up with what was sent. */
+  readonly ready: boolean;
+  send(type: string, members: Readonly<Record<string, unknown>>): void;
+  /** Sends a prepared frame; `type` is what it counts as. */
+  sendFrame(type: string, frame: Buffer): void;
+  /** It has ended by itself; its name is free again. */
+  onOver(subscription: WsSubscription, reason: EndReason): void;
+}
+
+/** One subscription of a WebSocket: an operation under a name that the client chose. */
+export class WsSubscription implements Subscriber, StepsSink {
+  readonly sub: string;
+  readonly operationId: string;
+  readonly #hub: Hub;
+  readonly #wire: WsWire;
+  readonly #subscription: Subscription;
+  readonly #steps: StepsView | undefined;
+
+  constructor(hub: Hub, wire: WsWire, { sub, operationId, after, steps }: SubscribeMessage) {
+    const former = parseCursor(after);
+    this.sub = sub;
+    this.operationId = operationId;
+    this.#hub = hub;
+    this.#wire = wire;
+    this.#steps = steps && new StepsView(hub, this, steps, after, former);
+    this.#subscription = hub.subscribe(operationId, this, former && cursorResume(former));
+  }
+
+  get ready(): boolean {
+    return this.#wire.ready;
+  }
+
+  /** What the hub knows it by. */
+  get subscription(): Subscription {
+    return this.#subscription;
+  }
+
+  /** Sends what was held back. */
+  flush(): void {
+    this.#subscription.flush();
+    this.#steps?.onReady();
+  }
+
+  /** Nothing more will be sent. To be called once. */
+  leave(): void {
+    this.#hub.unsubscribe(this.#subscription);
+    this.#steps?.leave();
+  }
+
+  onEvent(event: StateEvent): void {
+    const frame = this.#steps ? bodyFrame(this.#address(), event) : stateFrame(this.sub, event);
+    this.#wire.sendFrame(event.type, frame);
+    this.#steps?.onStatus(this.#subscription);
+  }
+
+  onUnchanged(): void {
+    // `subscribed` was the answer; there is nothing to add to it.
+    this.#steps?.onStatus(this.#subscription);
+  }
+
+  onHeld(): void {
+    // Sent from `flush`.
+  }
+
+  onEnd(reason: EndReason): void {
+    if (reason === "terminal" && this.#steps) {
+      this.#steps.onStatusOver();
+      return;
+    }
+    if (reason === "not-found") {
+      const problem = new OperationNotFoundError(this.operationId).toProblem();
+      this.#wire.send("problem", { ...this.#address(), problem });
+    }
+    this.#wire.onOver(this, reason);
+  }
+
+  onStepEvent(type: "step" | "reset", body: string): void {
+    this.#wire.sendFrame(type, bodyFrame(this.#address(), body));
+  }
+
+  onStepsOver(): void {
+    this.#wire.onOver(this, "terminal");
+  }
+
+  onTrouble(problem: Problem): void {
+    this.#wire.send("problem", { ...this.#address(), problem });
+  }
+
+  onRecovered(): void {
+    // The next state, or the `as_of` of the next heartbeat, says so.
+  }
+
+  /** With steps a frame also says where to resume, since no document in it does. */
+  #address(): Readonly<Record<string, unknown>> {
+    const cursor = this.#steps?.idUnder(this.#subscription.position);
+    return { sub: this.sub, operation_id: this.operationId, cursor };
+  }
+}
