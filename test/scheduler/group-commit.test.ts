@@ -97,6 +97,22 @@ test("effects follow durability, in the order of the work, and not for work that
   expect(effects).toEqual(["first", "second"]);
 });
 
+test("a piece of work may have more effects than a call can have arguments (G3)", async () => {
+  const { commit, nextSync, write } = await openCommit();
+  let effects = 0;
+  const wide = commit.run((after) => {
+    write("wide");
+    for (let n = 0; n < 300_000; n += 1) {
+      after(() => {
+        effects += 1;
+      });
+    }
+  });
+  (await nextSync()).resolve();
+  await wide;
+  expect(effects).toBe(300_000);
+});
+
 test("while one group is synced the next one fills (G4)", async () => {
   const { commit, nextSync, write, committed } = await openCommit();
   const first = commit.run(() => write("first"));
