@@ -9,6 +9,11 @@ const ANSWER_WITHIN_MS = (WAIT_S + 10) * 1_000;
 
 const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
 
+/** Whether nothing more will happen to the operation of `document`. */
+export function isOver(document) {
+  return !LIVE.includes(document.status);
+}
+
 /** Resolves when the operation is over; `onDocument` gets each document.
  * @throws RefusedError when there is no such operation, AbortError by `signal` */
 export async function followByLongPoll(url, { onDocument, signal }) {
@@ -19,7 +24,7 @@ export async function followByLongPoll(url, { onDocument, signal }) {
     if (answer.document) {
       etag = answer.etag;
       onDocument(answer.document);
-      if (!LIVE.includes(answer.document.status)) return;
+      if (isOver(answer.document)) return;
     }
     if (!answer.askAgainAtOnce) await reconnect.pause(signal);
   }

@@ -11,19 +11,12 @@ export async function followOverWebSocket(url, ids, { onDocument, onProblem, sig
   const reconnect = new Reconnect();
   /** What is still to be followed, each with the last cursor seen. It outlives the connections. */
   const cursors = new Map(ids.map((id) => [id, undefined]));
+  const conversation = { url, cursors, reconnect, onDocument, onProblem, signal };
   while (cursors.size > 0) {
-    const { code, bye } = await converse({
-      url,
-      cursors,
-      reconnect,
-      onDocument,
-      onProblem,
-      signal,
-    });
+    const { code, bye } = await converse(conversation);
     signal.throwIfAborted();
     if (cursors.size === 0) return;
-    if (!mayReconnect(code, bye))
-      throw new RefusedError(`WebSocket closed with ${code}, ${bye?.reason ?? "without a bye"}`);
+    if (!mayReconnect(code, bye)) throw new RefusedError(`WebSocket closed with ${code}`);
     await reconnect.pause(signal);
   }
 }
@@ -35,7 +28,7 @@ function mayReconnect(code, bye) {
   return code !== 1000 && !(code >= 4400 && code <= 4999);
 }
 
-/** One connection, from opening to close. Never rejects. */
+/** One connection, from opening to close. Only a bad URL rejects. */
 function converse(conversation) {
   const { url, cursors, reconnect, signal } = conversation;
   const socket = new WebSocket(url, SUBPROTOCOL);
@@ -93,6 +86,8 @@ function take(message, { cursors, reconnect, onDocument, onProblem }) {
       break;
     case "problem":
       onProblem(message);
+      // A refused subscription. With a 5xx it stands, and the server goes on trying.
+      if (message.sub !== undefined && message.problem.status < 500) cursors.delete(message.sub);
       break;
     default: // subscribed, pong, and whatever a newer server may say
   }

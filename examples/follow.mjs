@@ -7,7 +7,7 @@
  *   start.mjs        starting operations */
 
 import { isDeepStrictEqual, parseArgs } from "node:util";
-import { followByLongPoll } from "./follow-long-poll.mjs";
+import { followByLongPoll, isOver } from "./follow-long-poll.mjs";
 import { followOverSse } from "./follow-sse.mjs";
 import { followOverWebSocket } from "./follow-websocket.mjs";
 import { startOperations } from "./start.mjs";
@@ -26,10 +26,8 @@ Exits with 0 if all are over and all agree, else with 1.
 
 /** Browsers allow six connections to an origin over HTTP/1.1, so a page would not have more streams of its own. */
 const OPERATIONS_WITH_A_STREAM_OF_THEIR_OWN = 6;
-/** What one stream and one WebSocket carry at most. */
-const OPERATIONS_PER_CONNECTION = 200;
-
-const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
+/** A stream and a WebSocket carry up to 200. The ids of a stream are in its URL, though, and proxies take 8 KiB of that. */
+const OPERATIONS_PER_CONNECTION = 150;
 
 /** What one transport saw: of each operation the last document, and how many there were. */
 class Sightings {
@@ -113,15 +111,12 @@ function tell(transport) {
 
 /** Prints what was seen; `true` if all agree that all is over. */
 function report(ids, { sse, websocket, longPoll }) {
+  const transports = [sse, websocket, longPoll];
   const rows = ids.map((id) => {
-    const [first, ...others] = [sse, websocket, longPoll].map((sightings) => sightings.lastOf(id));
-    const over = first !== undefined && !LIVE.includes(first.status);
+    const [first, ...others] = transports.map((sightings) => sightings.lastOf(id));
+    const over = first !== undefined && isOver(first);
     const agreed = over && others.every((other) => isDeepStrictEqual(first, other));
-    return {
-      id,
-      agreed,
-      cells: [sse, websocket, longPoll].map((sightings) => sightings.describe(id)),
-    };
+    return { id, agreed, cells: transports.map((sightings) => sightings.describe(id)) };
   });
   console.log(line("operation", ["SSE", "WebSocket", "long-poll"], "agreed"));
   for (const { id, cells, agreed } of rows) console.log(line(id, cells, agreed ? "yes" : "NO"));
@@ -151,11 +146,17 @@ function readOptions() {
   }
   return {
     url: new URL(values.url.replace(/\/*$/, "/")), // with a slash, so that paths are appended to it
-    operations: Number(values.operations),
-    processingTime: Number(values["processing-time"]),
+    operations: positive(values, "operations"),
+    processingTime: Number(values["processing-time"]), // the server says what is wrong with these two
     steps: Number(values.steps),
-    giveUpAfter: Number(values["give-up-after"]),
+    giveUpAfter: positive(values, "give-up-after"),
   };
+}
+
+function positive(values, name) {
+  const number = Number(values[name]);
+  if (number > 0) return number;
+  throw new TypeError(`--${name} must be a number above 0, not "${values[name]}"`);
 }
 
 await main();
