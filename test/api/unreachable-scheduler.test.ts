@@ -35,16 +35,23 @@ function start(url: URL): Promise<Response> {
   });
 }
 
-test.for([
-  ["accepts connections and never says a word", startBlackhole],
-  [
-    "takes calls and never answers them",
-    async () => (await FakeScheduler.start({ getInstance: never, startInstance: never })).address,
-  ],
-] as const)("a scheduler that %s hangs no request", async ([, startScheduler]) => {
-  const { url } = await startTestApi(await startScheduler());
-  const { started, status, ready, alive, sse, ws } = await askForEverything(url);
+test("a scheduler that never answers hangs no request, be it its machine or its process", async () => {
+  const mute = await FakeScheduler.start({ getInstance: never, startInstance: never });
+  const addresses = [await startBlackhole(), mute.address];
+  const urls = await Promise.all(addresses.map(async (each) => (await startTestApi(each)).url));
+  for (const answers of await Promise.all(urls.map(askForEverything))) {
+    await expectAnswersInTime(answers);
+  }
+});
 
+async function expectAnswersInTime({
+  started,
+  status,
+  ready,
+  alive,
+  sse,
+  ws,
+}: Awaited<ReturnType<typeof askForEverything>>): Promise<void> {
   expect(alive.answer.status).toBe(200);
   expect(alive.tookMs).toBeLessThan(1000);
 
@@ -70,7 +77,7 @@ test.for([
   expect(ws.tookMs).toBeLessThan(2000);
   await ws.answer.nextOf("subscribed");
   expect(await ws.answer.nextOf("problem")).toMatchObject({ sub: "1", problem: { status: 503 } });
-});
+}
 
 test("a scheduler that refuses connections is a 503 within a second or two, with the operation's id", async () => {
   const { url } = await startTestApi("127.0.0.1:1");

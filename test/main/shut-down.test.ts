@@ -83,7 +83,7 @@ test("the scheduler killed in mid-operation and started again: the open stream g
   const url = await api.url();
   await worker.printed(/worker connected/);
 
-  const id = await start(url, { processing_time: 4, steps: 8 });
+  const id = await start(url, { processing_time: 3, steps: 6 });
   const stream = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
   const percents: number[] = [];
   while (percents.length < 2) {
