@@ -4,7 +4,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { IN_MEMORY, openDatabase } from "./database.ts";
 import { Engine } from "./engine.ts";
-import { Entities, entityWork } from "./entities.ts";
+import { Entities } from "./entities.ts";
+import { EntityInbox, entityWork } from "./entity-inbox.ts";
 import { SchedulerStartError } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -101,9 +102,10 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
     queue,
     timers,
     waiters,
-    releaseLocks: (after, key) => entities.releaseLocks(after, key),
+    releaseLocks: (after, key) => inbox.releaseLocks(after, key),
   });
-  const entities = new Entities({ store, commit, queue, lifecycle, timers });
+  const inbox = new EntityInbox(store, queue, lifecycle);
+  const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox });
   const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
   const engine = new Engine({ store, commit, lifecycle, rewind, entities });
