@@ -141,11 +141,13 @@ export class Watcher {
     this.#tellLife(false);
   }
 
-  /** Whether what is known is as fresh as a watched operation's state ever is. */
+  /**
+   * Whether what is known is as fresh as a watched operation's state ever is. One that is over is not
+   * read any more, and may have begun anew since.
+   */
   #isCurrent(): boolean {
-    const ageMs = Date.now() - (this.#asOfMs ?? 0);
-    const promisedMs = this.#operation?.terminal ? this.#options.minMs : this.intervalMs * 2;
-    return this.#problem === undefined && ageMs <= promisedMs;
+    if (this.#problem || this.#operation?.terminal) return false;
+    return Date.now() - (this.#asOfMs ?? 0) <= this.intervalMs * 2;
   }
 
   #welcome(subscription: Subscription): void {
@@ -157,17 +159,17 @@ export class Watcher {
     if (this.#closed) return;
     if (outcome.kind === "found") {
       this.#safeThroughMs = outcome.horizonMs;
-      this.#found(outcome.instance);
+      this.#found(outcome.instance, outcome.startedAtMs);
     } else if (outcome.kind === "missing") this.#missing(outcome.startedAtMs);
     else this.#failed(outcome.error);
     if (!this.#read) this.#schedule();
   }
 
-  #found(instance: Instance): void {
+  #found(instance: Instance, startedAtMs: number): void {
     this.#notFound = 0;
     const known = this.#operation;
     if (known && isSameInstance(instance, known.instance)) {
-      this.#unchanged(known);
+      this.#unchanged(known, startedAtMs);
       return;
     }
     const operation = toOperation(instance, known?.cursor);
@@ -175,25 +177,45 @@ export class Watcher {
       this.#backOff.grow(); // W3
     } else if (known && isSameState(operation.cursor, known.cursor)) {
       // Its position moved on; its content, and all that was prepared of it, stays.
-      this.#unchanged({ ...operation, content: known.content });
+      this.#unchanged({ ...operation, content: known.content }, startedAtMs);
       if (this.#events.onMoved()) this.#backOff.reset();
     } else {
       this.#readSucceeded();
       this.#backOff.reset();
       this.#operation = operation;
-      this.#fresh.clear();
-      for (const each of [...this.#subscriptions]) each.offer(operation);
+      const late = this.#lateFor(startedAtMs);
+      for (const each of [...this.#subscriptions]) {
+        if (operation.terminal && late.has(each)) continue;
+        this.#fresh.delete(each);
+        each.offer(operation);
+      }
       this.#events.onMoved();
+      this.#readForLate();
     }
   }
 
-  #unchanged(operation: Operation): void {
+  #unchanged(operation: Operation, startedAtMs: number): void {
     if (this.#readSucceeded()) for (const each of [...this.#subscriptions]) each.recover();
     this.#backOff.grow();
     this.#operation = operation;
-    const fresh = [...this.#fresh.keys()];
-    this.#fresh.clear();
-    for (const each of fresh) each.offer(operation);
+    const late = this.#lateFor(startedAtMs);
+    for (const each of [...this.#fresh.keys()]) {
+      if (operation.terminal && late.has(each)) continue;
+      this.#fresh.delete(each);
+      each.offer(operation);
+    }
+    this.#readForLate();
+  }
+
+  /** Those who came while a read was on its way: its end may be the end of a former life. */
+  #lateFor(startedAtMs: number): Set<Subscription> {
+    const late = new Set<Subscription>();
+    for (const [each, cameAtMs] of this.#fresh) if (cameAtMs > startedAtMs) late.add(each);
+    return late;
+  }
+
+  #readForLate(): void {
+    if (this.#fresh.size > 0 && !this.#read) void this.readNow();
   }
 
   /** @returns whether it ended a time of trouble */
@@ -212,13 +234,11 @@ export class Watcher {
       return;
     }
     this.#operation = undefined;
+    const late = this.#lateFor(startedAtMs);
     for (const each of [...this.#subscriptions]) {
-      const cameAtMs = this.#fresh.get(each);
-      // It came while the read was on its way, and may know of an operation just begun.
-      if (cameAtMs !== undefined && cameAtMs > startedAtMs) continue;
-      each.end(cameAtMs === undefined ? "gone" : "not-found");
+      if (!late.has(each)) each.end(this.#fresh.has(each) ? "not-found" : "gone");
     }
-    if (this.#fresh.size > 0 && !this.#read) void this.readNow();
+    this.#readForLate();
   }
 
   #failed(cause: unknown): void {
