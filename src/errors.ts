@@ -109,7 +109,8 @@ export class SchedulerUnavailableError extends ProblemError {
     super(
       "scheduler-unavailable",
       503,
-      "The scheduler does not answer at present. Try again after the time in Retry-After.",
+      "The scheduler does not answer at present. A request may be repeated after the time in " +
+        "Retry-After; a stream stays open, and goes on by itself.",
       { retryAfterS: 5, ...members },
       cause,
     );

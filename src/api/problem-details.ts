@@ -2,7 +2,8 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { ProblemError } from "../errors.ts";
+import { SchedulerError } from "../dts/scheduler-error.ts";
+import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 
@@ -57,11 +58,18 @@ export function answerError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const problem = error instanceof ProblemError ? error : fromFastify(error);
+  const problem = toProblemError(error);
   if (problem.status >= 500) {
     request.log.error({ err: problem.cause ?? error, problem: problem.slug }, "request failed");
   }
   return sendProblem(reply, problem);
+}
+
+function toProblemError(error: FastifyError | ProblemError | SchedulerError): ProblemError {
+  if (error instanceof ProblemError) return error;
+  return error instanceof SchedulerError
+    ? new SchedulerUnavailableError(error)
+    : fromFastify(error);
 }
 
 export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
