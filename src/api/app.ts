@@ -9,6 +9,7 @@ import { closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
+import { answerOddRequests, LENIENT_HTTP } from "./lenient-http.ts";
 import { operationHistoryRoute } from "./operation-history.ts";
 import { operationStatusRoute } from "./operation-status.ts";
 import { installPage } from "./page.ts";
@@ -40,7 +41,7 @@ export async function buildApp({
 }: Services): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
-    http: { shouldUpgradeCallback: isWebSocketRequest },
+    http: { ...LENIENT_HTTP, shouldUpgradeCallback: isWebSocketRequest },
     // A 503 makes an EventSource give up for good; a stream opened meanwhile is told `bye drain`.
     return503OnClosing: false,
     requestTimeout: REQUEST_WITHIN_MS,
@@ -54,6 +55,7 @@ export async function buildApp({
   }) as unknown as FastifyInstance;
 
   installProblemDetails(app);
+  answerOddRequests(app);
   acceptJson(app);
   const methods = watchAllowedMethods(app);
 

@@ -35,9 +35,25 @@ test("bytes that are no HTTP are answered with a problem and the connection is c
   }
 });
 
-test("a request without a host is a problem", async () => {
-  const answer = await exchange(stack.url, "GET /healthz HTTP/1.1\r\n\r\n");
-  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+test("a request without a host is a problem, on every path", async () => {
+  for (const path of ["/healthz", "/nope", "/api/ws"]) {
+    await problemFor(`GET ${path} HTTP/1.1\r\nconnection: close\r\n\r\n`, 400, "invalid-request");
+  }
+});
+
+test("an expectation that nobody can meet is ignored", async () => {
+  const head = "HTTP/1.1\r\nhost: x\r\nexpect: miracles\r\nconnection: close\r\n\r\n";
+  expect(await exchange(stack.url, `GET /healthz ${head}`)).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test("HTTP/1.0 is spoken to those who speak no other, also in streams", async () => {
+  expect(await exchange(stack.url, "GET /healthz HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
+  const id = await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", {
+    processing_time: 0,
+  });
+  const stream = await exchange(stack.url, `GET /api/operations/${id}/events HTTP/1.0\r\n\r\n`);
+  expect(stream).not.toMatch(/transfer-encoding/i);
+  expect(stream).toMatch(/\r\n\r\nretry: \d+\n\n[\s\S]*\nevent: bye\ndata: \{.*\}\n\n$/);
 });
 
 test("headers over 16 KiB are 431, in one field and in many", async () => {

@@ -11,6 +11,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "/api/start-operation": "POST",
   "/api/operations/x": "GET, HEAD",
   "/api/operations/x/events": "GET",
+  "/api/operations/x/history": "GET",
+  "/api/events": "GET",
   "/api/ws": "GET",
   "/healthz": "GET, HEAD",
   "/readyz": "GET, HEAD",
@@ -33,7 +35,12 @@ test("every method that a path does not have is 405 with Allow and without a str
 });
 
 test("HEAD has no body: 405 for event streams and starts, the GET's headers elsewhere", async () => {
-  for (const path of ["/api/operations/x/events", "/api/start-operation", "/api/ws"]) {
+  for (const path of [
+    "/api/operations/x/events",
+    "/api/events",
+    "/api/start-operation",
+    "/api/ws",
+  ]) {
     const response = await fetch(new URL(path, stack.url), { method: "HEAD" });
     expect(response.status, path).toBe(405);
     expect(response.headers.get("allow"), path).toBe(ALLOWED[path]);

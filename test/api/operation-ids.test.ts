@@ -5,10 +5,15 @@ import { useSharedStack } from "./support/shared-stack.ts";
 
 const stack = useSharedStack();
 
-/** Every path that takes an id. The last is a WebSocket's, asked without an upgrade. */
-const PATHS = [
+const IN_PATH = [
   (id: string) => `/api/operations/${id}`,
   (id: string) => `/api/operations/${id}/events`,
+  (id: string) => `/api/operations/${id}/history`,
+];
+/** Every path that takes an id. The last is a WebSocket's, asked without an upgrade. */
+const PATHS = [
+  ...IN_PATH,
+  (id: string) => `/api/events?operation_id=${id}`,
   (id: string) => `/api/ws?operation_id=${id}`,
 ];
 
@@ -29,11 +34,12 @@ test("ids of 1 to 100 printable characters are looked up", async () => {
     "__proto__",
     "constructor",
   ]) {
-    const path = `/api/operations/${encodeURIComponent(id)}`;
-    const problem = await problemOf(await ask(path), 404, "operation-not-found", id);
-    expect(problem.operation_id).toBe(id);
-    expect(problem.detail).toBe(`Operation ${id} not found`);
-    await problemOf(await ask(`${path}/events`), 404, "operation-not-found", id);
+    for (const path of IN_PATH) {
+      const response = await ask(path(encodeURIComponent(id)));
+      const problem = await problemOf(response, 404, "operation-not-found", path(id));
+      expect(problem.operation_id).toBe(id);
+      expect(problem.detail).toBe(`Operation ${id} not found`);
+    }
   }
 });
 
@@ -78,7 +84,7 @@ test("an empty id is 400", async () => {
 
 test("a percent-encoding that cannot be decoded is 400", async () => {
   for (const id of ["%", "%zz", "%2", "a%E0%A4%A", "%C3", "%FF", "%ED%A0%80"]) {
-    for (const path of PATHS.slice(0, 2)) {
+    for (const path of IN_PATH) {
       await problemOf(await ask(path(id)), 400, "invalid-url", path(id));
     }
   }
