@@ -1,5 +1,6 @@
 /**
- * Lists instances page by page, in the order of their creation or of their end.
+ * Lists instances page by page: in the order of their creation, of their end, or, where a prefix is
+ * asked for, of their ids, so that only ids of that prefix are looked at.
  *
  * A page token is the key of the last row, so a page neither repeats nor skips what was there when
  * the listing began. The work of one call is bounded: a page may be short, even empty, and still
@@ -27,7 +28,7 @@ export interface Page<T> {
 }
 
 /** Rows looked at in one call. */
-const SCAN_LIMIT = 5000;
+const SCAN_LIMIT = 2000;
 
 export function queryInstances(
   table: InstanceTable,
@@ -35,11 +36,40 @@ export function queryInstances(
   token: string | undefined,
   pageSize: number,
 ): Page<Instance> {
-  const { idPrefix } = filter;
+  if (filter.idPrefix) return queryByPrefix(table, filter, filter.idPrefix, token, pageSize);
   const from = token ? parseToken(token) : { ms: filter.createdFromMs ?? 0, key: -1 };
-  const scanned = scan(table, filter, from, idPrefix ? SCAN_LIMIT : pageSize);
-  const matches = ({ instanceId }: Instance) => !idPrefix || instanceId.startsWith(idPrefix);
-  return cut(scanned, pageSize, matches, ({ createdMs }) => createdMs);
+  const scanned = scan(table, filter, from, pageSize);
+  return cut(
+    scanned,
+    pageSize,
+    () => true,
+    ({ createdMs, key }) => formatToken(createdMs, key),
+  );
+}
+
+function queryByPrefix(
+  table: InstanceTable,
+  filter: InstanceFilter,
+  prefix: string,
+  token: string | undefined,
+  pageSize: number,
+): Page<Instance> {
+  const { hub, statuses, createdFromMs = 0, createdToMs = Number.MAX_SAFE_INTEGER } = filter;
+  const after = token ? Buffer.from(token, "base64url").toString() : "";
+  const limit = Math.max(pageSize, SCAN_LIMIT);
+  const rows = table.select(
+    `WHERE hub = ? AND instance_id >= ? AND instance_id < ? AND instance_id > ?
+      ORDER BY instance_id LIMIT ?`,
+    [hub, prefix, `${prefix}\u{10ffff}`, after, limit + 1],
+  );
+  const matches = ({ status, createdMs }: Instance) =>
+    (statuses.length === 0 || statuses.includes(status)) &&
+    createdMs >= createdFromMs &&
+    createdMs < createdToMs;
+  const scanned = { rows: rows.slice(0, limit), complete: rows.length <= limit };
+  return cut(scanned, pageSize, matches, ({ instanceId }) =>
+    Buffer.from(instanceId).toString("base64url"),
+  );
 }
 
 /** Merges one index range per status, so that neither a rare nor a common status costs a full scan. */
@@ -90,7 +120,9 @@ export function listCompleted(
   const matches = (instance: Instance) =>
     filter.statuses.length === 0 || filter.statuses.includes(instance.status);
   const scanned = { rows: rows.slice(0, limit), complete: rows.length <= limit };
-  return cut(scanned, pageSize, matches, (instance) => instance.completedMs ?? 0);
+  return cut(scanned, pageSize, matches, ({ completedMs = 0, key }) =>
+    formatToken(completedMs, key),
+  );
 }
 
 interface Scanned {
@@ -103,7 +135,7 @@ function cut(
   { rows, complete }: Scanned,
   pageSize: number,
   matches: (instance: Instance) => boolean,
-  time: (instance: Instance) => number,
+  tokenOf: (instance: Instance) => string,
 ): Page<Instance> {
   const items: Instance[] = [];
   let last: Instance | undefined;
@@ -111,7 +143,7 @@ function cut(
     if (matches(last) && items.push(last) === pageSize) break;
   }
   const done = complete && last === rows.at(-1);
-  return { items, token: done || !last ? undefined : formatToken(time(last), last.key) };
+  return { items, token: done || !last ? undefined : tokenOf(last) };
 }
 
 function formatToken(ms: number, key: number): string {

@@ -217,6 +217,33 @@ test("a page token neither repeats nor skips when instances come and go in betwe
   await expect(page("no token of ours")).rejects.toMatchObject({ code: 3 });
 });
 
+test("a listing by prefix looks at that prefix only, in pages, and still heeds the status", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const work = client.work();
+  for (const id of ["b-1", "a-2", "a-1", "a-3", "c-1"]) await runToEnd(client, work, id);
+  await client.start("a-0");
+  const page = async (token: string | undefined) => {
+    const query = new pb.InstanceQuery();
+    query.setMaxinstancecount(2);
+    query.setInstanceidprefix(stringValue("a-"));
+    query.setRuntimestatusList([COMPLETED]);
+    query.setContinuationtoken(stringValue(token));
+    const request = new pb.QueryInstancesRequest();
+    request.setQuery(query);
+    const response = await client.call<pb.QueryInstancesRequest, pb.QueryInstancesResponse>(
+      client.stub.queryInstances,
+      request,
+    );
+    const ids = response.getOrchestrationstateList().map((state) => state.getInstanceid());
+    return { ids, token: response.getContinuationtoken()?.getValue() };
+  };
+  const one = await page(undefined);
+  const two = await page(one.token);
+  expect([one.ids, two.ids]).toEqual([["a-1", "a-2"], ["a-3"]]);
+  expect(two.token).toBeUndefined();
+});
+
 test("a timer further off than setTimeout reaches does not fire early (T2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
