@@ -27,9 +27,9 @@ export class WorkerStream {
     this.hub = hub;
     this.#sink = sink;
     this.#limits = {
-      turn: request.getMaxconcurrentorchestrationworkitems() || DEFAULT_IN_FLIGHT,
-      activity: request.getMaxconcurrentactivityworkitems() || DEFAULT_IN_FLIGHT,
-      entity: request.getMaxconcurrententityworkitems() || DEFAULT_IN_FLIGHT,
+      turn: limit(request.getMaxconcurrentorchestrationworkitems()),
+      activity: limit(request.getMaxconcurrentactivityworkitems()),
+      entity: limit(request.getMaxconcurrententityworkitems()),
     };
     const filters = request.getWorkitemfilters();
     this.#filters = filters && {
@@ -60,6 +60,10 @@ export class WorkerStream {
   end(): void {
     this.#sink.end();
   }
+}
+
+function limit(asked: number): number {
+  return asked > 0 ? asked : DEFAULT_IN_FLIGHT;
 }
 
 function ping(): Buffer {

@@ -43,6 +43,18 @@ export class RawClient {
     );
   }
 
+  async signal(entityId: string, operation: string, atMs?: number): Promise<void> {
+    const request = new pb.SignalEntityRequest();
+    request.setInstanceid(entityId);
+    request.setName(operation);
+    request.setRequestid(operation);
+    if (atMs !== undefined) request.setScheduledtime(toTimestamp(atMs));
+    await this.call<pb.SignalEntityRequest, pb.SignalEntityResponse>(
+      this.stub.signalEntity,
+      request,
+    );
+  }
+
   async raiseEvent(instanceId: string, name: string): Promise<void> {
     const request = new pb.RaiseEventRequest();
     request.setInstanceid(instanceId);
@@ -127,6 +139,24 @@ export class WorkStream {
     );
   }
 
+  /** Answers a batch: this state, and a result for each of the first `count` operations. */
+  async completeBatch(item: pb.WorkItem, state: string | undefined, count: number): Promise<void> {
+    const result = new pb.EntityBatchResult();
+    result.setCompletiontoken(item.getCompletiontoken());
+    result.setEntitystate(stringValue(state));
+    result.setResultsList(
+      Array.from({ length: count }, () => {
+        const each = new pb.OperationResult();
+        each.setSuccess(new pb.OperationResultSuccess());
+        return each;
+      }),
+    );
+    await this.#client.call<pb.EntityBatchResult, pb.CompleteTaskResponse>(
+      this.#client.stub.completeEntityTask,
+      result,
+    );
+  }
+
   async completeActivity(item: pb.WorkItem, result: string): Promise<void> {
     const response = new pb.ActivityResponse();
     response.setInstanceid(
@@ -140,6 +170,34 @@ export class WorkStream {
       response,
     );
   }
+}
+
+/** An operation that an orchestrator calls and waits for. */
+export function callEntity(id: number, entityId: string, caller: string): pb.OrchestratorAction {
+  const called = new pb.EntityOperationCalledEvent();
+  called.setRequestid(`request-${id}`);
+  called.setOperation("operation");
+  called.setTargetinstanceid(stringValue(entityId));
+  called.setParentinstanceid(stringValue(caller));
+  const message = new pb.SendEntityMessageAction();
+  message.setEntityoperationcalled(called);
+  return entityMessage(id, message);
+}
+
+export function lockEntities(id: number, section: string, set: string[]): pb.OrchestratorAction {
+  const lock = new pb.EntityLockRequestedEvent();
+  lock.setCriticalsectionid(section);
+  lock.setLocksetList(set);
+  const message = new pb.SendEntityMessageAction();
+  message.setEntitylockrequested(lock);
+  return entityMessage(id, message);
+}
+
+function entityMessage(id: number, message: pb.SendEntityMessageAction): pb.OrchestratorAction {
+  const action = new pb.OrchestratorAction();
+  action.setId(id);
+  action.setSendentitymessage(message);
+  return action;
 }
 
 export function scheduleTask(id: number, name: string): pb.OrchestratorAction {
