@@ -8,6 +8,7 @@ import { createConnection } from "../../src/dts/connection.ts";
 import { type RunningWorker, startWorker } from "../../src/dts/worker.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { startTestScheduler } from "../helpers/stack.ts";
+import { startBlackhole } from "./support/blackhole.ts";
 import { FakeScheduler, failing } from "./support/fake-scheduler.ts";
 import { startLog } from "./support/log.ts";
 
@@ -111,6 +112,11 @@ test("a worker is stopped within 2.5 s, also before it was ever connected", asyn
   await connected(worker);
   await log.logged(/does not answer/);
   await within("both to stop", Promise.all([worker.stop(), unconnected.stop()]), 2500);
+});
+
+test("a worker whose scheduler accepts connections and never says a word is stopped as quickly", async () => {
+  const { worker } = start(await startBlackhole());
+  await within("the worker to stop", worker.stop(), 2500);
 });
 
 test("the SDK's own log is debug, and what it warns of is a warning", async () => {

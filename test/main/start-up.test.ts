@@ -4,19 +4,11 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { AppProcess, temporaryFolder } from "../helpers/process.ts";
 import { SseClient } from "../helpers/sse-client.ts";
-
-async function start(url: URL, body: object): Promise<string> {
-  const response = await fetch(new URL("/api/start-operation", url), {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return ((await response.json()) as { operation_id: string }).operation_id;
-}
+import { startOperation } from "./support.ts";
 
 /** Follows an operation from its start to its end. */
 async function follow(url: URL): Promise<string[]> {
-  const id = await start(url, { processing_time: 1, steps: 2 });
+  const id = await startOperation(url, { processing_time: 1, steps: 2 });
   const client = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
   const events = await client.untilBye();
   expect(events.at(-2)?.data.operation).toMatchObject({
