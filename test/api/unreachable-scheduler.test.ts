@@ -53,7 +53,7 @@ async function expectAnswersInTime({
   ws,
 }: Awaited<ReturnType<typeof askForEverything>>): Promise<void> {
   expect(alive.answer.status).toBe(200);
-  expect(alive.tookMs).toBeLessThan(1000);
+  expect(alive.tookMs).toBeLessThan(3000);
 
   expect(started.tookMs).toBeLessThan(12_000);
   const problem = await problemOf(started.answer, 503, "scheduler-unavailable");
@@ -69,12 +69,12 @@ async function expectAnswersInTime({
 
   // Not a 503, which makes an EventSource give up for good.
   expect(sse.answer.status).toBe(200);
-  expect(sse.tookMs).toBeLessThan(4000);
+  expect(sse.tookMs).toBeLessThan(4500);
   expect(await sse.answer.nextState()).toMatchObject({
     event: "problem",
     data: { type: "problem", problem: { status: 503 } },
   });
-  expect(ws.tookMs).toBeLessThan(2000);
+  expect(ws.tookMs).toBeLessThan(4000);
   await ws.answer.nextOf("subscribed");
   expect(await ws.answer.nextOf("problem")).toMatchObject({ sub: "1", problem: { status: 503 } });
 }
