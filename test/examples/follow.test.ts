@@ -1,14 +1,11 @@
 /** examples/follow.mjs, as a process of its own, against the whole product. It knows docs/PROTOCOL.md and nothing else. */
 
-import { spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually, within } from "../helpers/deadline.ts";
+import { runFollow } from "../helpers/follow.ts";
 import { type Stack, startStack } from "../helpers/stack.ts";
 
-const FOLLOW = fileURLToPath(new URL("../../examples/follow.mjs", import.meta.url));
 const ALL_AGREED = {
   code: 0,
   stderr: "",
@@ -17,13 +14,13 @@ const ALL_AGREED = {
 
 test("a client written from PROTOCOL.md follows 100 operations in three ways that agree", async () => {
   const { url } = await startStack();
-  const result = follow(url, "--processing-time", "2", "--steps", "4");
+  const result = runFollow(url, "--processing-time", "2", "--steps", "4");
   expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
 });
 
 test("it comes to the same end when the API goes away in the middle and comes back", async () => {
   const stack = await startStack();
-  const result = follow(stack.url, "--processing-time", "4", "--steps", "4");
+  const result = runFollow(stack.url, "--processing-time", "4", "--steps", "4");
   await eventually("100 operations to be followed in three ways", async () => {
     const { sse = 0, ws = 0, poll = 0 } = await openConnections(stack);
     return sse >= 7 && ws === 1 && poll === 100;
@@ -36,21 +33,10 @@ test("it comes to the same end when the API goes away in the middle and comes ba
 
 test("it ends with 1 and says why when what it is told to follow is no dts-push", async () => {
   const { url } = await startStack();
-  const { code, stderr } = await follow(new URL("/elsewhere", url));
+  const { code, stderr } = await runFollow(new URL("/elsewhere", url));
   expect(code).toBe(1);
   expect(stderr).toContain("404");
 });
-
-/** Runs the example to its end, or to the test's. */
-async function follow(url: URL, ...options: string[]) {
-  const child = spawn(process.execPath, [FOLLOW, "--url", url.href, ...options], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  onTestFinished(() => void child.kill());
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
-  return { code, stdout, stderr };
-}
 
 async function openConnections({ url }: Stack): Promise<Record<string, number>> {
   const metrics = await (await fetch(new URL("/metrics", url))).text();

@@ -1,4 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { Readable } from "node:stream";
+import { constants, createGunzip } from "node:zlib";
 import { createParser } from "eventsource-parser";
 import { onTestFinished } from "vitest";
 import { within } from "./deadline.ts";
@@ -40,8 +42,8 @@ export class SseClient {
         this.#events.put({ event: event ?? "message", id, data: JSON.parse(data) }),
       onRetry: (ms) => this.retries.push(ms),
     });
-    response.setEncoding("utf8");
-    response.on("data", (text: string) => {
+    const body = decoded(response).setEncoding("utf8");
+    body.on("data", (text: string) => {
       this.raw += text;
       parser.feed(text);
     });
@@ -98,4 +100,12 @@ export class SseClient {
   destroy(): void {
     this.#request.destroy();
   }
+}
+
+/** The body as it was before a proxy compressed it. Half a stream is no error: it was cut off. */
+function decoded(response: IncomingMessage): Readable {
+  if (response.headers["content-encoding"] !== "gzip") return response;
+  return response
+    .pipe(createGunzip({ flush: constants.Z_SYNC_FLUSH }))
+    .on("error", () => undefined);
 }
