@@ -121,6 +121,8 @@ export class WsConnection implements Connection, WsWire {
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
     this.#subscribedOnce = true;
     this.send("subscribed", { sub, operation_id: operationId }); // X1
+    // That may have been one message too many for a client that does not keep up (X4).
+    if (this.#over) return;
     this.#subscriptions.set(sub, new WsSubscription(this.#context.hub, this, message));
   }
 

@@ -1,0 +1,188 @@
+import { status } from "@grpc/grpc-js";
+import { expect, test } from "vitest";
+import type { Instance } from "../../src/dts/instance.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
+import { startTestApi } from "../helpers/stack.ts";
+import { WsClient } from "../helpers/ws-client.ts";
+
+const QUICK = { pollMinMs: 20, pollMaxMs: 40, completionCalls: 0 };
+const START_MS = 1_700_000_000_000;
+
+/** An API on a scheduler whose reads of `op` the test answers one by one. */
+async function startScripted(overrides = {}) {
+  const scheduler = await ScriptedScheduler.start();
+  const { url } = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
+  const events = new URL("/api/operations/op/events", url);
+  const answer = async (state: Partial<Instance> | undefined): Promise<void> =>
+    (await scheduler.reads.take("a read")).answer(state);
+  const fail = async (): Promise<void> =>
+    (await scheduler.reads.take("a read")).fail(status.INTERNAL);
+  return { scheduler, url, events, answer, fail };
+}
+
+/** An API on a scheduler that answers from a map. */
+async function startStored(ids: readonly string[], overrides = {}) {
+  const store = new Map(ids.map((id) => [id, instance({ id })]));
+  const scheduler = await ScriptedScheduler.start(store);
+  const { url } = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
+  const several = new URL("/api/events", url);
+  for (const id of ids) several.searchParams.append("operation_id", id);
+  return { store, scheduler, url, several };
+}
+
+async function gauge(base: URL, name: string): Promise<number> {
+  const text = await (await fetch(new URL("/metrics", base))).text();
+  return Number(new RegExp(`^dts_push_${name} (\\d+)`, "m").exec(text)?.[1]);
+}
+
+test("C4: a stream of several that is resumed and cut off in a time of trouble keeps its place", async () => {
+  const { store, scheduler, several } = await startStored(["a", "b"], { heartbeatMs: 100 });
+  const first = await SseClient.connect(several);
+  const known = [await first.nextState(), await first.nextState()];
+  const later = await eventually("an id past both states", async () => {
+    const { id } = await first.next();
+    return id !== known.at(-1)?.id && id;
+  });
+  first.destroy();
+  scheduler.failure = status.INTERNAL;
+  const second = await SseClient.connect(several, { "last-event-id": later });
+  const problem = await second.nextState();
+  expect(problem.event).toBe("problem");
+  second.destroy();
+  scheduler.failure = undefined;
+  const third = await SseClient.connect(several, { "last-event-id": problem.id ?? "" });
+  store.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
+  const told: ReceivedEvent[] = [];
+  do told.push(await third.nextState());
+  while (told.at(-1)?.data.operation.custom_status !== 1);
+  expect(told.map(({ data }) => data.operation.operation_id)).toEqual(["b"]);
+});
+
+test("C4: what a resumed stream of several has of one operation stays when another is first told", async () => {
+  const { store, several } = await startStored(["a", "b", "c"], { heartbeatMs: 100 });
+  const first = await SseClient.connect(several);
+  for (let count = 0; count < 3; count += 1) await first.nextState();
+  const { id: last = "" } = await first.next("a heartbeat");
+  first.destroy();
+  store.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
+  const second = await SseClient.connect(several, { "last-event-id": last });
+  const told = await second.nextState();
+  expect(told.data.operation).toMatchObject({ operation_id: "b", custom_status: 1 });
+  second.destroy();
+  const third = await SseClient.connect(several, { "last-event-id": told.id ?? "" });
+  store.set("c", instance({ id: "c", customStatus: "2", lastUpdatedAtMs: START_MS + 6000 }));
+  expect((await third.nextState()).data.operation).toMatchObject({
+    operation_id: "c",
+    custom_status: 2,
+  });
+});
+
+test("C3: a stale read of an end that a client has left behind does not end the reading", async () => {
+  const { events, answer } = await startScripted();
+  const failed = { status: "FAILED", lastUpdatedAtMs: START_MS + 2000 } as const;
+  const rewound = { status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 } as const;
+  const opening = SseClient.connect(events);
+  await answer(rewound);
+  const client = await opening;
+  const { id = "" } = await client.nextState();
+  client.destroy();
+
+  const other = await startScripted();
+  const again = SseClient.connect(other.events, { "last-event-id": id });
+  await other.answer(failed);
+  await other.answer(rewound);
+  await other.answer({ status: "COMPLETED", output: "1", lastUpdatedAtMs: START_MS + 4000 });
+  const told = await (await again).untilBye();
+  expect(told.map(({ event }) => event)).toEqual(["snapshot", "bye"]);
+  expect(told[0]?.data.operation.status).toBe("Completed");
+});
+
+test("a continue-as-new that takes several steps is shown as RUNNING in each of them", async () => {
+  const { events, answer } = await startScripted();
+  const opening = SseClient.connect(events);
+  const step = (count: number) => ({
+    customStatus: `${count}`,
+    lastUpdatedAtMs: START_MS + 1000 * count,
+  });
+  await answer({ status: "RUNNING", ...step(1) });
+  await answer({ status: "PENDING", ...step(1), lastUpdatedAtMs: START_MS + 1500 });
+  await answer({ status: "PENDING", ...step(2) });
+  await answer({ status: "PENDING", ...step(3) });
+  await answer({ status: "COMPLETED", ...step(4) });
+  const told = (await (await opening).untilBye()).slice(0, -1);
+  expect(told.map(({ data }) => [data.operation.status, data.operation.custom_status])).toEqual([
+    ["RUNNING", 1],
+    ["RUNNING", 2],
+    ["RUNNING", 3],
+    ["Completed", 4],
+  ]);
+});
+
+test("C3: who comes in the middle of a continue-as-new learns that it runs", async () => {
+  const { events, answer, scheduler } = await startScripted();
+  const opening = SseClient.connect(events);
+  await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
+  const client = await opening;
+  await client.nextState();
+  await answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 2000 });
+  await answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 3000 });
+  const read = await scheduler.reads.take("a read");
+  const late = await SseClient.connect(events);
+  const first = await late.nextState();
+  read.answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 4000 });
+  await answer({ status: "COMPLETED", lastUpdatedAtMs: START_MS + 5000 });
+  const rest = (await late.untilBye()).slice(0, -1);
+  const shown = [first, ...rest].map(({ data }) => data.operation.status);
+  expect(shown.slice(-2)).toEqual(["RUNNING", "Completed"]);
+});
+
+test("C4: a cursor from before a continue-as-new stays good through it", async () => {
+  const { events, answer } = await startScripted();
+  const opening = SseClient.connect(events);
+  await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
+  const { id = "" } = await (await opening).nextState();
+
+  const other = await startScripted();
+  const again = SseClient.connect(other.events, { "last-event-id": id });
+  await other.answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 2000 });
+  await other.answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 });
+  await other.answer({ status: "COMPLETED", lastUpdatedAtMs: START_MS + 4000 });
+  const told = await (await again).untilBye();
+  expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
+});
+
+test("W4: trouble is told anew after a time without it, however that time began", async () => {
+  const { events, answer, fail } = await startScripted();
+  const opening = SseClient.connect(events);
+  await answer({});
+  const client = await opening;
+  await client.nextState();
+  await fail();
+  expect((await client.nextState()).event).toBe("problem");
+  await answer(undefined);
+  await answer({});
+  await fail();
+  expect((await client.nextState()).event).toBe("problem");
+});
+
+test("changed names created_at when an operation begins anew under its id", async () => {
+  const { events, answer } = await startScripted();
+  const opening = SseClient.connect(events);
+  await answer({ createdAtMs: START_MS, lastUpdatedAtMs: START_MS });
+  await answer({ createdAtMs: START_MS + 1000, lastUpdatedAtMs: START_MS + 1000 });
+  const client = await opening;
+  await client.nextState();
+  expect((await client.nextState()).data.changed).toEqual(["created_at"]);
+});
+
+test("X4: a client that is cut off in the middle of its subscribing leaves nothing behind", async () => {
+  const { url } = await startStored(["op"], { maxBufferedBytes: 1024 });
+  const ids = Array.from({ length: 100 }, (_, index) => `operation_id=nobody-${index}`);
+  // The answers to so many subscriptions are more than may be unsent at a time.
+  const client = await WsClient.connect(url, `/api/ws?${ids.join("&")}`);
+  expect((await client.closed()).code).toBe(4003);
+  expect(await gauge(url, "subscriptions")).toBe(0);
+  await eventually("no watcher", async () => (await gauge(url, "watched_operations")) === 0);
+});
