@@ -195,7 +195,7 @@ export class Watcher {
   }
 
   #unchanged(operation: Operation, startedAtMs: number): void {
-    if (this.#readSucceeded()) for (const each of [...this.#subscriptions]) each.recover();
+    this.#readSucceeded();
     this.#backOff.grow();
     this.#operation = operation;
     const late = this.#lateFor(startedAtMs);
@@ -218,12 +218,11 @@ export class Watcher {
     if (this.#fresh.size > 0 && !this.#read) void this.readNow();
   }
 
-  /** @returns whether it ended a time of trouble */
-  #readSucceeded(): boolean {
-    const recovered = this.#problem !== undefined;
-    this.#problem = undefined;
+  #readSucceeded(): void {
     this.#asOfMs = Date.now();
-    return recovered;
+    if (!this.#problem) return;
+    this.#problem = undefined;
+    for (const each of [...this.#subscriptions]) each.recover();
   }
 
   #missing(startedAtMs: number): void {
@@ -266,9 +265,13 @@ export class Watcher {
     this.#events.onLife(alive);
   }
 
-  /** Nothing is left to wait for: the operation has ended, or there is none. */
+  /**
+   * Nothing is left to wait for: the operation has ended, or there is none. Who came with a cursor
+   * from after that end knows that it was not the last, and waits for what follows.
+   */
   #isOver(): boolean {
     if (this.#problem) return false;
-    return this.#operation ? this.#operation.terminal : this.#notFound > 0;
+    if (!this.#operation) return this.#notFound > 0;
+    return this.#operation.terminal && [...this.#subscriptions].every(({ ended }) => ended);
   }
 }
