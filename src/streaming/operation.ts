@@ -76,7 +76,8 @@ export function toOperation(instance: Instance, seen?: Cursor): Operation {
   });
   return {
     id: instance.id,
-    cursor,
+    // Its text is that of what is stored; who is shown RUNNING has passed PENDING for good.
+    cursor: continuing ? { ...cursor, status: "RUNNING" } : cursor,
     status,
     terminal: isTerminal(instance.status),
     json,
@@ -85,10 +86,12 @@ export function toOperation(instance: Instance, seen?: Cursor): Operation {
   };
 }
 
-/** The keys by which the content of two states of an operation differs. */
+/** The keys by which the documents of two states of an operation differ, but for its position. */
 export function changedKeys(from: Operation, to: Operation): string[] {
   const keys = new Set([...to.content.keys(), ...from.content.keys()]);
-  return [...keys].filter((key) => from.content.get(key) !== to.content.get(key));
+  const changed = [...keys].filter((key) => from.content.get(key) !== to.content.get(key));
+  const anew = from.cursor.createdAtMs !== to.cursor.createdAtMs;
+  return anew ? ["created_at", ...changed] : changed;
 }
 
 /**

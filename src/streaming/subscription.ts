@@ -49,7 +49,10 @@ export class Subscription {
   readonly #resume: ResumePoint | undefined;
   /** Where the subscriber stands: what it last received, here or on a former connection. */
   #position: Cursor | undefined;
+  /** What was last sent on this connection. */
   #sent: Operation | undefined;
+  /** What the subscriber sees: what was sent, or was found to be what it came with. */
+  #known: Operation | undefined;
   #held: Operation | undefined;
   #spared = 0;
   /** Whether the subscriber was told, or is known to know, where the operation stands. */
@@ -95,6 +98,7 @@ export class Subscription {
       this.#held = undefined;
       this.#spared = 0;
       this.#position = operation.cursor;
+      this.#known = operation;
       if (this.#place("unchanged")) this.#subscriber.onUnchanged(this);
       if (operation.terminal) this.end("terminal");
       return;
@@ -150,6 +154,7 @@ export class Subscription {
     this.#held = undefined;
     this.#spared = 0;
     this.#sent = operation;
+    this.#known = operation;
     this.#position = operation.cursor;
     this.#place("changed");
     this.#subscriber.onEvent(event, this);
@@ -177,9 +182,7 @@ export class Subscription {
     if (!this.#placed && this.#resume?.covers(operation)) return true;
     if (!this.#position) return false;
     if (isSameState(operation.cursor, this.#position)) return true;
-    if (this.#sent?.cursor.createdAtMs === operation.cursor.createdAtMs) {
-      return changedKeys(this.#sent, operation).length === 0;
-    }
+    if (this.#known) return changedKeys(this.#known, operation).length === 0;
     if (operation.instance.status !== "PENDING" || operation.status !== "RUNNING") return false;
     // A continue-as-new under way: what is seen is what would be stored as RUNNING.
     const shown = { ...operation.instance, status: "RUNNING" as const };
