@@ -5,7 +5,13 @@ import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "./state-event.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
-import { formatWatermark, parseWatermark, type Sent, scopeOf } from "./watermark.ts";
+import {
+  formatWatermark,
+  parseWatermark,
+  type Sent,
+  scopeOf,
+  type Watermark,
+} from "./watermark.ts";
 
 /** Most operations of one stream. */
 export const MAX_OPERATIONS = 200;
@@ -30,6 +36,8 @@ class OperationsStream implements Subscriber, StreamContent {
   readonly #context: StreamContext;
   readonly #opening: SseOpening;
   readonly #scope: string;
+  /** Where the client stopped on a former stream. */
+  readonly #resume: Watermark | undefined;
   readonly #subscriptions: readonly Subscription[];
   /** Those that have not ended. */
   readonly #live: Set<Subscription>;
@@ -45,8 +53,8 @@ class OperationsStream implements Subscriber, StreamContent {
     this.#context = context;
     this.#scope = scopeOf("ids", ids);
     this.#opening = new SseOpening(client, this, context);
-    const watermark = parseWatermark(after, this.#scope);
-    this.#subscriptions = ids.map((id) => context.hub.subscribe(id, this, watermark));
+    this.#resume = parseWatermark(after, this.#scope);
+    this.#subscriptions = ids.map((id) => context.hub.subscribe(id, this, this.#resume));
     this.#live = new Set(this.#subscriptions);
   }
 
@@ -103,16 +111,19 @@ class OperationsStream implements Subscriber, StreamContent {
   cursor(): string {
     const sent: Sent[] = [];
     let throughMs = Number.POSITIVE_INFINITY;
+    let resuming = false;
     for (const subscription of this.#subscriptions) {
       const { id, position } = subscription;
       if (position) sent.push({ id, ...position });
-      if (this.#live.has(subscription))
-        throughMs = Math.min(throughMs, this.#seenThrough(subscription));
+      if (!this.#live.has(subscription)) continue;
+      throughMs = Math.min(throughMs, this.#seenThrough(subscription));
+      resuming ||= !position;
     }
     if (throughMs === Number.POSITIVE_INFINITY) {
       throughMs = Math.max(0, ...sent.map(({ lastUpdatedAtMs }) => lastUpdatedAtMs + 1));
     }
-    return formatWatermark(this.#scope, throughMs, sent);
+    // Of those not read yet, the client has what it came with.
+    return formatWatermark(this.#scope, throughMs, sent, resuming ? this.#resume?.seen : []);
   }
 
   freshness() {
@@ -133,7 +144,7 @@ class OperationsStream implements Subscriber, StreamContent {
   /** Up to when, by the scheduler's clock, this client has been sent all of one operation. */
   #seenThrough(subscription: Subscription): number {
     const { position, holds } = subscription;
-    if (!position) return 0;
+    if (!position) return this.#resume?.throughMs ?? 0;
     return holds ? position.lastUpdatedAtMs : this.#context.hub.safeThroughMs(subscription.id);
   }
 

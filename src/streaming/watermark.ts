@@ -25,29 +25,44 @@ export interface Sent {
   readonly state: string;
 }
 
+/** Where a client stopped on a former stream. */
+export interface Watermark extends ResumePoint {
+  readonly throughMs: number;
+  /** The states that it names, each as the watermark does. */
+  readonly seen: ReadonlySet<string>;
+}
+
 /**
  * The watermark of a stream that has sent all states before `throughMs`, and `sent` among others. Of
  * more than 32 that are newer, the oldest are left out; a client gets those again.
+ * @param seenBefore what the watermark named with which the stream began
  */
-export function formatWatermark(scope: string, throughMs: number, sent: readonly Sent[]): string {
-  const newer = sent
+export function formatWatermark(
+  scope: string,
+  throughMs: number,
+  sent: readonly Sent[],
+  seenBefore: Iterable<string> = [],
+): string {
+  const tags = sent
     .filter(({ lastUpdatedAtMs }) => lastUpdatedAtMs >= throughMs)
     .sort((a, b) => b.lastUpdatedAtMs - a.lastUpdatedAtMs)
     .slice(0, MAX_SEEN)
-    .map(tagOf)
-    .join("");
+    .map(tagOf);
+  const newer = [...new Set([...tags, ...seenBefore])].slice(0, MAX_SEEN).join("");
   const through = Math.max(0, throughMs).toString(36).padStart(TIME_DIGITS, "0");
   return `m1.${scope}.${through}${newer && `.${newer}`}`;
 }
 
 /** Reads a client's watermark; one of another scope counts as none. */
-export function parseWatermark(text: string | undefined, scope: string): ResumePoint | undefined {
+export function parseWatermark(text: string | undefined, scope: string): Watermark | undefined {
   const [, itsScope, through, seen = ""] = PATTERN.exec(text ?? "") ?? [];
   if (itsScope !== scope || through === undefined) return undefined;
   const throughMs = Number.parseInt(through, 36);
   const tags = new Set<string>();
   for (let at = 0; at < seen.length; at += TAG_DIGITS) tags.add(seen.slice(at, at + TAG_DIGITS));
   return {
+    throughMs,
+    seen: tags,
     covers: ({ id, cursor: { createdAtMs, lastUpdatedAtMs, state } }) =>
       lastUpdatedAtMs < throughMs || tags.has(tagOf({ id, createdAtMs, lastUpdatedAtMs, state })),
   };
