@@ -1,4 +1,5 @@
 import { jittered } from "./back-off.ts";
+import { pause } from "./pause.ts";
 
 /** What waiting needs of the scheduler. */
 export interface CompletionWaiter {
@@ -90,16 +91,4 @@ export class CompletionWatch {
       return timeout.aborted ? "rearm" : "failed";
     }
   }
-}
-
-/** Resolves after `ms`, or as soon as `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const stop = () => {
-    clearTimeout(timer);
-    resolve();
-  };
-  signal.addEventListener("abort", stop, { once: true });
-  return promise.finally(() => signal.removeEventListener("abort", stop));
 }

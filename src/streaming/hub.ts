@@ -1,15 +1,16 @@
-import { OperationNotFoundError, SchedulerUnavailableError, TooManyFeedsError } from "../errors.ts";
+import { OperationNotFoundError, SchedulerUnavailableError } from "../errors.ts";
+import type { BackOffOptions } from "./back-off.ts";
 import { type CompletionWaiter, CompletionWatch } from "./completion-watch.ts";
 import type { Cursor, ResumePoint } from "./cursor.ts";
-import { Feed } from "./feed.ts";
+import { Feeds } from "./feeds.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Operation, toOperation } from "./operation.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
 import { Poller } from "./poller.ts";
 import { ReadBudget } from "./read-budget.ts";
-import type { StepFollower } from "./step-follower.ts";
-import { type HistoryReader, StepSource } from "./step-source.ts";
+import type { HistoryReader } from "./step-source.ts";
+import { StepSources } from "./step-sources.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -22,34 +23,21 @@ export interface HubOptions {
   readonly completionCalls: number;
 }
 
-/** Feeds of different prefixes at a time. Each is read on its own. */
-const MAX_FEEDS = 100;
-
 /** How long an operation is read on after its last subscriber left, for one that reconnects. */
 const LINGER_MS = 5000;
 
 /** What the hub needs of the scheduler. */
 export type HubScheduler = InstanceReader & CompletionWaiter & HistoryReader;
 
-/** A follower's tie to the steps it follows. */
-export interface FollowedSteps {
-  /** It may have become ready. */
-  nudge(): void;
-  /** It wants a read that begins from now on. */
-  moved(): void;
-  leave(): void;
-}
-
 /** All operations that are watched in this process: one watcher each, however many subscribe. */
 export class Hub {
+  readonly feeds: Feeds;
+  readonly steps: StepSources;
   readonly #watchers = new Map<string, Watcher>();
-  readonly #stepSources = new Map<string, StepSource>();
-  readonly #scheduler: HubScheduler;
-  readonly #feeds = new Map<string, Feed>();
   readonly #poller: Poller;
   readonly #budget: ReadBudget;
   readonly #completions: CompletionWatch;
-  readonly #options: HubOptions;
+  readonly #backOff: BackOffOptions;
   readonly #metrics: Metrics;
   readonly #observer: SubscriptionObserver = {
     onResumed: (outcome) => this.#metrics.resumes.inc({ outcome }),
@@ -62,11 +50,12 @@ export class Hub {
   };
 
   constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics) {
-    this.#scheduler = scheduler;
-    this.#options = options;
+    this.#backOff = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
     this.#metrics = metrics;
     this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
     this.#poller = new Poller(scheduler, this.#budget, metrics);
+    this.feeds = new Feeds(this.#poller, this.#budget, this.#backOff);
+    this.steps = new StepSources(scheduler, this.#budget, metrics);
     this.#completions = new CompletionWatch(scheduler, options.completionCalls, (id) =>
       this.wake(id),
     );
@@ -109,45 +98,10 @@ export class Hub {
     void this.#watchers.get(id)?.readNow();
   }
 
-  /** The feed of all operations whose ids begin with `prefix`. @throws TooManyFeedsError */
-  feed(prefix: string): Feed {
-    let feed = this.#feeds.get(prefix);
-    if (!feed) {
-      if (this.#feeds.size >= MAX_FEEDS) throw new TooManyFeedsError();
-      const { pollMinMs: minMs, pollMaxMs: maxMs } = this.#options;
-      feed = new Feed(prefix, this.#poller, this.#budget, { minMs, maxMs }, () =>
-        this.#feeds.delete(prefix),
-      );
-      this.#feeds.set(prefix, feed);
-    }
-    return feed;
-  }
-
   /** Resolves when the budget allows for one more read, which the caller then makes. */
   async turn(): Promise<void> {
     await this.#budget.turn();
     this.#budget.done();
-  }
-
-  /** Sends `follower` the steps of operation `id`, until it leaves. */
-  follow(id: string, follower: StepFollower): FollowedSteps {
-    let source = this.#stepSources.get(id);
-    if (!source) {
-      source = new StepSource(id, this.#scheduler, this.#budget, this.#metrics);
-      this.#stepSources.set(id, source);
-    }
-    const followed = source;
-    followed.add(follower);
-    return {
-      nudge: () => followed.nudge(),
-      moved: () => followed.moved(),
-      leave: () => {
-        followed.remove(follower);
-        if (followed.size > 0) return;
-        followed.close();
-        if (this.#stepSources.get(id) === followed) this.#stepSources.delete(id);
-      },
-    };
   }
 
   /** When the stalest of these operations was last read with success, and when one is read next. */
@@ -172,16 +126,14 @@ export class Hub {
 
   /** The time after which a further read of an operation may find something new, in milliseconds. */
   intervalMs(id: string): number {
-    return this.#watchers.get(id)?.intervalMs ?? this.#options.pollMinMs * this.#budget.stretch;
+    return this.#watchers.get(id)?.intervalMs ?? this.#backOff.minMs * this.#budget.stretch;
   }
 
   /** Stops all reading. Subscriptions must have been cancelled before. */
   close(): void {
     for (const watcher of this.#watchers.values()) watcher.close();
-    for (const feed of this.#feeds.values()) feed.close();
-    this.#feeds.clear();
-    for (const source of this.#stepSources.values()) source.close();
-    this.#stepSources.clear();
+    this.feeds.close();
+    this.steps.close();
     this.#watchers.clear();
     this.#completions.close();
     this.#metrics.watchedOperations.set(0);
@@ -190,23 +142,16 @@ export class Hub {
   #watcher(id: string): Watcher {
     let watcher = this.#watchers.get(id);
     if (!watcher) {
-      const { pollMinMs: minMs, pollMaxMs: maxMs } = this.#options;
-      const options = { minMs, maxMs, lingerMs: LINGER_MS };
+      const options = { ...this.#backOff, lingerMs: LINGER_MS };
       watcher = new Watcher(id, this.#poller, this.#budget, options, {
         onIdle: () => this.#forget(id),
-        onMoved: () => this.#moved(id),
+        onMoved: () => this.steps.moved(id),
         onLife: (alive) => (alive ? this.#completions.add(id) : this.#completions.remove(id)),
       });
       this.#watchers.set(id, watcher);
       this.#metrics.watchedOperations.set(this.#watchers.size);
     }
     return watcher;
-  }
-
-  #moved(id: string): boolean {
-    const source = this.#stepSources.get(id);
-    source?.moved();
-    return source !== undefined;
   }
 
   #forget(id: string): void {

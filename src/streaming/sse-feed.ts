@@ -50,7 +50,7 @@ class FeedStream implements FeedSubscriber, StreamContent {
     after: string | undefined,
   ) {
     this.#context = context;
-    this.#feed = context.hub.feed(prefix);
+    this.#feed = context.hub.feeds.get(prefix);
     this.#resume = parseWatermark(after, this.#feed.scope);
     this.#watermark = this.#resume && after;
     this.#opening = new SseOpening(client, this, context);

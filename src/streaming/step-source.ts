@@ -1,6 +1,7 @@
 import type { HistoryEntry } from "../dts/history.ts";
 import { jittered } from "./back-off.ts";
 import type { Metrics } from "./metrics.ts";
+import { pause } from "./pause.ts";
 import type { ReadBudget } from "./read-budget.ts";
 import { StepTeller } from "./step.ts";
 import type { StepFollower } from "./step-follower.ts";
@@ -99,7 +100,7 @@ export class StepSource {
       if (!succeeded) this.#stale = true;
       const restMs = succeeded ? (performance.now() - beganMs) * (1 / DUTY - 1) : jittered(retryMs);
       retryMs = succeeded ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-      await this.#pause(restMs);
+      await pause(restMs, this.#closed.signal);
     }
     this.#following = false;
   }
@@ -117,7 +118,7 @@ export class StepSource {
       const before = this.#behind.size;
       const succeeded = await this.#pass(this.#behind, true);
       const helped = succeeded && this.#behind.size < before;
-      if (!helped) await this.#pause(jittered(retryMs));
+      if (!helped) await pause(jittered(retryMs), this.#closed.signal);
       retryMs = helped ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
     }
     this.#catchingUp = false;
@@ -190,20 +191,6 @@ export class StepSource {
 
   #has(follower: StepFollower): boolean {
     return this.#present.has(follower) || this.#behind.has(follower);
-  }
-
-  /** Resolves after `ms`, or at `close`. */
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#closed;
-    if (ms <= 0 || signal.aborted) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    const stop = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    return promise.finally(() => signal.removeEventListener("abort", stop));
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Cursor } from "./cursor.ts";
-import type { FollowedSteps, Hub } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import type { Step } from "./step.ts";
 import { type ResetReason, StepFollower, type StepSubscriber } from "./step-follower.ts";
 import { parseStepPosition, withStepPosition } from "./step-position.ts";
+import type { FollowedSteps } from "./step-sources.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** What a client wants to see of an operation's steps. */
@@ -68,7 +69,7 @@ export class StepsView implements StepSubscriber {
   /** Where the operation stands has been told, or was known. */
   onStatus({ id, position }: Subscription): void {
     this.#createdAtMs = position?.createdAtMs ?? 0;
-    this.#followed ??= this.#hub.follow(id, this.#follower);
+    this.#followed ??= this.#hub.steps.follow(id, this.#follower);
   }
 
   /** The status is over; what is left are the steps. */
