@@ -1,0 +1,67 @@
+/**
+ * What pages of queries save: the same operations, watched with the same demand, on a scheduler that
+ * answers queries, and on one that does not, so that each is read alone.
+ */
+import { Api } from "./support/api.ts";
+import { Load } from "./support/load.ts";
+import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
+import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+
+const OPERATIONS = 1000;
+const CHANGE_EVERY_MS = 1000;
+const WARM_UP_MS = 4000;
+/** Reads per second: far below what is asked for, near it, and more than one core can make. */
+const BUDGETS = [200, 500, 2000, 5000];
+
+export async function run(options: BenchOptions): Promise<void> {
+  const rows: Record<string, Row> = {};
+  const budgets = options.quick ? BUDGETS.slice(1, 2) : BUDGETS;
+  for (const budget of budgets) {
+    for (const pages of [false, true]) {
+      rows[`${pages ? "with" : "without"}_${budget}`] = await measure(budget, pages, options);
+    }
+  }
+  report(
+    "pages",
+    options,
+    rows,
+    [],
+    [
+      `${OPERATIONS} operations, each changing once a second. refreshes: states of operations that the reads brought.`,
+    ],
+  );
+}
+
+async function measure(budget: number, pages: boolean, options: BenchOptions): Promise<Row> {
+  const scheduler = await ScriptedScheduler.start(1);
+  await scheduler.allowQueries(pages);
+  await scheduler.create({ prefix: "op", count: OPERATIONS });
+  await scheduler.change({ prefix: "op", everyMs: CHANGE_EVERY_MS });
+  const settings = { POLL_READS_PER_SECOND: budget, COMPLETION_CALLS: 0 };
+  const api = await Api.start(scheduler.address, settings, options);
+  const load = Load.start(1);
+  const paths = Array.from({ length: OPERATIONS }, (_, i) => `/api/operations/op-${i}/events`);
+  await load.connect({ port: api.port, paths, count: OPERATIONS, kind: "lag" });
+  await pause(WARM_UP_MS);
+  await load.reset();
+  const before = await scheduler.served();
+  const cost = await api.cost(`pages-${pages}-${budget}`, () =>
+    pause(options.quick ? 2000 : 12_000),
+  );
+  const after = await scheduler.served();
+  const { lags } = await load.report();
+  const perSecond = (count: number) => round(count / cost.seconds, 0);
+  const row = {
+    reads_per_second: perSecond(cost.counted("dts_push_reads_total")),
+    single: perSecond(after.getInstance - before.getInstance),
+    pages: perSecond(after.queryInstances - before.queryInstances),
+    changes_per_second: perSecond(after.changes - before.changes),
+    updates_per_second: perSecond(lags.update.count),
+    lag_p50: lags.update.p50,
+    lag_p99: lags.update.p99,
+    cpu_percent: cost.cpuPercent,
+    cpu_ms_per_update: round(cost.cpuMs / lags.update.count, 3),
+  };
+  await Promise.all([load.stop(), api.stop(), scheduler.stop()]);
+  return row;
+}

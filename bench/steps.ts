@@ -1,0 +1,78 @@
+/**
+ * What it costs to follow the steps of one long operation live: a real worker makes the history in
+ * the embedded scheduler, 100 subscribers are sent each step of it.
+ */
+import { Api } from "./support/api.ts";
+import { Load } from "./support/load.ts";
+import { type BenchOptions, pause, report, round } from "./support/report.ts";
+import { StepsScheduler } from "./support/steps-scheduler.ts";
+import { StepsWorker } from "./support/steps-worker.ts";
+
+const FOLLOWERS = 100;
+/** Each wave is some 45 entries of the history. */
+const WAVES = { waves: 225, width: 20 };
+const QUICK_WAVES = { waves: 10, width: 5 };
+const ID = "long";
+
+export async function run(options: BenchOptions): Promise<void> {
+  const waves = options.quick ? QUICK_WAVES : WAVES;
+  const scheduler = await StepsScheduler.start(1);
+  const worker = await StepsWorker.start(1, scheduler.address);
+  const api = await Api.start(scheduler.address, {}, options);
+  const load = Load.start(1);
+
+  await worker.begin(ID, waves);
+  const path = `/api/operations/${ID}/events?detail=steps`;
+  await load.connect({ port: api.port, paths: [path], count: FOLLOWERS, kind: "lag" });
+  const before = await api.child.usage();
+  let peakBytes = before.rssBytes;
+  let over = false;
+  const watchMemory = async () => {
+    while (!over) {
+      peakBytes = Math.max(peakBytes, (await api.child.usage()).rssBytes);
+      await pause(250);
+    }
+  };
+  const watched = watchMemory();
+  const cost = await api.cost("steps", async () => {
+    await worker.ended(ID);
+    // Each connection ends by itself when it was sent the last step.
+    while ((await load.report()).closed < FOLLOWERS) await pause(100);
+  });
+  over = true;
+  await watched;
+  const sent = await scheduler.sent();
+  const { lags, bytes } = await load.report();
+  const steps = lags.step.count / FOLLOWERS;
+  const passes = cost.counted("dts_push_reads_total", { rpc: "StreamInstanceHistory" });
+  const mib = (of: number) => round(of / 1024 / 1024, 1);
+  report(
+    "steps",
+    options,
+    {
+      steps: {
+        steps_of_the_operation: steps,
+        followers: FOLLOWERS,
+        seconds: round(cost.seconds, 1),
+        steps_delivered: lags.step.count,
+        passes,
+        history_mib_read: mib(sent.bytes),
+        bytes_read_per_step_delivered: round(sent.bytes / lags.step.count, 1),
+        bytes_read_per_step_of_history: round(sent.bytes / steps, 0),
+        bytes_sent_per_step_delivered: round(bytes / lags.step.count, 0),
+        lag_p50_ms: lags.step.p50,
+        lag_p99_ms: lags.step.p99,
+        lag_max_ms: lags.step.max,
+        cpu_percent: cost.cpuPercent,
+        cpu_us_per_step_delivered: round((cost.cpuMs * 1000) / lags.step.count, 1),
+        rss_mib_before: mib(before.rssBytes),
+        rss_mib_peak: mib(peakBytes),
+      },
+    },
+    [],
+    [
+      "Lag: from a step's own time to its arrival at a client; its time is that of the worker's turn.",
+    ],
+  );
+  await Promise.all([load.stop(), api.stop(), worker.stop(), scheduler.stop()]);
+}

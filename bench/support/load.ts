@@ -1,0 +1,123 @@
+/**
+ * The clients of a bench, in a process of their own: many connections on bare sockets, which cost
+ * less than the server under measurement does.
+ */
+import { Child, obey } from "./child.ts";
+import { LoadConnection, type LoadKind, type Received } from "./load-connection.ts";
+import { percentile, round } from "./report.ts";
+
+/** Connections to open. */
+export interface Connects {
+  readonly port: number;
+  /** They are spread over these. */
+  readonly paths: readonly string[];
+  readonly count: number;
+  readonly transport?: "sse" | "ws";
+  readonly kind: LoadKind;
+  /** So many of them stop reading once they are open. */
+  readonly stalled?: number;
+}
+
+/** Times in milliseconds, from what the event says of its time to its arrival here. */
+export interface Lags {
+  readonly count: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface LoadReport {
+  /** Updates that arrived, by all connections. */
+  readonly updates: number;
+  readonly bytes: number;
+  readonly closed: number;
+  /** Of live updates that are not the end, of ends, and of steps. */
+  readonly lags: Readonly<Record<"update" | "end" | "step", Lags>>;
+}
+
+/** The clients as a bench uses them. */
+export class Load {
+  readonly child: Child;
+
+  static start(core: number): Load {
+    return new Load(Child.start("support/load.ts", { core }));
+  }
+
+  private constructor(child: Child) {
+    this.child = child;
+  }
+
+  /** Opens them and waits for each to be answered; tells how long that took, in milliseconds. */
+  connect = (connects: Connects) => this.child.ask<number>("connect", connects);
+  /** Forgets what arrived so far. */
+  reset = () => this.child.ask<void>("reset");
+  report = () => this.child.ask<LoadReport>("report");
+  disconnect = () => this.child.ask<void>("disconnect");
+  stop = () => this.child.stop();
+}
+
+const CONNECTING_AT_ONCE = 100;
+
+const open = new Set<LoadConnection>();
+let closed = 0;
+let updates = 0;
+let bytes = 0;
+let lags: Record<"update" | "end" | "step", number[]> = { update: [], end: [], step: [] };
+
+const received: Received = {
+  onUpdates(count, length) {
+    updates += count;
+    bytes += length;
+  },
+  onLag: (kind, ms) => lags[kind].push(ms),
+  onClosed(connection) {
+    if (open.delete(connection)) closed += 1;
+  },
+};
+
+async function connect(connects: Connects): Promise<number> {
+  const { port, paths, count, transport = "sse", kind, stalled = 0 } = connects;
+  const beganMs = performance.now();
+  let next = 0;
+  const lane = async () => {
+    while (next < count) {
+      const index = next;
+      next += 1;
+      const path = paths[index % paths.length] ?? "/";
+      const connection = new LoadConnection({ port, path, transport, kind }, received);
+      open.add(connection);
+      await connection.opened;
+      if (index < stalled) connection.stall();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(count, CONNECTING_AT_ONCE) }, lane));
+  return performance.now() - beganMs;
+}
+
+function summary(values: number[]): Lags {
+  values.sort((a, b) => a - b);
+  const at = (share: number) => round(percentile(values, share), 0);
+  return { count: values.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  obey({
+    connect,
+    reset: () => {
+      updates = 0;
+      bytes = 0;
+      closed = 0;
+      lags = { update: [], end: [], step: [] };
+    },
+    report: (): LoadReport => {
+      const { update, end, step } = lags;
+      const all = { update: summary(update), end: summary(end), step: summary(step) };
+      return { updates, bytes, closed, lags: all };
+    },
+    disconnect: () => {
+      for (const connection of open) connection.destroy();
+      open.clear();
+    },
+  });
+}

@@ -1,0 +1,306 @@
+/**
+ * A scheduler for benches, in a process of its own: it speaks the real protocol over real gRPC, keeps
+ * nothing, and changes the state of its operations by the clock. A thousand real orchestrations
+ * would need the machine for themselves; here the server under measurement gets it.
+ */
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
+import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
+import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
+import { Child, obey } from "./child.ts";
+
+/** Operations that are called `<prefix>-0`, `<prefix>-1`, … */
+export interface Script {
+  readonly prefix: string;
+  readonly count: number;
+  /** Bytes of padding in each custom status. */
+  readonly padding?: number;
+}
+
+/** When the operations of a script change. */
+export interface Pace {
+  readonly prefix: string;
+  /** Milliseconds between two changes of one operation. */
+  readonly everyMs: number;
+  /** Whether each interval is drawn from 0.5 to 1.5 times that, so that nothing can be foreseen. */
+  readonly random?: boolean;
+}
+
+export interface ServedCalls {
+  readonly getInstance: number;
+  readonly queryInstances: number;
+  readonly waiting: number;
+  readonly changes: number;
+}
+
+/** The scripted scheduler as a bench uses it. */
+export class ScriptedScheduler {
+  readonly child: Child;
+  readonly address: string;
+
+  static async start(core: number): Promise<ScriptedScheduler> {
+    const child = Child.start("support/scripted-scheduler.ts", { core });
+    return new ScriptedScheduler(child, await child.ask("listen"));
+  }
+
+  private constructor(child: Child, address: string) {
+    this.child = child;
+    this.address = address;
+  }
+
+  create = (script: Script) => this.child.ask<void>("create", script);
+  change = (pace: Pace) => this.child.ask<void>("change", pace);
+  /** Each read finds a new state. */
+  changeOnRead = (prefix: string) => this.child.ask<void>("changeOnRead", prefix);
+  still = (prefix: string) => this.child.ask<void>("still", prefix);
+  /** Ends all operations of a script, one after the other over `overMs`. */
+  finish = (prefix: string, overMs: number) => this.child.ask<void>("finish", { prefix, overMs });
+  /** Whether queries are answered; a scheduler without them is read one by one. */
+  allowQueries = (allowed: boolean) => this.child.ask<void>("allowQueries", allowed);
+  served = () => this.child.ask<ServedCalls>("served");
+  stop = () => this.child.stop();
+}
+
+type Unary<Request> = ServerUnaryCall<Request, Buffer>;
+type Done = sendUnaryData<Buffer>;
+
+class ScriptedOperation {
+  readonly id: string;
+  readonly #createdAtMs: number;
+  readonly #padding: string;
+  readonly waiting = new Set<Done>();
+  changesOnRead = false;
+  timer: NodeJS.Timeout | undefined;
+  #version = 0;
+  #ended = false;
+  #updatedAtMs: number;
+  #bytes: Buffer | undefined;
+
+  constructor(id: string, createdAtMs: number, padding: number) {
+    this.id = id;
+    this.#createdAtMs = createdAtMs;
+    this.#updatedAtMs = createdAtMs;
+    this.#padding = "x".repeat(padding);
+  }
+
+  get createdAtMs(): number {
+    return this.#createdAtMs;
+  }
+
+  /** The `OrchestrationState` message of its present state. */
+  get bytes(): Buffer {
+    if (this.changesOnRead) this.change();
+    this.#bytes ??= Buffer.from(this.#toState().serializeBinary());
+    return this.#bytes;
+  }
+
+  change(): void {
+    if (this.#ended) return;
+    this.#version += 1;
+    this.#touch();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    clearTimeout(this.timer);
+    this.#ended = true;
+    this.#touch();
+    for (const done of this.waiting) done(null, getInstanceResponse(this));
+    this.waiting.clear();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  #touch(): void {
+    this.#updatedAtMs = Date.now();
+    this.#bytes = undefined;
+    counts.changes += 1;
+  }
+
+  #toState(): Proto.OrchestrationState {
+    const state = new pb.OrchestrationState();
+    const { COMPLETED, RUNNING } = {
+      COMPLETED: pb.OrchestrationStatus.ORCHESTRATION_STATUS_COMPLETED,
+      RUNNING: pb.OrchestrationStatus.ORCHESTRATION_STATUS_RUNNING,
+    };
+    state.setInstanceid(this.id);
+    state.setName("scripted");
+    state.setOrchestrationstatus(this.#ended ? COMPLETED : RUNNING);
+    state.setCreatedtimestamp(timestamp(this.#createdAtMs));
+    state.setLastupdatedtimestamp(timestamp(this.#updatedAtMs));
+    const percent = this.#version % 100;
+    const progress = { percent, step: this.#version, message: `step ${this.#version}` };
+    const padded = this.#padding ? { ...progress, padding: this.#padding } : progress;
+    state.setCustomstatus(text(JSON.stringify(padded)));
+    if (this.#ended) state.setOutput(text('"done"'));
+    return state;
+  }
+}
+
+const counts = { getInstance: 0, queryInstances: 0, changes: 0 };
+const operations = new Map<string, ScriptedOperation>();
+/** By the time of their creation, as queries list them. */
+const listed: ScriptedOperation[] = [];
+let queriesAllowed = true;
+
+function getInstance(call: Unary<Proto.GetInstanceRequest>, done: Done): void {
+  counts.getInstance += 1;
+  const operation = operations.get(call.request.getInstanceid());
+  done(null, operation ? getInstanceResponse(operation) : NO_INSTANCE);
+}
+
+function waitForInstanceCompletion(call: Unary<Proto.GetInstanceRequest>, done: Done): void {
+  const operation = operations.get(call.request.getInstanceid());
+  if (!operation) done(null, NO_INSTANCE);
+  else if (operation.ended) done(null, getInstanceResponse(operation));
+  else {
+    operation.waiting.add(done);
+    call.on("cancelled", () => operation.waiting.delete(done));
+  }
+}
+
+function queryInstances(call: Unary<Proto.QueryInstancesRequest>, done: Done): void {
+  if (!queriesAllowed) {
+    done({ code: status.UNIMPLEMENTED, details: "no queries here" });
+    return;
+  }
+  counts.queryInstances += 1;
+  const query = call.request.getQuery() ?? new pb.InstanceQuery();
+  const fromMs = query.getCreatedtimefrom()?.toDate().getTime() ?? 0;
+  const skip = Number(query.getContinuationtoken()?.getValue() ?? 0);
+  const prefix = query.getInstanceidprefix()?.getValue() ?? "";
+  const found = listed.filter(
+    ({ id, createdAtMs }) => createdAtMs >= fromMs && id.startsWith(prefix),
+  );
+  const page = found.slice(skip, skip + query.getMaxinstancecount());
+  const parts = page.flatMap(({ bytes }) => [field(1, bytes.length), bytes]);
+  if (skip + page.length < found.length) {
+    const token = text(String(skip + page.length)).serializeBinary();
+    parts.push(field(2, token.length), Buffer.from(token));
+  }
+  done(null, Buffer.concat(parts));
+}
+
+/** `GetInstanceResponse{exists, orchestrationState}`, from a state that is made once. */
+function getInstanceResponse(operation: ScriptedOperation): Buffer {
+  const { bytes } = operation;
+  return Buffer.concat([EXISTS, field(2, bytes.length), bytes]);
+}
+
+const NO_INSTANCE = Buffer.alloc(0);
+const EXISTS = Buffer.from([0x08, 0x01]);
+
+/** The tag and length of a field that holds a message. */
+function field(number: number, length: number): Buffer {
+  const bytes = [(number << 3) | 2];
+  let rest = length;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}
+
+function timestamp(epochMs: number) {
+  const value = new timestamps.Timestamp();
+  value.fromDate(new Date(epochMs));
+  return value;
+}
+
+function text(value: string) {
+  const wrapped = new wrappers.StringValue();
+  wrapped.setValue(value);
+  return wrapped;
+}
+
+function create({ prefix, count, padding = 0 }: Script): void {
+  const createdAtMs = Date.now() - count;
+  for (let i = 0; i < count; i += 1) {
+    const operation = new ScriptedOperation(`${prefix}-${i}`, createdAtMs + i, padding);
+    operations.set(operation.id, operation);
+    listed.push(operation);
+  }
+}
+
+function change({ prefix, everyMs, random = false }: Pace): void {
+  const nextMs = () => (random ? everyMs * (0.5 + Math.random()) : everyMs);
+  for (const operation of named(prefix)) {
+    let dueAtMs = performance.now() + Math.random() * everyMs;
+    const next = () => {
+      operation.timer = setTimeout(
+        () => {
+          operation.change();
+          dueAtMs += nextMs();
+          next();
+        },
+        Math.max(0, dueAtMs - performance.now()),
+      );
+    };
+    next();
+  }
+}
+
+async function finish({ prefix, overMs }: { prefix: string; overMs: number }): Promise<void> {
+  const all = named(prefix);
+  const beganMs = performance.now();
+  for (const [index, operation] of all.entries()) {
+    const dueMs = beganMs + (overMs * index) / all.length;
+    if (dueMs > performance.now()) {
+      await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
+    }
+    operation.end();
+  }
+}
+
+function named(prefix: string): ScriptedOperation[] {
+  return listed.filter(({ id }) => id.startsWith(`${prefix}-`));
+}
+
+async function listen(): Promise<string> {
+  const asItIs = (bytes: Buffer) => bytes;
+  const service = grpcPb.TaskHubSidecarServiceService as unknown as Record<string, object>;
+  const answeringBytes = (name: string) => ({ ...service[name], responseSerialize: asItIs });
+  const server = new Server();
+  server.addService(
+    {
+      getInstance: answeringBytes("getInstance"),
+      queryInstances: answeringBytes("queryInstances"),
+      waitForInstanceCompletion: answeringBytes("waitForInstanceCompletion"),
+    } as never,
+    { getInstance, queryInstances, waitForInstanceCompletion } as never,
+  );
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
+    error ? reject(error) : resolve(port),
+  );
+  return `127.0.0.1:${await promise}`;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  obey({
+    listen,
+    create,
+    change,
+    changeOnRead: (prefix: string) => {
+      for (const operation of named(prefix)) operation.changesOnRead = true;
+    },
+    still: (prefix: string) => {
+      for (const operation of named(prefix)) clearTimeout(operation.timer);
+    },
+    finish,
+    allowQueries: (allowed: boolean) => {
+      queriesAllowed = allowed;
+    },
+    served: (): ServedCalls => ({
+      ...counts,
+      waiting: [...operations.values()].reduce((sum, { waiting }) => sum + waiting.size, 0),
+    }),
+  });
+}

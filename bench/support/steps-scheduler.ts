@@ -1,0 +1,57 @@
+/** The embedded scheduler in a process of its own, which counts what it sends of histories. */
+import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import { Child, obey } from "./child.ts";
+
+/** Messages of the history call, without the few bytes of their framing. */
+export interface HistorySent {
+  readonly bytes: number;
+  readonly chunks: number;
+}
+
+/** The embedded scheduler as a bench uses it. */
+export class StepsScheduler {
+  readonly child: Child;
+  readonly address: string;
+
+  static async start(core: number): Promise<StepsScheduler> {
+    const child = Child.start("support/steps-scheduler.ts", { core });
+    return new StepsScheduler(child, await child.ask("listen"));
+  }
+
+  private constructor(child: Child, address: string) {
+    this.child = child;
+    this.address = address;
+  }
+
+  sent = () => this.child.ask<HistorySent>("sent");
+  stop = () => this.child.stop();
+}
+
+interface Method {
+  responseSerialize(message: unknown): Buffer;
+}
+
+const sent = { bytes: 0, chunks: 0 };
+
+function countHistories(): void {
+  const service = grpcPb.TaskHubSidecarServiceService as unknown as Record<string, Method>;
+  const method = service.streamInstanceHistory as Method;
+  const serialize = method.responseSerialize;
+  method.responseSerialize = (message) => {
+    const bytes = serialize(message);
+    sent.bytes += bytes.length;
+    sent.chunks += 1;
+    return bytes;
+  };
+}
+
+async function listen(): Promise<string> {
+  countHistories();
+  // After that, because it takes the methods over as it finds them.
+  const { startScheduler } = await import("../../src/scheduler/scheduler.ts");
+  const logger = { debug() {}, info() {}, warn: console.warn, error: console.error };
+  const { address } = await startScheduler({ port: 0, database: ":memory:", logger });
+  return address;
+}
+
+if (process.argv[1] === import.meta.filename) obey({ listen, sent: () => sent });
