@@ -124,7 +124,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     streamMaxAgeMs: integer("STREAM_MAX_AGE_MS", 210_000, 100, MAX_TIMER_MS),
     maxBufferedBytes: integer("MAX_BUFFERED_BYTES", 1_048_576, 1024, 1_073_741_824),
     maxConnections: integer("MAX_CONNECTIONS", 20_000, 1, 1_000_000),
-    graceMs: integer("GRACE_MS", 10_000, 100, 600_000),
+    graceMs: integer("GRACE_MS", 10_000, 4000, 600_000),
     logLevel: oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.pollMinMs > config.pollMaxMs) {

@@ -28,7 +28,8 @@ async function run(role: Role, config: Config, logger: Logger): Promise<void> {
       scheduler = await startEmbeddedScheduler(config, logger);
       target = { ...target, address: scheduler.address };
     }
-    if (role === "worker" || role === "all") clients.push(startWorkerRole(target, logger));
+    if (role === "worker" || role === "all")
+      clients.push(startWorkerRole({ ...config, target }, logger));
     if (role === "api" || role === "all") {
       const api = await startApi({ ...config, target }, logger);
       clients.push(api);

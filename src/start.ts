@@ -5,7 +5,6 @@ import { buildApp } from "./api/app.ts";
 import type { Config } from "./config.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection.ts";
-import type { SchedulerTarget } from "./dts/target.ts";
 import { SchedulerStartError } from "./scheduler/errors.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { Connections } from "./streaming/connections.ts";
@@ -63,8 +62,11 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
 }
 
 /** Starts the worker. It waits for its scheduler for as long as it takes. */
-export function startWorkerRole(target: SchedulerTarget, logger: Logger): RunningRole {
-  const worker = startOperationsWorker(createConnection(target), logger);
+export function startWorkerRole(
+  { target, graceMs }: Pick<Config, "target" | "graceMs">,
+  logger: Logger,
+): RunningRole {
+  const worker = startOperationsWorker(createConnection(target), logger, graceMs / 2);
   void worker.connected.then(() => logger.info({ taskHub: target.taskHub }, "worker connected"));
   return { close: () => worker.stop() };
 }

@@ -27,7 +27,7 @@ export interface Registrations {
 export interface RunningWorker {
   /** Settles once the scheduler has accepted the worker for the first time. */
   readonly connected: Promise<void>;
-  /** Takes no more work, and waits up to 5 s for what is under way. */
+  /** Takes no more work, and waits for what is under way, within bounds. */
   stop(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ const EVENT_WORKER_ERROR = 701;
 const RESTART_MIN_MS = 500;
 const RESTART_MAX_MS = 30_000;
 
-/** How long `stop` waits for work under way; what is not done by then is delivered again. */
+/** How long `stop` waits for work under way, unless told otherwise. */
 const SHUTDOWN_MS = 5000;
 
 /** The calls by which a worker asks for work; all others report on work it has. */
@@ -51,22 +51,28 @@ const ASKS_FOR_WORK = /\/(Hello|GetWorkItems)$/;
  *       no more. Once it was connected, it reconnects by itself without end.
  *   K2. A worker stopped while it waits to reconnect connects all the same, and the work items it
  *       then gets are lost. After `stop`, its requests for work fail before they leave the process.
+ * @param shutdownMs how long `stop` waits for work under way; what is not done by then is delivered
+ *   again. Default 5,000
  */
 export function startWorker(
   connection: Connection,
   registrations: Registrations,
   logger: Logger,
+  shutdownMs = SHUTDOWN_MS,
 ): RunningWorker {
   const connected = Promise.withResolvers<void>();
   const stopping = new AbortController();
+  const stopped = aborted(stopping.signal);
+  const start = () =>
+    startAttempt(connection, registrations, logger, shutdownMs, connected.resolve);
   let current: Attempt | undefined;
 
   const supervise = async (): Promise<void> => {
     let backOffMs = RESTART_MIN_MS;
     for (;;) {
-      current = await startAttempt(connection, registrations, logger, connected.resolve);
+      current = await start();
       if (stopping.signal.aborted) return;
-      const reason = await Promise.race([current.gaveUp, aborted(stopping.signal)]);
+      const reason = await Promise.race([current.gaveUp, stopped]);
       if (stopping.signal.aborted) return;
       logger.warn({ reason, retryMs: backOffMs }, "the scheduler does not answer the worker");
       await current.stop();
@@ -100,6 +106,7 @@ async function startAttempt(
   connection: Connection,
   registrations: Registrations,
   logger: Logger,
+  shutdownMs: number,
   onConnected: () => void,
 ): Promise<Attempt> {
   const gaveUp = Promise.withResolvers<string>();
@@ -116,7 +123,7 @@ async function startAttempt(
     hostAddress,
     credentials,
     metadataGenerator,
-    shutdownTimeoutMs: SHUTDOWN_MS,
+    shutdownTimeoutMs: shutdownMs,
     options: { ...options, interceptors: [refuseWorkOnceStopped] },
     logger: watchLog(createSdkLogger(logger), (eventId, message) => {
       if (eventId === EVENT_WORKER_CONNECTED) {

@@ -10,8 +10,15 @@ import {
   createAsyncHttpApiOrchestrator,
 } from "./orchestrators/async-http-api.ts";
 
-/** Serves this project's orchestrations and activities to one task hub. */
-export function startOperationsWorker(connection: Connection, logger: Logger): RunningWorker {
+/**
+ * Serves this project's orchestrations and activities to one task hub.
+ * @param shutdownMs how long `stop` waits for activities under way
+ */
+export function startOperationsWorker(
+  connection: Connection,
+  logger: Logger,
+  shutdownMs: number,
+): RunningWorker {
   return startWorker(
     connection,
     {
@@ -19,5 +26,6 @@ export function startOperationsWorker(connection: Connection, logger: Logger): R
       activities: { [PROCESS_LONG_RUNNING_OPERATION]: processLongRunningOperation },
     },
     logger,
+    shutdownMs,
   );
 }

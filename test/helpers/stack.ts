@@ -47,7 +47,7 @@ export async function startTestScheduler(database = ":memory:", port = 0): Promi
 }
 
 export function startTestWorker(address: string): void {
-  const worker = startWorkerRole(targetOf(address), logger);
+  const worker = startWorkerRole({ target: targetOf(address), graceMs: 1000 }, logger);
   onTestFinished(() => worker.close());
 }
 

@@ -18,7 +18,7 @@ let client: TaskHubGrpcClient;
 beforeAll(async () => {
   const { address, close } = await startScheduler({ port: 0, database: ":memory:", logger });
   const target = { address, taskHub: "default", authentication: { kind: "none" } } as const;
-  const worker = startWorkerRole(target, log.logger);
+  const worker = startWorkerRole({ target, graceMs: 1000 }, log.logger);
   client = new TaskHubGrpcClient({ hostAddress: address, logger: new NoOpLogger() });
   return async () => {
     await Promise.all([worker.close(), client.stop()]);

@@ -29,7 +29,7 @@ export function useSharedStack({ worker = false } = {}): SharedStack {
       logger: new NoOpLogger(),
     });
     running.push(scheduler);
-    if (worker) running.push(startWorkerRole(target, logger));
+    if (worker) running.push(startWorkerRole({ target, graceMs: 1000 }, logger));
     running.push(api, { close: () => client.stop() });
     stack.client = client;
     stack.address = scheduler.address;
