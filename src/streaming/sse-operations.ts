@@ -1,6 +1,6 @@
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../errors.ts";
-import type { StreamContent } from "./sse-connection.ts";
-import { stateChunkUnder } from "./sse-format.ts";
+import type { SseConnection, StreamContent } from "./sse-connection.ts";
+import { type ServerSentEvent, stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "./state-event.ts";
 import type { StreamContext } from "./stream-context.ts";
@@ -43,6 +43,8 @@ class OperationsStream implements Subscriber, StreamContent {
   readonly #live: Set<Subscription>;
   readonly #troubled = new Set<Subscription>();
   #unfound = 0;
+  /** Said before, on a former stream: alone no reason to open another one, which ends a client's loop. */
+  readonly #repeated: ServerSentEvent[] = [];
 
   constructor(
     context: StreamContext,
@@ -67,7 +69,7 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   onEvent(event: StateEvent): void {
-    const connection = this.#opening.open();
+    const connection = this.#open();
     connection.cork();
     connection.sendChunk(event.type, stateChunkUnder(this.cursor(), event));
   }
@@ -75,7 +77,7 @@ class OperationsStream implements Subscriber, StreamContent {
   onUnchanged(subscription: Subscription): void {
     // If this ends it, and it was the last one, the answer may yet be a 204.
     queueMicrotask(() => {
-      if (!subscription.ended) this.#opening.open();
+      if (!subscription.ended) this.#open();
     });
   }
 
@@ -90,17 +92,18 @@ class OperationsStream implements Subscriber, StreamContent {
       this.#unfound += 1;
       const { id } = subscription;
       const error = reason === "gone" ? new OperationGoneError(id) : new OperationNotFoundError(id);
-      this.#problem(error.toProblem(), id);
+      const event = this.#problemEvent(error.toProblem(), id);
+      if (this.#resume && !this.#opening.connection) this.#repeated.push(event);
+      else this.#open().send(event);
     }
     if (this.#live.size > 0) return;
-    const { connection } = this.#opening;
-    if (!connection) this.#opening.nothingLeft();
-    else connection.bye(this.#unfound < this.#subscriptions.length ? "terminal" : "gone");
+    if (!this.#opening.connection) this.#opening.nothingLeft();
+    else this.#open().bye(this.#unfound < this.#subscriptions.length ? "terminal" : "gone");
   }
 
   onTrouble(problem: Problem, subscription: Subscription): void {
     // One word for all of them: it is the scheduler that does not answer.
-    if (this.#troubled.size === 0) this.#problem(problem, undefined);
+    if (this.#troubled.size === 0) this.#open().send(this.#problemEvent(problem, undefined));
     this.#troubled.add(subscription);
   }
 
@@ -148,8 +151,14 @@ class OperationsStream implements Subscriber, StreamContent {
     return holds ? position.lastUpdatedAtMs : this.#context.hub.safeThroughMs(subscription.id);
   }
 
-  #problem(problem: Problem, operationId: string | undefined): void {
+  #open(): SseConnection {
+    const connection = this.#opening.open();
+    for (const event of this.#repeated.splice(0)) connection.send(event);
+    return connection;
+  }
+
+  #problemEvent(problem: Problem, operationId: string | undefined): ServerSentEvent {
     const data = JSON.stringify({ type: "problem", operation_id: operationId, problem });
-    this.#opening.open().send({ event: "problem", id: this.cursor(), data });
+    return { event: "problem", id: this.cursor(), data };
   }
 }

@@ -67,6 +67,25 @@ test("an unknown id is one problem, and the others go on", async () => {
   expect((await client.untilBye()).map(({ event }) => event)).toEqual(["update", "bye"]);
 });
 
+test("unknown ids alone do not open a stream again: who knows the rest is answered 204", async () => {
+  const { set, api } = await startStored(["a"]);
+  for (const ids of [["nobody"], ["nobody", "a"]]) {
+    set("a", { status: "COMPLETED", lastUpdatedAtMs: START_MS + 1 });
+    const last = (await (await SseClient.connect(streamUrl(api.url, ids))).untilBye()).at(-1);
+    const again = await SseClient.connect(streamUrl(api.url, ids), {
+      "last-event-id": last?.id ?? "",
+    });
+    expect([ids, again.status]).toEqual([ids, 204]);
+  }
+  set("a", { status: "RUNNING", lastUpdatedAtMs: START_MS + 2 });
+  const resumed = await SseClient.connect(streamUrl(api.url, ["a", "nobody"]));
+  const events = [await resumed.nextState(), await resumed.nextState()];
+  const live = await SseClient.connect(streamUrl(api.url, ["a", "nobody"]), {
+    "last-event-id": events.at(-1)?.id ?? "",
+  });
+  expect((await live.nextState()).data).toMatchObject({ type: "problem", operation_id: "nobody" });
+});
+
 test("a purged operation is one problem, and when nothing is left the stream says gone", async () => {
   const { store, url } = await startStored(["a"]);
   const client = await SseClient.connect(url);
