@@ -58,9 +58,11 @@ async function* readMessages(body, position, reconnect, watchdog) {
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
     watchdog.heard();
     for (const event of parser.push(text)) {
+      const message = JSON.parse(event.data);
+      watchdog.heard(message);
       position.lastEventId = parser.lastEventId;
       if (event.type !== "bye") reconnect.succeeded(); // a server that sends us away at once has not served us
-      yield JSON.parse(event.data);
+      yield message;
     }
     reconnect.advise(parser.retryMs); // the bye's `retry_ms` is the same number
   }

@@ -46,8 +46,8 @@ function converse(conversation) {
     for (const [id, after] of cursors) subscribe(socket, id, after);
   };
   socket.onmessage = ({ data }) => {
-    watchdog.heard();
     const message = JSON.parse(data);
+    watchdog.heard(message);
     if (message.type === "bye") {
       bye = message;
       reconnect.advise(message.retry_ms);

@@ -3,11 +3,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A server's default. One that runs with a longer heartbeat has to tell its clients, for the wire does not. */
+/** A server's default, assumed until its first heartbeat tells its own. */
 const HEARTBEAT_MS = 15_000;
 
-/** A connection that was silent for so long is dead, whatever the socket says (PROTOCOL.md, 4). */
-export const SILENCE_MS = 2.5 * HEARTBEAT_MS;
+/** A connection that was silent for so many heartbeats is dead, whatever the socket says (PROTOCOL.md, 4). */
+const PATIENCE = 2.5;
 
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -37,16 +37,24 @@ export class Reconnect {
   }
 }
 
-/** Calls `onSilence` once, if nothing was `heard` for SILENCE_MS. */
+/** Calls `onSilence` once, if nothing was `heard` for 2.5 heartbeats. */
 export class Watchdog {
+  #onSilence;
   #timer;
 
   constructor(onSilence) {
-    this.#timer = setTimeout(onSilence, SILENCE_MS);
+    this.#onSilence = onSilence;
+    this.#timer = setTimeout(onSilence, PATIENCE * HEARTBEAT_MS);
   }
 
-  heard() {
-    this.#timer.refresh();
+  /** Something arrived; a heartbeat among it says when to expect the next one. */
+  heard(message) {
+    if (message?.type !== "heartbeat") {
+      this.#timer.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#onSilence, PATIENCE * (message.heartbeat_ms ?? HEARTBEAT_MS));
   }
 
   stop() {

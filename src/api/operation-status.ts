@@ -1,10 +1,12 @@
+import type { Socket } from "node:net";
 import type { FastifyPluginAsync, FastifyReply } from "fastify";
 import { reconnectMs } from "../streaming/bye.ts";
+import type { Cursor } from "../streaming/cursor.ts";
 import { waitForChange } from "../streaming/long-poll.ts";
 import type { Operation } from "../streaming/operation.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
-import { type IfNoneMatch, parseIfNoneMatch, parseWait } from "./conditions.ts";
+import { parseIfNoneMatch, parseWait } from "./conditions.ts";
 import { retryAfterS } from "./retry-after.ts";
 
 /** Where an operation stands: at once, or with `Prefer: wait` at its next change. */
@@ -12,50 +14,69 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
   app,
   { streams },
 ) => {
+  const { hub, connections } = streams;
+
   app.get("/api/operations/:id", async (request, reply) => {
     const id = checkOperationId((request.params as { id: string }).id);
     const condition = parseIfNoneMatch(request.headers["if-none-match"]);
-    const waitS = parseWait(request.headers.prefer);
+    const seen = condition?.newest;
+    const waitS = connections.full ? undefined : parseWait(request.headers.prefer);
     reply.header("cache-control", "no-cache").header("vary", "prefer");
-    // A client may ask again at once where this is said, so it is said only where we do wait.
-    const waits = waitS !== undefined && !streams.connections.full;
-    if (waits) reply.header("preference-applied", `wait=${waitS}`);
 
-    const after = condition?.newest;
-    if (waits && waitS > 0 && after) {
-      const left = new AbortController();
-      const onClose = () => left.abort();
-      request.raw.socket.once("close", onClose);
-      const changed = await waitForChange(streams, id, after, waitS * 1000, left.signal);
-      request.raw.socket.off("close", onClose);
-      if (changed) return answer(reply, changed, undefined);
-      if (streams.connections.draining) {
-        reply.removeHeader("preference-applied").header("retry-after", retryAfterS(reconnectMs()));
+    if (waitS && seen) {
+      const changed = await waitWhileConnected(id, seen, waitS, request.raw.socket);
+      // A client may ask again at once where we say that we wait, so a draining replica does not.
+      if (!changed && connections.draining) {
+        reply.header("retry-after", retryAfterS(reconnectMs()));
+        return notModified(reply, seen);
       }
-      return notModified(reply.header("etag", etag(after.text)));
+      tellWait(reply, waitS);
+      return changed ? answer(reply, changed) : notModified(reply, seen);
     }
-    return answer(reply, await streams.hub.read(id, after), condition);
+    const operation = await hub.read(id, seen);
+    tellWait(reply, waitS);
+    if (condition?.matches(operation.cursor))
+      return notModified(reply, operation.cursor, operation);
+    return answer(reply, operation);
   });
 
-  const answer = (
-    reply: FastifyReply,
-    operation: Operation,
-    condition: IfNoneMatch | undefined,
-  ): FastifyReply => {
-    reply.header("etag", etag(operation.cursor.text));
-    if (!operation.terminal) {
-      reply.header("retry-after", retryAfterS(streams.hub.intervalMs(operation.id)));
+  const waitWhileConnected = async (id: string, seen: Cursor, waitS: number, socket: Socket) => {
+    const left = new AbortController();
+    const onClose = () => left.abort();
+    socket.once("close", onClose);
+    try {
+      return await waitForChange(streams, id, seen, waitS * 1000, left.signal);
+    } finally {
+      socket.off("close", onClose);
     }
-    if (condition?.matches(operation.cursor)) return notModified(reply);
-    return reply.type("application/json").send(operation.json);
+  };
+
+  const answer = (reply: FastifyReply, operation: Operation): FastifyReply => {
+    tellRetry(reply, operation);
+    reply.header("etag", etag(operation.cursor)).type("application/json");
+    return reply.send(operation.json);
+  };
+
+  const notModified = (
+    reply: FastifyReply,
+    cursor: Cursor,
+    operation?: Operation,
+  ): FastifyReply => {
+    tellRetry(reply, operation);
+    return reply.code(304).header("etag", etag(cursor)).send();
+  };
+
+  const tellRetry = (reply: FastifyReply, operation: Operation | undefined): void => {
+    if (!operation || operation.terminal) return;
+    reply.header("retry-after", retryAfterS(hub.intervalMs(operation.id)));
   };
 };
 
-function notModified(reply: FastifyReply): FastifyReply {
-  return reply.code(304).send();
+function tellWait(reply: FastifyReply, waitS: number | undefined): void {
+  if (waitS !== undefined) reply.header("preference-applied", `wait=${waitS}`);
 }
 
 /** Weak, because a document whose `last_updated` alone moved is not the same to the byte. */
-function etag(cursor: string): string {
-  return `W/"${cursor}"`;
+function etag(cursor: Cursor): string {
+  return `W/"${cursor.text}"`;
 }

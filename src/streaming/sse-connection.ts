@@ -118,6 +118,7 @@ export class SseConnection implements Connection {
         type: "heartbeat",
         as_of: asOfMs === undefined ? null : new Date(asOfMs),
         next_read_ms: Math.round(nextReadMs),
+        heartbeat_ms: this.#context.options.heartbeatMs,
       }),
     });
   }

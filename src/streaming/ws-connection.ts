@@ -215,6 +215,7 @@ export class WsConnection implements Connection, WsWire {
     this.send("heartbeat", {
       as_of: asOfMs === undefined ? null : new Date(asOfMs),
       next_read_ms: Math.round(nextReadMs),
+      heartbeat_ms: this.#context.options.heartbeatMs,
     });
   }
 
