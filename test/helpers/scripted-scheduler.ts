@@ -97,10 +97,18 @@ export class ScriptedScheduler {
   }
 }
 
-function toResponse(found: Instance | undefined): InstanceType<typeof pb.GetInstanceResponse> {
+/** The answer to a read. */
+export function toResponse(
+  found: Instance | undefined,
+): InstanceType<typeof pb.GetInstanceResponse> {
   const response = new pb.GetInstanceResponse();
   response.setExists(found !== undefined);
-  if (!found) return response;
+  if (found) response.setOrchestrationstate(toState(found));
+  return response;
+}
+
+/** An instance as it goes over the wire. */
+export function toState(found: Instance): InstanceType<typeof pb.OrchestrationState> {
   const state = new pb.OrchestrationState();
   state.setInstanceid(found.id);
   state.setName(found.name);
@@ -116,8 +124,7 @@ function toResponse(found: Instance | undefined): InstanceType<typeof pb.GetInst
     details.setStacktrace(text("at secret.ts:1"));
     state.setFailuredetails(details);
   }
-  response.setOrchestrationstate(state);
-  return response;
+  return state;
 }
 
 function timestamp(epochMs: number) {

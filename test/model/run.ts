@@ -1,0 +1,239 @@
+import { status } from "@grpc/grpc-js";
+import fc from "fast-check";
+import { eventually } from "../helpers/deadline.ts";
+import type { Trouble, TroubledScheduler } from "../helpers/troubled-scheduler.ts";
+import { createFollower, type Follower, KINDS } from "./follower.ts";
+import { missing, violations } from "./invariants.ts";
+import { CHANGES, World } from "./world.ts";
+
+/** One thing that happens in a run. Numbers are taken modulo whatever there is to choose from. */
+export type Step =
+  | {
+      readonly do: "change";
+      readonly operation: number;
+      readonly kind: number;
+      readonly choice: number;
+    }
+  | {
+      readonly do: "follow";
+      readonly kind: number;
+      readonly operation: number;
+      readonly several: number;
+      readonly replica: number;
+    }
+  | { readonly do: "leave" | "nudge" | "stall" | "unstall"; readonly follower: number }
+  | { readonly do: "resume"; readonly follower: number; readonly replica: number }
+  | { readonly do: "trouble"; readonly kind: number }
+  | { readonly do: "calm" }
+  /** From now on, of ten reads so many are answered with an older state. */
+  | { readonly do: "stale"; readonly ofTen: number }
+  | { readonly do: "reads"; readonly count: number };
+
+const any = fc.nat({ max: 1000 });
+
+export const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 10,
+      arbitrary: fc.record({ do: fc.constant("change"), operation: any, kind: any, choice: any }),
+    },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant("follow"),
+        kind: any,
+        operation: any,
+        several: any,
+        replica: any,
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant("resume"), follower: any, replica: any }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constantFrom("leave", "nudge", "stall", "unstall"),
+        follower: any,
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("trouble"), kind: any }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("calm") }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("stale"), ofTen: fc.nat({ max: 8 }) }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({ do: fc.constant("reads"), count: fc.nat({ max: 6 }) }),
+    },
+  ) as fc.Arbitrary<Step>,
+  { minLength: 5, maxLength: 60 },
+);
+
+const TROUBLES: readonly Trouble[] = [
+  { kind: "error", code: status.INTERNAL },
+  { kind: "error", code: status.UNAVAILABLE },
+  { kind: "error", code: status.RESOURCE_EXHAUSTED },
+  { kind: "slow", ms: 30 },
+  { kind: "slow", ms: 120 },
+  { kind: "silent" },
+];
+const MAX_FOLLOWERS = 12;
+const SETTLES_WITHIN_MS = 12_000;
+
+/** What a run stands on: one scheduler, and several APIs that know nothing of each other. */
+export interface Stage {
+  readonly scheduler: TroubledScheduler;
+  readonly replicas: readonly URL[];
+}
+
+let runs = 0;
+
+/** Runs `script` and lets everything settle. @throws an error with the whole story of a violation */
+export async function play(stage: Stage, script: readonly Step[]): Promise<void> {
+  runs += 1;
+  const ids = ["a", "b", "c", "d"].map((letter) => `${letter}${runs}`);
+  const world = new World(stage.scheduler, ids);
+  const followers: Follower[] = [];
+  try {
+    for (const step of script) await perform(step, stage, world, followers);
+    await settle(stage, world, followers);
+    await resumeAll(stage, world, followers);
+  } catch (error) {
+    const found = followers.flatMap((each) => violations(each, world));
+    const story = [(error as Error).message, ...found, "", ...world.timeline].join("\n");
+    throw new Error(story, { cause: error });
+  } finally {
+    heal(stage);
+    for (const each of followers) each.disconnect();
+    for (const id of ids) stage.scheduler.forget(id);
+  }
+}
+
+async function perform(
+  step: Step,
+  { scheduler, replicas }: Stage,
+  world: World,
+  followers: Follower[],
+): Promise<void> {
+  const id = (operation: number) => world.ids[operation % world.ids.length] as string;
+  const chosen = (follower: number) => followers[follower % Math.max(1, followers.length)];
+  switch (step.do) {
+    case "change":
+      world.change(id(step.operation), CHANGES[step.kind % CHANGES.length] ?? "touch", step.choice);
+      break;
+    case "follow": {
+      if (followers.length >= MAX_FOLLOWERS) break;
+      const count = 1 + (step.several % world.ids.length);
+      const ids = Array.from({ length: count }, (_, index) => id(step.operation + index));
+      const kind = KINDS[step.kind % KINDS.length] ?? "one";
+      const follower = createFollower(kind, followers.length, ids, replicas, world);
+      followers.push(follower);
+      follower.connect(step.replica);
+      break;
+    }
+    case "leave":
+      chosen(step.follower)?.disconnect();
+      break;
+    case "nudge":
+      chosen(step.follower)?.nudge();
+      break;
+    case "stall":
+    case "unstall":
+      chosen(step.follower)?.stall(step.do === "stall");
+      break;
+    case "resume":
+      chosen(step.follower)?.connect(step.replica);
+      break;
+    case "trouble":
+      scheduler.trouble = TROUBLES[step.kind % TROUBLES.length] ?? { kind: "none" };
+      world.note(`scheduler: ${JSON.stringify(scheduler.trouble)}`);
+      break;
+    case "calm":
+      scheduler.trouble = { kind: "none" };
+      world.note("scheduler: calm");
+      break;
+    case "stale": {
+      // Counted, not drawn, so that a run depends on as little as possible.
+      let reads = 0;
+      scheduler.isStale = () => {
+        reads += 1;
+        return (reads * 7) % 10 < step.ofTen;
+      };
+      world.note(`scheduler: ${step.ofTen} of 10 reads are stale`);
+      break;
+    }
+    case "reads":
+      await pass(scheduler, step.count);
+      break;
+  }
+}
+
+/** Lets a few reads pass, or a moment in which there are none. */
+async function pass(scheduler: TroubledScheduler, count: number): Promise<void> {
+  const wanted = scheduler.arrivals.length + count;
+  const endMs = Date.now() + 60;
+  await eventually("reads", () => scheduler.arrivals.length >= wanted || Date.now() > endMs);
+}
+
+function heal({ scheduler }: Stage): void {
+  scheduler.trouble = { kind: "none" };
+  scheduler.isStale = () => false;
+  if (scheduler.arrivals.length > 100_000) scheduler.arrivals.length = 0;
+}
+
+/** With the scheduler well and nothing changing, everyone who stayed knows how things are. */
+async function settle(stage: Stage, world: World, followers: readonly Follower[]): Promise<void> {
+  heal(stage);
+  world.note("all is well from here");
+  const staying = followers.filter((each) => each.connected || each.isFinished);
+  for (const each of staying) each.stall(false);
+  await everyoneKnows(world, staying);
+  const live = world.ids.filter(
+    (id) =>
+      world.isLive(id) &&
+      staying.some((each) => each.connected && each.ids.includes(id) && !each.finished.has(id)),
+  );
+  const before = new Map(live.map((id) => [id, stage.scheduler.readsOf(id)]));
+  await eventually("two more reads of every operation", () =>
+    live.every((id) => stage.scheduler.readsOf(id) >= (before.get(id) ?? 0) + 2),
+  );
+  check(world, followers);
+}
+
+/** Everyone goes to another replica, hears nothing new, and then of the end of all operations. */
+async function resumeAll(
+  stage: Stage,
+  world: World,
+  followers: readonly Follower[],
+): Promise<void> {
+  world.note("everyone resumes elsewhere");
+  followers.forEach((each, index) => {
+    if (!each.isFinished) each.connect(index + 1);
+  });
+  await eventually("everyone to be connected again", () =>
+    followers.every((each) => each.opened || !each.connected),
+  );
+  await pass(stage.scheduler, 3);
+  world.note("all operations end");
+  world.ids.forEach((id, index) => {
+    world.end(id, index);
+  });
+  await everyoneKnows(world, followers);
+  await eventually("everyone to be sent away", () => followers.every((each) => each.isFinished));
+  check(world, followers);
+}
+
+async function everyoneKnows(world: World, followers: readonly Follower[]): Promise<void> {
+  const lacking = () => followers.flatMap((each) => missing(each, world) ?? []);
+  try {
+    await eventually("everyone to know", () => lacking().length === 0, SETTLES_WITHIN_MS);
+  } catch {
+    throw new Error(`C3, C5: ${lacking().join("; ")}`);
+  }
+  check(world, followers);
+}
+
+function check(world: World, followers: readonly Follower[]): void {
+  const [first] = followers.flatMap((each) => violations(each, world));
+  if (first) throw new Error(first);
+}

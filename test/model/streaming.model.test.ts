@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { startTestApi } from "../helpers/stack.ts";
+import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
+import { play, type Stage, steps } from "./run.ts";
+
+/*
+ * Random interleavings of transitions, subscribers, disconnects, resumes at one of two replicas, stale
+ * reads and a scheduler in trouble. Whatever happens, C1 to C5 of PROTOCOL.md hold in the record of
+ * every subscriber. A failure prints the command that replays it.
+ *   MODEL_RUNS  how many runs; more find more
+ *   SEED, AT    replay: the seed and the path that a failure has printed
+ */
+const RUNS = Number(process.env.MODEL_RUNS ?? 200);
+const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
+const AT = process.env.AT;
+
+/** Runs wait more than they work, so that several side by side take hardly longer than one. */
+const STAGES = SEED === undefined ? 4 : 1;
+const MS_PER_RUN = 15_000;
+
+test("C1–C5 hold for every subscriber, whatever happens", {
+  timeout: 120_000 + RUNS * MS_PER_RUN,
+}, async () => {
+  const stages = await Promise.all(Array.from({ length: STAGES }, startStage));
+  const seeds = stages.map(() => SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const results = await Promise.all(
+    stages.map(async (stage, index) =>
+      fc.check(
+        fc.asyncProperty(steps, (script) => play(stage, script)),
+        {
+          seed: seeds[index] as number,
+          numRuns: AT === undefined ? Math.ceil(RUNS / STAGES) : 1,
+          // What depends on the time it takes does not shrink to anything.
+          endOnFailure: true,
+          ...(AT !== undefined && { path: AT }),
+        },
+      ),
+    ),
+  );
+  for (const { failed, seed, counterexamplePath, errorInstance } of results) {
+    if (!failed) continue;
+    const story = (errorInstance as Error | undefined)?.message ?? "no counterexample";
+    const command = `SEED=${seed} AT=${counterexamplePath} npx vitest run test/model`;
+    expect.fail(`${story}\n\nReplay with: ${command}`);
+  }
+});
+
+/** One scheduler and two replicas, the second of which rotates its streams all the time. */
+async function startStage(): Promise<Stage> {
+  const scheduler = await TroubledScheduler.start();
+  const quick = { pollMinMs: 10, pollMaxMs: 25, heartbeatMs: 250, pollReadsPerSecond: 5000 };
+  const one = await startTestApi(scheduler.address, { ...quick, completionCalls: 2 });
+  const two = await startTestApi(scheduler.address, { ...quick, streamMaxAgeMs: 800 });
+  return { scheduler, replicas: [one.url, two.url] };
+}
