@@ -18,7 +18,7 @@ export interface SchedulerClient {
   /** One page of instances with their payloads. @throws SchedulerError */
   queryInstances(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage>;
   /** The history from its first entry, in chunks; empty for an unknown instance. @throws SchedulerError */
-  readHistory(id: string): AsyncIterable<readonly HistoryEntry[]>;
+  readHistory(id: string, signal?: AbortSignal): AsyncIterable<readonly HistoryEntry[]>;
   /** Stays open until the instance has ended, or `signal` is aborted. @throws SchedulerError */
   waitForCompletion(id: string, signal: AbortSignal): Promise<Instance | undefined>;
   /**
@@ -77,7 +77,7 @@ export function createSchedulerClient(connection: Connection, logger: Logger): S
       return toPage(response);
     },
 
-    readHistory: (id) => readHistory(historyStub, histories, id),
+    readHistory: (id, signal) => readHistory(historyStub, histories, id, signal),
 
     waitForCompletion: (id, signal) => completions.wait(id, signal),
 

@@ -10,8 +10,8 @@ export interface HistoryEntry {
   readonly type: string;
   /** The number of the action it confirms; -1 for all else. */
   readonly eventId: number;
-  /** Epoch milliseconds. */
-  readonly atMs: number;
+  /** Epoch milliseconds; `undefined` where the scheduler gives none. */
+  readonly atMs: number | undefined;
   readonly name: string | undefined;
   /** The `eventId` of what this entry completes. */
   readonly completes: number | undefined;
@@ -41,24 +41,29 @@ const STATUS_NAMES = new Map<number, string>(
 /**
  * Reads a history from its first entry, chunk by chunk as the scheduler sends it: while the caller
  * works on a chunk, no more than the transport's window is sent ahead. An unknown instance has no
- * entries. Leaving the loop cancels the read.
+ * entries. Leaving the loop cancels the read, and so does `signal`, also in the middle of a chunk.
  * @throws SchedulerError
  */
 export async function* readHistory(
   stub: Stub,
   { metadataGenerator }: ConnectionOptions,
   id: string,
+  signal?: AbortSignal,
 ): AsyncGenerator<readonly HistoryEntry[], void, undefined> {
   const request = new pb.StreamInstanceHistoryRequest();
   request.setInstanceid(id);
   let call: ReturnType<Stub["streamInstanceHistory"]> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  const cancel = () => call?.cancel();
   const guard = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => call?.cancel(), SILENT_MS);
+    timer = setTimeout(cancel, SILENT_MS);
   };
   try {
-    call = stub.streamInstanceHistory(request, await metadataGenerator());
+    const metadata = await metadataGenerator();
+    signal?.throwIfAborted();
+    call = stub.streamInstanceHistory(request, metadata);
+    signal?.addEventListener("abort", cancel, { once: true });
     guard();
     for await (const chunk of call as AsyncIterable<Proto.HistoryChunk>) {
       clearTimeout(timer);
@@ -70,7 +75,8 @@ export async function* readHistory(
     if (failure.kind !== "not-found") throw failure;
   } finally {
     clearTimeout(timer);
-    call?.cancel();
+    signal?.removeEventListener("abort", cancel);
+    cancel();
   }
 }
 
@@ -87,7 +93,7 @@ function toEntry(event: Proto.HistoryEvent): HistoryEntry {
     eventId: event.getEventid(),
     atMs: timestamp
       ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
-      : 0,
+      : undefined,
     name,
     completes,
     executionId,

@@ -11,6 +11,8 @@ export type SchedulerErrorKind =
   | "already-exists"
   | "not-found"
   | "invalid"
+  /** It does not know this call. */
+  | "unsupported"
   /** Anything else; the details are for the log. */
   | "failed";
 
@@ -24,6 +26,7 @@ const KINDS: Partial<Record<status, SchedulerErrorKind>> = {
   [status.ALREADY_EXISTS]: "already-exists",
   [status.NOT_FOUND]: "not-found",
   [status.INVALID_ARGUMENT]: "invalid",
+  [status.UNIMPLEMENTED]: "unsupported",
 };
 
 /** A call to the scheduler that failed. Its message is for the log, never for a client. */

@@ -16,7 +16,7 @@ const SUFFIX = /^1(?:\.[0-9a-z]+){3}\.([0-9a-z]{6})\.([0-9a-z]{1,6})\.([0-9a-z]{
 /** The position that follows a status cursor in an id, if there is one. */
 export function parseStepPosition(text: string | undefined): StepPosition | undefined {
   const [, execution, seq, digest] = SUFFIX.exec(text ?? "") ?? [];
-  if (!execution || !seq || !digest) return undefined;
+  if (!execution || !seq || !digest || /^0+$/.test(seq)) return undefined;
   return { execution, seq: Number.parseInt(seq, 36), digest };
 }
 

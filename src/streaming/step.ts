@@ -4,14 +4,19 @@ import { EMPTY_DIGEST, executionTag, nextDigest, type StepPosition } from "./ste
 /** One entry of a history, as subscribers are told of it. One object for all who receive it. */
 export interface Step {
   readonly position: StepPosition;
-  /** Whether it is the end of its execution. */
-  readonly last: boolean;
+  /** The scheduler's time, in epoch milliseconds, where it gives one. */
+  readonly atMs: number | undefined;
+  /** When its execution was started. */
+  readonly startedAtMs: number | undefined;
   /** Its JSON after the opening brace, without and with what went in and came out. */
   body(payloads: boolean): string;
 }
 
 /** Longest payload told, in UTF-16 units. */
 const MAX_PAYLOAD_LENGTH = 16 * 1024;
+/** A start is among the first entries. After so many, or at the end, a history is taken to lack it. */
+const MAX_BEFORE_START = 64;
+const ENDS = new Set(["EXECUTIONCOMPLETED", "EXECUTIONTERMINATED"]);
 
 const KINDS: Record<string, string> = {
   EXECUTIONSTARTED: "started",
@@ -50,10 +55,13 @@ const STATUSES: Record<string, string> = { COMPLETED: "Completed", FAILED: "Fail
  * forgets it once they have.
  */
 export class StepTeller {
-  readonly #open = new Map<number, { readonly name: string | undefined; readonly atMs: number }>();
+  readonly #open = new Map<number, Pick<HistoryEntry, "name" | "atMs">>();
   /** Entries before the one that names the execution. */
   readonly #early: HistoryEntry[] = [];
   #executionId: string | undefined;
+  #startedAtMs: number | undefined;
+  #completed = false;
+  #lastType: string | undefined;
   #execution: string | undefined;
   #seq = 0;
   #digest = EMPTY_DIGEST;
@@ -61,6 +69,11 @@ export class StepTeller {
   /** The execution's id, once it is known. */
   get executionId(): string | undefined {
     return this.#executionId;
+  }
+
+  /** Whether the end of the execution was among the steps told so far. */
+  get isOver(): boolean {
+    return this.#completed || this.#lastType === "EXECUTIONTERMINATED";
   }
 
   /** The position behind all steps told so far. */
@@ -73,8 +86,11 @@ export class StepTeller {
   tell(entry: HistoryEntry): Step[] {
     if (this.#execution !== undefined) return [this.#next(entry)];
     this.#early.push(entry);
-    if (entry.type !== "EXECUTIONSTARTED") return [];
-    this.#executionId = entry.executionId;
+    const { type, atMs, executionId } = entry;
+    if (type === "EXECUTIONSTARTED") {
+      this.#executionId = executionId;
+      this.#startedAtMs = atMs;
+    } else if (!ENDS.has(type) && this.#early.length < MAX_BEFORE_START) return [];
     this.#execution = executionTag(entry.executionId);
     return this.#early.splice(0).map((each) => this.#next(each));
   }
@@ -89,13 +105,15 @@ export class StepTeller {
     }
     const { type, atMs, status, failure } = entry;
     const seq = this.#seq;
+    this.#lastType = type;
+    if (type === "EXECUTIONCOMPLETED") this.#completed = true;
     const told = () => ({
       type: "step",
       seq,
       kind: KINDS[type] ?? "other",
       name: entry.name ?? begun?.name,
-      at: new Date(atMs),
-      duration_ms: begun && Math.max(0, atMs - begun.atMs),
+      at: atMs === undefined ? undefined : new Date(atMs),
+      duration_ms: timeBetween(begun?.atMs, atMs),
       status: status && (STATUSES[status] ?? status),
       error: failure,
     });
@@ -104,7 +122,8 @@ export class StepTeller {
     let withPayloads: string | undefined;
     return {
       position: { execution: this.#execution ?? "", seq, digest: this.#digest },
-      last: type === "EXECUTIONCOMPLETED" || type === "EXECUTIONTERMINATED",
+      atMs,
+      startedAtMs: this.#startedAtMs,
       body(payloads) {
         if (!payloads) {
           plain ??= JSON.stringify(told()).slice(1);
@@ -117,12 +136,23 @@ export class StepTeller {
   }
 }
 
+function timeBetween(fromMs: number | undefined, toMs: number | undefined): number | undefined {
+  return fromMs === undefined || toMs === undefined ? undefined : Math.max(0, toMs - fromMs);
+}
+
 function payloadsOf({ input, output }: HistoryEntry) {
-  const cut = (text: string | undefined) => text?.slice(0, MAX_PAYLOAD_LENGTH);
   const longest = Math.max(input?.length ?? 0, output?.length ?? 0);
   return {
     input: cut(input),
     output: cut(output),
     ...(longest > MAX_PAYLOAD_LENGTH && { truncated: true }),
   };
+}
+
+function cut(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= MAX_PAYLOAD_LENGTH) return text;
+  const last = text.charCodeAt(MAX_PAYLOAD_LENGTH - 1);
+  // Half of a surrogate pair is no text, and many a JSON parser refuses it.
+  const isHalf = last >= 0xd800 && last < 0xdc00;
+  return text.slice(0, isHalf ? MAX_PAYLOAD_LENGTH - 1 : MAX_PAYLOAD_LENGTH);
 }
