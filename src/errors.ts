@@ -27,6 +27,7 @@ const TITLES: Record<number, string> = {
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
+  501: "Not Implemented",
   503: "Service Unavailable",
 };
 
@@ -113,6 +114,26 @@ export class SchedulerUnavailableError extends ProblemError {
         "Retry-After; a stream stays open, and goes on by itself.",
       { retryAfterS: 5, ...members },
       cause,
+    );
+  }
+}
+
+/** Reading a history fails while reading the status may not. */
+export class HistoryUnavailableError extends ProblemError {
+  constructor() {
+    const detail =
+      "The history cannot be read at present. The stream stays open; the steps follow when it can.";
+    super("history-unavailable", 503, detail);
+  }
+}
+
+/** The scheduler does not know the call that reads a history. */
+export class HistoryNotKeptError extends ProblemError {
+  constructor() {
+    super(
+      "history-not-kept",
+      501,
+      "This scheduler has no histories to be read: there are no steps.",
     );
   }
 }

@@ -1,3 +1,5 @@
+import { SchedulerError } from "../dts/scheduler-error.ts";
+import { HistoryNotKeptError } from "../errors.ts";
 import type { Cursor } from "./cursor.ts";
 import { StepTeller } from "./step.ts";
 import { withStepPosition } from "./step-position.ts";
@@ -15,9 +17,21 @@ export interface HistoryWanted {
 
 /**
  * The history as one JSON document, in pieces as it is read, so that its length costs no memory.
- * @throws SchedulerError, possibly after the first pieces
+ * @throws HistoryNotKeptError; SchedulerError, possibly after the first pieces
  */
 export async function* historyDocument(
+  histories: HistoryReader,
+  wanted: HistoryWanted,
+): AsyncGenerator<string, void, undefined> {
+  try {
+    yield* pieces(histories, wanted);
+  } catch (error) {
+    const isNotKept = error instanceof SchedulerError && error.kind === "unsupported";
+    throw isNotKept ? new HistoryNotKeptError() : error;
+  }
+}
+
+async function* pieces(
   histories: HistoryReader,
   { id, afterSeq, payloads, status }: HistoryWanted,
 ): AsyncGenerator<string, void, undefined> {

@@ -86,6 +86,10 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     connection.send({ event: type, id: this.cursor(), data: `{${body}` });
   }
 
+  onStepProblem(problem: Problem): void {
+    if (this.#opening.connection) this.onTrouble(problem);
+  }
+
   onStepsOver(): void {
     const { connection } = this.#opening;
     if (connection) connection.bye("terminal");

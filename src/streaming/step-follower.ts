@@ -1,18 +1,34 @@
 import type { Step } from "./step.ts";
 import type { StepPosition } from "./step-position.ts";
 
-/** Why a history is not the one that a subscriber was following. */
-export type ResetReason = "continued_as_new" | "rewound" | "replaced" | "rewritten";
+/** In what a history differs from the one that a subscriber was following. */
+export interface Break {
+  /** So many steps of the former one were sent, here and on former connections. */
+  readonly lastSeq: number;
+  readonly isOtherExecution: boolean;
+  /** When the present execution was started, in epoch milliseconds, if that is known. */
+  readonly startedAtMs: number | undefined;
+  /** The time of the last step sent on this connection. */
+  readonly sentAtMs: number | undefined;
+}
+
+/** Why steps cannot be read: not at present, or never from this scheduler. */
+export type StepTrouble = "unavailable" | "not-kept";
 
 /** Who follows the steps of one operation. Called synchronously; must not throw. */
 export interface StepSubscriber {
   /** False while the client does not keep up with what was sent. */
   readonly ready: boolean;
   onStep(step: Step): void;
-  /** The history begins anew; `lastSeq` steps of the former one were sent. */
-  onReset(lastSeq: number, isOtherExecution: boolean): void;
-  /** All steps were sent that a read begun at `beganAtMs` could find. */
+  /** The history begins anew. */
+  onReset(found: Break): void;
+  /**
+   * All steps were sent that a read could find.
+   * @param beganAtMs when the read began, by `performance.now()`
+   */
   onPresent(beganAtMs: number, isOver: boolean): void;
+  /** May be called again and again. Nothing follows `not-kept`. */
+  onStepTrouble(trouble: StepTrouble): void;
 }
 
 /**
@@ -28,6 +44,7 @@ export class StepFollower {
   #aligned = false;
   /** Whether it has missed a step of the pass under way, by not being ready or by a reset. */
   #lost = false;
+  #sentAtMs: number | undefined;
 
   constructor(subscriber: StepSubscriber, position: StepPosition | undefined) {
     this.#subscriber = subscriber;
@@ -64,7 +81,7 @@ export class StepFollower {
   take(step: Step): void {
     if (this.#lost) return;
     const mine = this.#position;
-    if (mine && mine.execution !== step.position.execution) this.#reset(true);
+    if (mine && mine.execution !== step.position.execution) this.#reset(step, true);
     if (!this.#aligned) this.#align(step);
     else if (this.#subscriber.ready) this.#send(step);
     else this.#lost = true;
@@ -83,7 +100,16 @@ export class StepFollower {
 
   /** The history has become shorter, and stays so: it is another one (H3). */
   startOver(): void {
-    this.#reset(false);
+    this.#reset(undefined, false);
+  }
+
+  /** There is no history, and stays none: until one is there, nothing is to be sent (H2). */
+  endWithoutHistory(beganAtMs: number): void {
+    this.#subscriber.onPresent(beganAtMs, false);
+  }
+
+  trouble(trouble: StepTrouble): void {
+    this.#subscriber.onStepTrouble(trouble);
   }
 
   #align(step: Step): void {
@@ -93,20 +119,24 @@ export class StepFollower {
       this.#aligned = true; // H2
       return;
     }
-    this.#reset(false);
+    this.#reset(step, false);
     // The pass is past what it now needs first.
     this.#lost = true;
   }
 
   #send(step: Step): void {
     this.#position = step.position;
+    this.#sentAtMs = step.atMs ?? this.#sentAtMs;
     this.#subscriber.onStep(step);
   }
 
-  #reset(isOtherExecution: boolean): void {
+  #reset(next: Step | undefined, isOtherExecution: boolean): void {
     const lastSeq = this.#position?.seq ?? 0;
+    const sentAtMs = this.#sentAtMs;
     this.#position = undefined;
+    this.#sentAtMs = undefined;
     this.#aligned = true;
-    this.#subscriber.onReset(lastSeq, isOtherExecution);
+    const startedAtMs = next?.startedAtMs;
+    this.#subscriber.onReset({ lastSeq, isOtherExecution, startedAtMs, sentAtMs });
   }
 }

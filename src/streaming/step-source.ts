@@ -1,25 +1,29 @@
 import type { HistoryEntry } from "../dts/history.ts";
+import { SchedulerError } from "../dts/scheduler-error.ts";
 import { jittered } from "./back-off.ts";
 import type { Metrics } from "./metrics.ts";
-import { pause } from "./pause.ts";
 import type { ReadBudget } from "./read-budget.ts";
 import { StepTeller } from "./step.ts";
 import type { StepFollower } from "./step-follower.ts";
 
 /** What reading steps needs of the scheduler. */
 export interface HistoryReader {
-  /** The history from its first entry, in chunks. Leaving the loop ends the read. */
-  readHistory(id: string): AsyncIterable<readonly HistoryEntry[]>;
+  /** The history from its first entry, in chunks. Leaving the loop, or aborting, ends the read. */
+  readHistory(id: string, signal?: AbortSignal): AsyncIterable<readonly HistoryEntry[]>;
 }
 
 /** How long a pass waits for those it serves to take more; then it ends, and another one follows. */
 const PATIENCE_MS = 5000;
+/** How much of its time a pass may spend in waiting while somebody else waits for it to end. */
+const COURTESY_MS = 250;
 /** A pass that serves the present may take this share of the time, so that long histories cost no more. */
 const DUTY = 0.25;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 5000;
 /** So often in a row must a history be shorter than what was sent of it to be another one. */
-const SHORT_PASSES = 3;
+const SHORT_PASSES = 4;
+/** After so many reads in a row that failed, those who wait for steps are told. */
+const FAILURES_TOLD = 3;
 
 /**
  * Reads the history of one operation for all who follow its steps. The protocol has no offset: each
@@ -28,7 +32,8 @@ const SHORT_PASSES = 3;
  *       cursor has moved; one for those who are behind. Neither grows with followers.
  *   T2. The first one waits for nobody: who is not ready is behind from then on.
  *   T3. The second one goes at the pace of the quickest it serves, and the transport's window bounds
- *       what is read ahead; no step is queued.
+ *       what is read ahead; no step is queued. It ends where it would keep another one waiting that
+ *       has come meanwhile.
  *   T4. After `close` nothing is read and no timer is left.
  */
 export class StepSource {
@@ -41,10 +46,13 @@ export class StepSource {
   readonly #shortPasses = new WeakMap<StepFollower, number>();
   readonly #closed = new AbortController();
   #moves = 0;
+  /** Whether those who have all so far may lack what came with the last move. */
   #stale = false;
   #following = false;
   #catchingUp = false;
+  #failures = 0;
   #nudged = Promise.withResolvers<void>();
+  #arrived = Promise.withResolvers<void>();
 
   constructor(id: string, histories: HistoryReader, budget: ReadBudget, metrics: Metrics) {
     this.#id = id;
@@ -59,6 +67,9 @@ export class StepSource {
 
   add(follower: StepFollower): void {
     this.#behind.add(follower);
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers();
+    this.nudge();
     void this.#catchUp();
   }
 
@@ -78,7 +89,7 @@ export class StepSource {
   /** A follower may have become ready. */
   nudge(): void {
     this.#nudged.resolve();
-    this.#nudged = Promise.withResolvers<void>();
+    this.#nudged = Promise.withResolvers();
   }
 
   close(): void {
@@ -94,13 +105,12 @@ export class StepSource {
     this.#following = true;
     let retryMs = RETRY_MIN_MS;
     while (this.#stale && this.#present.size > 0) {
-      this.#stale = false;
       const beganMs = performance.now();
       const succeeded = await this.#pass(this.#present, false);
       if (!succeeded) this.#stale = true;
       const restMs = succeeded ? (performance.now() - beganMs) * (1 / DUTY - 1) : jittered(retryMs);
       retryMs = succeeded ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-      await pause(restMs, this.#closed.signal);
+      await this.#pause(restMs);
     }
     this.#following = false;
   }
@@ -115,10 +125,17 @@ export class StepSource {
         await this.#nudged.promise;
         continue;
       }
-      const before = this.#behind.size;
+      const before = [...this.#behind].map((each) => ({ each, position: each.position }));
+      const arrived = this.#arrived.promise;
       const succeeded = await this.#pass(this.#behind, true);
-      const helped = succeeded && this.#behind.size < before;
-      if (!helped) await pause(jittered(retryMs), this.#closed.signal);
+      const helped =
+        succeeded &&
+        before.some(({ each, position }) => !this.#behind.has(each) || each.position !== position);
+      if (!helped) {
+        const pause = this.#pause(jittered(retryMs));
+        // Who has come meanwhile need not wait for what keeps others behind, if reading is possible.
+        await (succeeded ? Promise.race([pause, arrived]) : pause);
+      }
       retryMs = helped ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
     }
     this.#catchingUp = false;
@@ -126,31 +143,37 @@ export class StepSource {
 
   /** @returns false where the history could not be read to its end */
   async #pass(group: Set<StepFollower>, patient: boolean): Promise<boolean> {
-    const served = [...group];
-    const moves = this.#moves;
     await this.#budget.turn();
     // The pace of its followers must not keep a place that other reads need.
     this.#budget.done();
-    const beganAtMs = Date.now();
+    const served = new Set(group);
+    const moves = this.#moves;
+    let waitedMs = 0;
+    if (!patient) this.#stale = false;
+    const beganAtMs = performance.now();
     const teller = new StepTeller();
-    let isOver = false;
+    const { signal } = this.#closed;
+    if (served.size === 0 || signal.aborted) return true;
     for (const follower of served) follower.beginPass();
     try {
-      for await (const chunk of this.#histories.readHistory(this.#id)) {
-        for (const step of chunk.flatMap((entry) => teller.tell(entry))) {
-          if (patient) await this.#untilOneCanTake(served);
-          for (const follower of served) if (this.#has(follower)) follower.take(step);
-          isOver = step.last;
+      for await (const chunk of this.#histories.readHistory(this.#id, signal)) {
+        for (const entry of chunk) {
+          for (const step of teller.tell(entry)) {
+            if (patient) waitedMs += await this.#untilOneCanTake(served, waitedMs);
+            for (const follower of served) if (this.#has(follower)) follower.take(step);
+          }
         }
-        if (!served.some((follower) => this.#has(follower) && !follower.lost)) break;
+        if (!some(served, (each) => this.#has(each) && !each.lost)) break;
       }
-    } catch {
-      this.#metrics.reads.inc({ rpc: "StreamInstanceHistory", result: "failed" });
+    } catch (error) {
+      if (!signal.aborted) this.#failed(served, error);
       return false;
     }
+    this.#failures = 0;
     this.#metrics.reads.inc({ rpc: "StreamInstanceHistory", result: "found" });
+    if (this.#present.size === 0) this.#stale = false;
     for (const follower of served) {
-      if (this.#has(follower)) this.#sort(follower, teller, beganAtMs, isOver);
+      if (this.#has(follower)) this.#sort(follower, teller, beganAtMs);
     }
     if (this.#moves !== moves) this.#stale = true;
     void this.#follow();
@@ -158,39 +181,87 @@ export class StepSource {
     return true;
   }
 
+  #failed(served: Set<StepFollower>, error: unknown): void {
+    this.#metrics.reads.inc({ rpc: "StreamInstanceHistory", result: "failed" });
+    this.#failures += 1;
+    const isNotKept = error instanceof SchedulerError && error.kind === "unsupported";
+    if (!isNotKept && this.#failures < FAILURES_TOLD) return;
+    for (const follower of served) {
+      if (!this.#has(follower)) continue;
+      if (isNotKept) this.remove(follower);
+      follower.trouble(isNotKept ? "not-kept" : "unavailable");
+    }
+  }
+
   /** Puts a follower where the pass has brought it. */
-  #sort(follower: StepFollower, teller: StepTeller, beganAtMs: number, isOver: boolean): void {
-    const { position: end } = teller;
-    this.#present.delete(follower);
-    this.#behind.delete(follower);
+  #sort(follower: StepFollower, teller: StepTeller, beganAtMs: number): void {
+    const { position: end, isOver } = teller;
     const isShort = !follower.lost && (follower.position?.seq ?? 0) > (end?.seq ?? 0);
     const shortPasses = isShort ? (this.#shortPasses.get(follower) ?? 0) + 1 : 0;
     this.#shortPasses.set(follower, shortPasses);
-    if (shortPasses >= SHORT_PASSES) follower.startOver();
-    // Told that it is present, it may leave; where it belongs is settled before.
-    this.#present.add(follower);
-    if (follower.endPass(end, beganAtMs, isOver)) return;
-    if (!this.#present.delete(follower)) return;
+    const staysShort = shortPasses >= SHORT_PASSES;
+    // Told of a reset, or that it is present, it may leave: where it belongs is settled before.
+    this.#present.delete(follower);
     this.#behind.add(follower);
+    if (staysShort && end) follower.startOver();
+    if (!this.#behind.delete(follower)) return;
+    this.#present.add(follower);
+    if (staysShort && !end) follower.endWithoutHistory(beganAtMs);
+    else if (!follower.endPass(end, beganAtMs, isOver) && this.#present.delete(follower)) {
+      this.#behind.add(follower);
+    }
   }
 
-  /** Waits while all who could take the next step are not ready, up to 5 s. */
-  async #untilOneCanTake(served: readonly StepFollower[]): Promise<void> {
-    const waiting = () => served.filter((each) => this.#has(each) && each.takesNext);
-    if (waiting().length === 0 || some(waiting(), ({ ready }) => ready)) return;
-    let patient = true;
-    const timer = setTimeout(() => {
-      patient = false;
-      this.nudge();
-    }, PATIENCE_MS);
-    while (patient && waiting().length > 0 && !some(waiting(), ({ ready }) => ready)) {
+  /**
+   * Waits while all who could take the next step are not ready: up to 5 s, and not while another one
+   * could be served by a pass of its own.
+   * @param formerMs how long the pass has waited before
+   * @returns how long it has waited now
+   */
+  async #untilOneCanTake(served: ReadonlySet<StepFollower>, formerMs: number): Promise<number> {
+    if (!this.#allKeepWaiting(served)) return 0;
+    const beganMs = performance.now();
+    const waitedMs = () => performance.now() - beganMs;
+    const isWanted = () => some(this.#behind, (each) => !served.has(each) && each.ready);
+    const wake = () => this.nudge();
+    const courtesy = setTimeout(wake, Math.max(0, COURTESY_MS - formerMs) + 1);
+    const patience = setTimeout(wake, PATIENCE_MS + 1);
+    while (this.#allKeepWaiting(served) && waitedMs() < PATIENCE_MS) {
+      if (formerMs + waitedMs() >= COURTESY_MS && isWanted()) break;
       await this.#nudged.promise;
     }
-    clearTimeout(timer);
+    clearTimeout(courtesy);
+    clearTimeout(patience);
+    return waitedMs();
+  }
+
+  /** Whether there is one to take the next step, but none that is ready for it. */
+  #allKeepWaiting(served: ReadonlySet<StepFollower>): boolean {
+    let takers = 0;
+    for (const each of served) {
+      if (!each.takesNext || !this.#has(each)) continue;
+      if (each.ready) return false;
+      takers += 1;
+    }
+    return takers > 0;
   }
 
   #has(follower: StepFollower): boolean {
     return this.#present.has(follower) || this.#behind.has(follower);
+  }
+
+  /** Resolves after `ms`, or at `close`. */
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#closed;
+    if (ms <= 0 || signal.aborted) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    const stop = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    return promise.finally(() => signal.removeEventListener("abort", stop));
   }
 }
 

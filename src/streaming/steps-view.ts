@@ -1,7 +1,13 @@
+import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../errors.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Hub } from "./hub.ts";
 import type { Step } from "./step.ts";
-import { type ResetReason, StepFollower, type StepSubscriber } from "./step-follower.ts";
+import {
+  type Break,
+  StepFollower,
+  type StepSubscriber,
+  type StepTrouble,
+} from "./step-follower.ts";
 import { parseStepPosition, withStepPosition } from "./step-position.ts";
 import type { FollowedSteps } from "./step-sources.ts";
 import type { Subscription } from "./subscription.ts";
@@ -17,12 +23,18 @@ export interface StepsSink {
   readonly ready: boolean;
   /** @param body the event's JSON after its opening brace */
   onStepEvent(type: "step" | "reset", body: string): void;
+  /** Steps cannot be read; the status goes on. */
+  onStepProblem(problem: Problem): void;
   /** All steps of an operation that is over were sent. */
   onStepsOver(): void;
 }
 
-/** So many reads may find no end in the history of an operation that is over; then there is none. */
-const MAX_READS_PAST_END = 5;
+/** Why a history is not the one that a client was following. */
+type ResetReason = "continued_as_new" | "rewound" | "replaced" | "rewritten";
+
+/** A history may be stored so much later than the end that it led to; else it has none. */
+const MAX_LATE_MS = 4000;
+const READ_AGAIN_MIN_MS = 100;
 
 /**
  * The steps of one operation beside its status, on one stream. It begins when the status is known,
@@ -32,14 +44,18 @@ export class StepsView implements StepSubscriber {
   readonly #hub: Hub;
   readonly #sink: StepsSink;
   readonly #payloads: boolean;
-  readonly #former: Cursor | undefined;
   readonly #follower: StepFollower;
   #followed: FollowedSteps | undefined;
   /** The life of the operation that is shown, and the one that the last step sent belongs to. */
   #createdAtMs = 0;
   #toldOfMs: number | undefined;
+  /** Whether a failure was told since the last step, which a rewind would undo. */
+  #failed: boolean;
+  /** When the status was over, by `performance.now()`. */
   #endedAtMs: number | undefined;
-  #readsPastEnd = 0;
+  #readAgain: NodeJS.Timeout | undefined;
+  #trouble: StepTrouble | undefined;
+  #left = false;
 
   /** @param after the id that the client came with, and `former`, the status cursor in it */
   constructor(
@@ -52,7 +68,7 @@ export class StepsView implements StepSubscriber {
     this.#hub = hub;
     this.#sink = sink;
     this.#payloads = wanted.payloads;
-    this.#former = former;
+    this.#failed = former?.status === "FAILED";
     this.#toldOfMs = former?.createdAtMs;
     this.#follower = new StepFollower(this, former && parseStepPosition(after));
   }
@@ -68,14 +84,18 @@ export class StepsView implements StepSubscriber {
 
   /** Where the operation stands has been told, or was known. */
   onStatus({ id, position }: Subscription): void {
+    // What it was told may have been too much for the client, which is then gone.
+    if (this.#left) return;
     this.#createdAtMs = position?.createdAtMs ?? 0;
+    if (position?.status === "FAILED") this.#failed = true;
     this.#followed ??= this.#hub.steps.follow(id, this.#follower);
   }
 
   /** The status is over; what is left are the steps. */
   onStatusOver(): void {
-    this.#endedAtMs = Date.now();
-    this.#followed?.moved();
+    this.#endedAtMs = performance.now();
+    if (this.#trouble === "not-kept") this.#sink.onStepsOver();
+    else this.#followed?.moved();
   }
 
   /** The client has caught up with what was sent. */
@@ -84,31 +104,54 @@ export class StepsView implements StepSubscriber {
   }
 
   leave(): void {
+    this.#left = true;
+    clearTimeout(this.#readAgain);
     this.#followed?.leave();
     this.#followed = undefined;
   }
 
   onStep(step: Step): void {
+    this.#trouble = undefined;
     this.#toldOfMs = this.#createdAtMs;
     this.#sink.onStepEvent("step", step.body(this.#payloads));
   }
 
-  onReset(lastSeq: number, isOtherExecution: boolean): void {
-    const reason = isOtherExecution ? this.#reason() : "rewritten";
-    const body = JSON.stringify({ type: "reset", reason, last_seq: lastSeq }).slice(1);
+  onReset(found: Break): void {
+    const reason = this.#reasonOf(found);
+    this.#failed = false;
+    const body = JSON.stringify({ type: "reset", reason, last_seq: found.lastSeq }).slice(1);
     this.#sink.onStepEvent("reset", body);
   }
 
   onPresent(beganAtMs: number, isOver: boolean): void {
+    this.#trouble = undefined;
+    clearTimeout(this.#readAgain);
     if (this.#endedAtMs === undefined || beganAtMs < this.#endedAtMs) return;
-    this.#readsPastEnd += 1;
-    // A history may be stored a little later than the state that it led to.
-    if (isOver || this.#readsPastEnd >= MAX_READS_PAST_END) this.#sink.onStepsOver();
-    else this.#followed?.moved();
+    const lateMs = beganAtMs - this.#endedAtMs;
+    if (isOver || lateMs >= MAX_LATE_MS) {
+      this.#sink.onStepsOver();
+      return;
+    }
+    const delayMs = Math.min(Math.max(READ_AGAIN_MIN_MS, lateMs), MAX_LATE_MS - lateMs);
+    this.#readAgain = setTimeout(() => this.#followed?.moved(), delayMs);
   }
 
-  #reason(): ResetReason {
+  onStepTrouble(trouble: StepTrouble): void {
+    if (this.#trouble === trouble) return;
+    this.#trouble = trouble;
+    const error =
+      trouble === "not-kept" ? new HistoryNotKeptError() : new HistoryUnavailableError();
+    this.#sink.onStepProblem(error.toProblem());
+    if (trouble === "not-kept" && this.#endedAtMs !== undefined) this.#sink.onStepsOver();
+  }
+
+  #reasonOf({ isOtherExecution, startedAtMs, sentAtMs }: Break): ResetReason {
     if (this.#toldOfMs !== this.#createdAtMs) return "replaced";
-    return this.#former?.status === "FAILED" ? "rewound" : "continued_as_new";
+    if (!isOtherExecution) return "rewritten";
+    if (this.#failed) return "rewound";
+    // What began before steps that were sent, or with the operation itself, continues nothing.
+    const latestMs = Math.max(sentAtMs ?? 0, this.#createdAtMs + 1);
+    if (startedAtMs !== undefined && startedAtMs < latestMs) return "rewound";
+    return this.#endedAtMs === undefined ? "continued_as_new" : "replaced";
   }
 }

@@ -88,6 +88,10 @@ export class WsSubscription implements Subscriber, StepsSink {
     this.#wire.sendFrame(type, bodyFrame(this.#address(), body));
   }
 
+  onStepProblem(problem: Problem): void {
+    this.onTrouble(problem);
+  }
+
   onStepsOver(): void {
     this.#wire.onOver(this, "terminal");
   }

@@ -1,0 +1,370 @@
+import { status } from "@grpc/grpc-js";
+import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../helpers/deadline.ts";
+import {
+  completed,
+  ended,
+  entry,
+  history,
+  ScriptedHistories,
+  scheduled,
+  started,
+  turnCompleted,
+  turnStarted,
+} from "../helpers/scripted-histories.ts";
+import { startTestApi } from "../helpers/stack.ts";
+import { WsClient } from "../helpers/ws-client.ts";
+import {
+  named,
+  openSteps,
+  QUICK,
+  seqs,
+  standsStill,
+  stepsUrl,
+  until,
+  untilSeq,
+  upTo,
+} from "./support.ts";
+
+async function startStage(keepsHistories = true) {
+  const scheduler = await ScriptedHistories.start(keepsHistories);
+  const api = await startTestApi(scheduler.address, QUICK);
+  return { scheduler, api };
+}
+
+/** A finished operation with this history. */
+function finish(
+  scheduler: ScriptedHistories,
+  id: string,
+  events: readonly Proto.HistoryEvent[],
+): void {
+  scheduler.histories.set(id, events);
+  scheduler.set(id, { status: "COMPLETED", output: '"done"' });
+}
+
+async function historyDocument(url: URL, id: string) {
+  const response = await fetch(new URL(`/api/operations/${id}/history`, url));
+  expect(response.status).toBe(200);
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON the server sends.
+  return (await response.json()) as any;
+}
+
+describe("H1: each step once and in order, however the history comes", () => {
+  test.for([1, 3, 7, 100_000])("in chunks of %i", async (perChunk) => {
+    const { scheduler, api } = await startStage();
+    scheduler.answer = (read) => scheduler.answerWhole(read, perChunk);
+    const length = perChunk === 1 ? 300 : 10_000;
+    finish(scheduler, "chunks", [...history(length - 1), ended()]);
+    const events = await (await openSteps(api, "chunks")).untilBye(25_000);
+    expect(seqs(events)).toEqual(upTo(length));
+  });
+
+  test("with empty chunks in between", async () => {
+    const { scheduler, api } = await startStage();
+    scheduler.answer = async (read) => {
+      for (const event of scheduler.histories.get(read.id) ?? []) {
+        await read.write([]);
+        await read.write([event]);
+      }
+      await read.write([]);
+      read.end();
+    };
+    finish(scheduler, "gaps", [...history(20), ended()]);
+    expect(seqs(await (await openSteps(api, "gaps")).untilBye())).toEqual(upTo(21));
+  });
+
+  test("in a chunk of more than 4 MiB, gRPC's own limit for a message", async () => {
+    const { scheduler, api } = await startStage();
+    const bulky = Array.from({ length: 60 }, (_, id) => scheduled(id, "x".repeat(100_000)));
+    finish(scheduler, "bulky", [turnStarted(), started(), ...bulky, ended()]);
+    expect(seqs(await (await openSteps(api, "bulky")).untilBye())).toEqual(upTo(63));
+  });
+
+  test("where a read breaks off in the middle, again and again", async () => {
+    const { scheduler, api } = await startStage();
+    finish(scheduler, "broken", [...history(500), ended()]);
+    scheduler.answer = async (read) => {
+      if (read.number > 3) return scheduler.answerWhole(read, 50);
+      await read.write((scheduler.histories.get(read.id) ?? []).slice(0, read.number * 100));
+      await new Promise((resolve) => setImmediate(resolve));
+      read.fail(status.UNAVAILABLE);
+    };
+    expect(seqs(await (await openSteps(api, "broken")).untilBye())).toEqual(upTo(501));
+  });
+
+  test("where the scheduler is a copy that lags behind for one or two reads", async () => {
+    const { scheduler, api } = await startStage();
+    const all = history(60);
+    scheduler.histories.set("lags", all.slice(0, 40));
+    scheduler.set("lags");
+    const stream = await openSteps(api, "lags");
+    const events = await untilSeq(stream, 40);
+    await standsStill(
+      "reads",
+      () => scheduler.readsOf("lags"),
+      () => scheduler.statusReadsOf("lags"),
+    );
+    const from = scheduler.readsOf("lags");
+    scheduler.answer = async (read) => {
+      const lag = read.number <= from + 2;
+      await read.write(lag ? all.slice(0, 10 * (read.number - from)) : all);
+      read.end();
+    };
+    scheduler.set("lags", { customStatus: '"more"' });
+    events.push(...(await untilSeq(stream, 60)));
+    expect(seqs(events)).toEqual(upTo(60));
+    expect(named(events, "reset")).toEqual([]);
+  });
+
+  test("behind an id, where the first reads do not reach it yet", async () => {
+    const { scheduler, api } = await startStage();
+    const all = [...history(60), ended()];
+    finish(scheduler, "behind", all);
+    const first = await openSteps(api, "behind");
+    const events = await untilSeq(first, 30);
+    first.destroy();
+    const from = scheduler.readsOf("behind");
+    scheduler.answer = async (read) => {
+      await read.write(read.number <= from + 2 ? all.slice(0, 12) : all);
+      read.end();
+    };
+    const second = await openSteps(api, "behind", { after: events.at(-1)?.id });
+    events.push(...(await second.untilBye()));
+    expect(seqs(events)).toEqual(upTo(61));
+    expect(named(events, "reset")).toEqual([]);
+  });
+
+  test("stored somewhat later than the state that it led to", async () => {
+    const { scheduler, api } = await startStage();
+    const all = [...history(20), ended()];
+    finish(scheduler, "late", all.slice(0, 15));
+    const stream = await openSteps(api, "late");
+    const events = await untilSeq(stream, 15);
+    await eventually("some reads that do not find the end", () => scheduler.readsOf("late") >= 3);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    scheduler.histories.set("late", all);
+    events.push(...(await stream.untilBye()));
+    expect(seqs(events)).toEqual(upTo(21));
+    expect(events.at(-1)?.data.reason).toBe("terminal");
+  });
+});
+
+describe("what a history may hold", () => {
+  test("entries of unknown types and without a time are steps all the same", async () => {
+    const { scheduler, api } = await startStage();
+    const timeless = entry((event) => event.setTimercreated(new pb.TimerCreatedEvent()), 0);
+    timeless.clearTimestamp();
+    const events = [
+      turnStarted(),
+      started(),
+      entry(() => undefined),
+      timeless,
+      entry((event) => event.setGenericevent(new pb.GenericEvent())),
+      ended(),
+    ];
+    finish(scheduler, "odd", events);
+    const told = named(await (await openSteps(api, "odd")).untilBye(), "step");
+    expect(told.map(({ seq, kind }) => [seq, kind])).toEqual([
+      [1, "turn_started"],
+      [2, "started"],
+      [3, "other"],
+      [4, "timer_created"],
+      [5, "other"],
+      [6, "completed"],
+    ]);
+    expect(told[3]).not.toHaveProperty("at");
+    expect(told[2].at).toMatch(/^2023-/);
+  });
+
+  test("the end of an execution need not be the last entry", async () => {
+    const { scheduler, api } = await startStage();
+    finish(scheduler, "after", [...history(8), ended(), turnCompleted()]);
+    const events = await (await openSteps(api, "after")).untilBye();
+    expect(seqs(events)).toEqual(upTo(10));
+    const before = scheduler.readsOf("after");
+    const again = await fetch(stepsUrl(api.url, "after"), {
+      headers: { "last-event-id": events.at(-1)?.id ?? "" },
+    });
+    expect(again.status).toBe(204);
+    expect(scheduler.readsOf("after") - before).toBeLessThanOrEqual(2);
+  });
+
+  test("a history without its start is told once it is over, or long: nobody waits for ever", async () => {
+    const { scheduler, api } = await startStage();
+    finish(scheduler, "unbegun", [turnStarted(), ended("TERMINATED")]);
+    expect(seqs(await (await openSteps(api, "unbegun")).untilBye())).toEqual([1, 2]);
+    expect(await historyDocument(api.url, "unbegun")).toMatchObject({
+      execution_id: null,
+      steps: [{ seq: 1 }, { seq: 2 }],
+    });
+    scheduler.histories.set("headless", history(1000).slice(2));
+    scheduler.set("headless");
+    const stream = await openSteps(api, "headless");
+    expect(seqs(await untilSeq(stream, 998))).toEqual(upTo(998));
+  });
+
+  test("a payload is not cut in the middle of a character", async () => {
+    const { scheduler, api } = await startStage();
+    const input = `${"x".repeat(16 * 1024 - 1)}😀${"y".repeat(100)}`;
+    finish(scheduler, "emoji", [
+      turnStarted(),
+      started(),
+      scheduled(0, input),
+      completed(0),
+      ended(),
+    ]);
+    const stream = await openSteps(api, "emoji", { more: "&include=payloads" });
+    const told = named(await stream.untilBye(), "step")[2];
+    expect(told.truncated).toBe(true);
+    expect(told.input.isWellFormed()).toBe(true);
+  });
+});
+
+describe("a scheduler that has no history to tell", () => {
+  test.for(["an empty stream", "NOT_FOUND"])(
+    "%s: the status is told, and its end is the end",
+    async (how) => {
+      const { scheduler, api } = await startStage();
+      if (how === "NOT_FOUND") scheduler.answer = (read) => read.fail(status.NOT_FOUND);
+      scheduler.set("empty");
+      const stream = await openSteps(api, "empty");
+      expect(await stream.nextState()).toMatchObject({ event: "snapshot" });
+      scheduler.set("empty", { status: "COMPLETED" });
+      const events = await stream.untilBye();
+      expect(events.map(({ event }) => event)).toEqual(["update", "bye"]);
+      expect(events.at(-1)?.data.reason).toBe("terminal");
+    },
+  );
+
+  test("one that does not keep histories: one problem, and the status goes on to its end", async () => {
+    const { scheduler, api } = await startStage(false);
+    scheduler.set("plain");
+    const stream = await openSteps(api, "plain");
+    const events = await until(stream, ({ event }) => event === "problem");
+    expect(events.at(-1)?.data.problem).toMatchObject({
+      type: "urn:dts-push:problem:history-not-kept",
+      status: 501,
+    });
+    scheduler.set("plain", { customStatus: "1" });
+    expect(await stream.nextState()).toMatchObject({ event: "update" });
+    scheduler.set("plain", { status: "COMPLETED" });
+    const last = await stream.untilBye();
+    expect(last.map(({ event }) => event)).toEqual(["update", "bye"]);
+    const again = await fetch(stepsUrl(api.url, "plain"), {
+      headers: { "last-event-id": last.at(-1)?.id ?? "" },
+    });
+    expect(again.status).toBe(204);
+    const document = await fetch(new URL("/api/operations/plain/history", api.url));
+    expect([document.status, ((await document.json()) as { type: string }).type]).toEqual([
+      501,
+      "urn:dts-push:problem:history-not-kept",
+    ]);
+  });
+
+  test("the same over a WebSocket", async () => {
+    const { scheduler, api } = await startStage(false);
+    scheduler.set("plain");
+    const socket = await WsClient.connect(api.url);
+    socket.send({ type: "subscribe", sub: "s", operation_id: "plain", detail: "steps" });
+    expect(await socket.nextOf("problem")).toMatchObject({ sub: "s", problem: { status: 501 } });
+    scheduler.set("plain", { status: "COMPLETED" });
+    expect(await socket.nextOf("unsubscribed")).toMatchObject({ sub: "s", reason: "terminal" });
+  });
+
+  test("a history that cannot be read is a problem, told once, until it can be", async () => {
+    const { scheduler, api } = await startStage();
+    scheduler.set("dark");
+    scheduler.histories.set("dark", history(10));
+    scheduler.answer = (read) => read.fail(status.INTERNAL);
+    const stream = await openSteps(api, "dark");
+    const events = await until(stream, ({ event }) => event === "problem");
+    expect(events.at(-1)?.data.problem).toMatchObject({
+      type: "urn:dts-push:problem:history-unavailable",
+      status: 503,
+    });
+    const reads = scheduler.readsOf("dark");
+    await eventually("two more reads", () => scheduler.readsOf("dark") >= reads + 2);
+    scheduler.answer = (read) => scheduler.answerWhole(read);
+    const rest = await untilSeq(stream, 10);
+    expect(named(rest, "problem")).toEqual([]);
+    expect(seqs(rest)).toEqual(upTo(10));
+  });
+});
+
+describe("H3: a reset says why", () => {
+  test("a former execution whose successor has no entries yet is not taken for rewritten", async () => {
+    const { scheduler, api } = await startStage();
+    scheduler.histories.set("next", history(12, "first"));
+    scheduler.set("next");
+    const stream = await openSteps(api, "next");
+    await untilSeq(stream, 12);
+    const before = scheduler.readsOf("next");
+    scheduler.histories.set("next", []);
+    scheduler.set("next");
+    await eventually("reads that find nothing", () => scheduler.readsOf("next") >= before + 4);
+    scheduler.histories.set("next", history(6, "second"));
+    scheduler.set("next");
+    const events = await untilSeq(stream, 6);
+    expect(events.map(({ event }) => event).slice(0, 2)).toEqual(["reset", "step"]);
+    expect(named(events, "reset")).toEqual([
+      { type: "reset", reason: "continued_as_new", last_seq: 12 },
+    ]);
+  });
+
+  test("a history that got shorter and stays so is rewritten", async () => {
+    const { scheduler, api } = await startStage();
+    const all = history(12);
+    scheduler.histories.set("cut", all);
+    scheduler.set("cut");
+    const stream = await openSteps(api, "cut");
+    await untilSeq(stream, 12);
+    scheduler.histories.set("cut", all.slice(0, 5));
+    scheduler.set("cut");
+    const events = await untilSeq(stream, 5);
+    expect(named(events, "reset")).toEqual([{ type: "reset", reason: "rewritten", last_seq: 12 }]);
+    expect(seqs(events)).toEqual(upTo(5));
+  });
+
+  test("a rewind, then a continue-as-new, on one stream that came from before both", async () => {
+    const { scheduler, api } = await startStage();
+    const first = [...history(10, "first"), ended("FAILED")];
+    scheduler.histories.set("both", first);
+    scheduler.set("both", { status: "FAILED", failure: { type: "E", message: "m" } });
+    const events = await (await openSteps(api, "both")).untilBye();
+    scheduler.histories.set(
+      "both",
+      [...first.slice(0, 8)].map((event, index) => (index === 1 ? started("second") : event)),
+    );
+    scheduler.set("both", { status: "RUNNING", failure: undefined });
+    const second = await openSteps(api, "both", { after: events.at(-1)?.id });
+    const rewound = await untilSeq(second, 8);
+    expect(named(rewound, "reset")).toEqual([{ type: "reset", reason: "rewound", last_seq: 11 }]);
+    scheduler.histories.set("both", history(6, "third"));
+    scheduler.set("both");
+    const continued = await untilSeq(second, 6);
+    expect(named(continued, "reset")).toEqual([
+      { type: "reset", reason: "continued_as_new", last_seq: 8 },
+    ]);
+  });
+
+  test("an id that nobody was given ends in a reset, not in reads without end", async () => {
+    const { scheduler, api } = await startStage();
+    scheduler.histories.set("made-up", history(10));
+    scheduler.set("made-up");
+    const stream = await openSteps(api, "made-up");
+    const [snapshot] = await untilSeq(stream, 10);
+    for (const position of [
+      "000000.0.0000000000",
+      "abcdef.0.0000000000",
+      "abcdef.zzzzzz.0000000000",
+    ]) {
+      const again = await openSteps(api, "made-up", {
+        after: `${snapshot?.data.operation.cursor}.${position}`,
+      });
+      expect(seqs(await untilSeq(again, 10))).toEqual(upTo(10));
+      again.destroy();
+    }
+  });
+});
