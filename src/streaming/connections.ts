@@ -2,7 +2,9 @@ import type { ByeReason } from "./bye.ts";
 
 /** One open stream of any transport. */
 export interface Connection {
-  /** Gives it the time, for all it does by the clock. Called a few times a second. */
+  /** Before that, in epoch milliseconds, it has nothing to do by the clock. */
+  readonly dueAtMs: number;
+  /** Gives it the time, for all it does by the clock. Called a little later than it was due. */
   tick(nowMs: number): void;
   /**
    * Says goodbye and ends. Calls after the first do nothing.
@@ -11,6 +13,8 @@ export interface Connection {
   bye(reason: ByeReason, retryWithinMs?: number): void;
 }
 
+/** How often a stream looks whether its client takes anything. */
+export const CHECK_EVERY_MS = 1000;
 /** How finely streams keep time. */
 const TICK_MS = 250;
 
@@ -63,6 +67,8 @@ export class Connections {
 
   #tick(): void {
     const nowMs = Date.now();
-    for (const connection of this.#open) connection.tick(nowMs);
+    for (const connection of this.#open) {
+      if (nowMs >= connection.dueAtMs) connection.tick(nowMs);
+    }
   }
 }

@@ -26,10 +26,11 @@ export function waitForChange(
 /** One waiting request: a subscriber that leaves with the first event. */
 class LongPoll implements Subscriber, Connection {
   readonly ready = true;
+  /** The end of the wait. */
+  readonly dueAtMs: number;
   readonly #context: StreamContext;
   readonly #subscription: Subscription;
   readonly #result = Promise.withResolvers<Operation | undefined>();
-  readonly #endMs: number;
   readonly #signal: AbortSignal;
   readonly #onAbort = (): void => this.#leave();
   #placed = false;
@@ -43,7 +44,7 @@ class LongPoll implements Subscriber, Connection {
     signal: AbortSignal,
   ) {
     this.#context = context;
-    this.#endMs = Date.now() + waitMs;
+    this.dueAtMs = Date.now() + waitMs;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort, { once: true });
     context.connections.add(this);
@@ -86,8 +87,8 @@ class LongPoll implements Subscriber, Connection {
     // The state that follows is what is waited for.
   }
 
-  tick(nowMs: number): void {
-    if (nowMs >= this.#endMs) this.#leave();
+  tick(): void {
+    this.#leave();
   }
 
   bye(): void {

@@ -1,14 +1,17 @@
 import type { Duplex } from "node:stream";
 
-export interface OutboxOptions {
+/** Whose outbox it is: its limits, and what it is told. There are thousands, so it is one object. */
+export interface OutboxOwner {
   /** Unsent bytes past which the client is too slow. */
   readonly maxBufferedBytes: number;
   /** Whether others write to the socket too, so that a frame must go out in one piece. */
   readonly shared: boolean;
   /** The client has taken enough to be sent more. */
-  readonly onReady: () => void;
+  onReady(): void;
   /** The client is too slow and has to go. Called once. */
-  readonly onSlow: () => void;
+  onSlow(): void;
+  /** The socket has closed. */
+  onClosed?(): void;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -30,7 +33,7 @@ const LINGER_MS = 2000;
  */
 export class Outbox {
   readonly #socket: Duplex;
-  readonly #options: OutboxOptions;
+  readonly #owner: OutboxOwner;
   /** Pieces of frames that wait for the piece before them. */
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
@@ -40,12 +43,18 @@ export class Outbox {
   #foundSlow = false;
   #closed = false;
   #sentBytes = 0;
-  #progress = { bytes: 0, atMs: Date.now() };
+  /** What had left by the time at which something last left, or nothing was there to send. */
+  #leftBytes = 0;
+  #leftAtMs = Date.now();
 
-  constructor(socket: Duplex, options: OutboxOptions) {
+  constructor(socket: Duplex, owner: OutboxOwner) {
     this.#socket = socket;
-    this.#options = options;
-    socket.once("close", () => this.#release());
+    this.#owner = owner;
+    // Not `once`, which takes three objects more for what happens once anyway.
+    socket.on("close", () => {
+      this.#release();
+      owner.onClosed?.();
+    });
   }
 
   get unsentBytes(): number {
@@ -62,14 +71,14 @@ export class Outbox {
 
   write(frame: Buffer): void {
     if (this.#closed || !this.#socket.writable) return;
-    if (this.unsentBytes > this.#options.maxBufferedBytes + this.#largestFrame) {
+    if (this.unsentBytes > this.#owner.maxBufferedBytes + this.#largestFrame) {
       this.#slow(); // O2
       return;
     }
     this.#sentBytes += frame.length;
     this.#largestFrame = Math.max(this.#largestFrame, frame.length);
     if (
-      this.#options.shared ||
+      this.#owner.shared ||
       (frame.length <= PIECE_BYTES && this.#queue.length === 0 && !this.#pieceUnderWay)
     ) {
       this.#socket.write(frame);
@@ -90,10 +99,12 @@ export class Outbox {
   /** Looks whether the client takes anything at all. To be called every second or so. */
   check(nowMs: number): void {
     if (this.#closed) return;
-    const bytes = this.#sentBytes - this.unsentBytes;
-    if (this.unsentBytes === 0 || bytes !== this.#progress.bytes) {
-      this.#progress = { bytes, atMs: nowMs };
-    } else if (nowMs - this.#progress.atMs >= STALLED_MS) {
+    const { unsentBytes } = this;
+    const leftBytes = this.#sentBytes - unsentBytes;
+    if (unsentBytes === 0 || leftBytes !== this.#leftBytes) {
+      this.#leftBytes = leftBytes;
+      this.#leftAtMs = nowMs;
+    } else if (nowMs - this.#leftAtMs >= STALLED_MS) {
       this.#slow();
     }
   }
@@ -132,7 +143,7 @@ export class Outbox {
     this.#socket.write(EMPTY, () => {
       this.#awaitingReady = false;
       if (this.#closed) return;
-      if (this.unsentBytes <= READY_BYTES) this.#options.onReady();
+      if (this.unsentBytes <= READY_BYTES) this.#owner.onReady();
       else this.#awaitReady();
     });
   }
@@ -140,7 +151,7 @@ export class Outbox {
   #slow(): void {
     if (this.#closed || this.#foundSlow) return;
     this.#foundSlow = true;
-    this.#options.onSlow();
+    this.#owner.onSlow();
   }
 
   #release(): void {

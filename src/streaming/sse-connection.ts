@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
-import type { Connection } from "./connections.ts";
+import { CHECK_EVERY_MS, type Connection } from "./connections.ts";
 import type { Freshness } from "./freshness.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import {
   formatEvent,
   formatRetry,
@@ -41,7 +41,10 @@ const HEAD = [
  *   S2. `bye` is the last event, once, and a clean end follows.
  *   S3. When the connection is over no timer and no listener of it is left.
  */
-export class SseConnection implements Connection {
+export class SseConnection implements Connection, OutboxOwner {
+  /** Nobody else writes to its socket. */
+  readonly shared = false;
+  dueAtMs = 0;
   readonly #context: StreamContext;
   readonly #content: StreamContent;
   readonly #outbox: Outbox;
@@ -56,13 +59,7 @@ export class SseConnection implements Connection {
     this.#chunked = chunked;
     this.#context = context;
     this.#clock = new StreamClock(options, Date.now());
-    this.#outbox = new Outbox(socket, {
-      maxBufferedBytes: options.maxBufferedBytes,
-      shared: false,
-      onReady: () => content.onReady(),
-      onSlow: () => this.bye("slow"),
-    });
-    socket.once("close", () => this.#close("client-left"));
+    this.#outbox = new Outbox(socket, this);
     connections.add(this);
     metrics.connections.inc({ transport: "sse" });
     const head = [...HEAD, ...(chunked ? ["transfer-encoding: chunked"] : [])];
@@ -72,6 +69,22 @@ export class SseConnection implements Connection {
 
   get ready(): boolean {
     return this.#outbox.ready;
+  }
+
+  get maxBufferedBytes(): number {
+    return this.#context.options.maxBufferedBytes;
+  }
+
+  onReady(): void {
+    this.#content.onReady();
+  }
+
+  onSlow(): void {
+    this.bye("slow");
+  }
+
+  onClosed(): void {
+    this.#close("client-left");
   }
 
   /** Joins what is sent until the end of this turn of the event loop into one packet. */
@@ -95,6 +108,7 @@ export class SseConnection implements Connection {
     if (this.#over) return;
     if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
     else if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.heartbeat();
+    this.dueAtMs = Math.min(nowMs + CHECK_EVERY_MS, this.#clock.dueAtMs);
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {

@@ -17,32 +17,37 @@ export type Opened = "opened" | "nothing-left";
 /** How long a request may wait for the first word of the scheduler before its stream is opened. */
 const OPEN_WITHIN_MS = 2000;
 
+/** What is needed up to the first byte, and let go of then: an open stream may last for long. */
+interface Pending {
+  readonly answer: PromiseWithResolvers<Opened>;
+  readonly timer: NodeJS.Timeout;
+  readonly onAbandoned: () => void;
+}
+
 /**
  * The time between a request for a stream and its first byte, in which the answer can still be
  * another one. It ends with the first event, with `nothingLeft`, with `refuse`, or after 2 s.
  */
 export class SseOpening {
+  /** Rejects with what `refuse` was given. */
+  readonly result: Promise<Opened>;
   readonly #client: SseClient;
   readonly #content: StreamContent;
   readonly #context: StreamContext;
-  readonly #result = Promise.withResolvers<Opened>();
-  readonly #timer: NodeJS.Timeout;
-  readonly #onAbandoned = (): void => this.#settle();
+  #pending: Pending | undefined;
   #connection: SseConnection | undefined;
-  #settled = false;
 
   /** @param content its `onClose` is also called when no stream comes of it */
   constructor(client: SseClient, content: StreamContent, context: StreamContext) {
     this.#client = client;
     this.#content = content;
     this.#context = context;
-    this.#timer = setTimeout(() => this.open(), OPEN_WITHIN_MS);
-    client.socket.once("close", this.#onAbandoned);
-  }
-
-  /** Rejects with what `refuse` was given. */
-  get result(): Promise<Opened> {
-    return this.#result.promise;
+    const answer = Promise.withResolvers<Opened>();
+    const onAbandoned = () => this.#settle();
+    const timer = setTimeout(() => this.open(), OPEN_WITHIN_MS);
+    this.result = answer.promise;
+    this.#pending = { answer, timer, onAbandoned };
+    client.socket.once("close", onAbandoned);
   }
 
   /** The stream, if it is open. */
@@ -52,35 +57,39 @@ export class SseOpening {
 
   /** The stream, opened if it was not. Must not be called after another answer was given. */
   open(): SseConnection {
-    if (!this.#connection) {
-      clearTimeout(this.#timer);
-      this.#client.socket.off("close", this.#onAbandoned);
-      const { socket, chunked } = this.#client;
-      this.#connection = new SseConnection(socket, chunked, this.#content, this.#context);
-      this.#settled = true;
-      this.#result.resolve("opened");
-    }
+    if (this.#connection) return this.#connection;
+    const pending = this.#endPending();
+    const { socket, chunked } = this.#client;
+    this.#connection = new SseConnection(socket, chunked, this.#content, this.#context);
+    pending?.answer.resolve("opened");
     return this.#connection;
   }
 
   /** The client knows all there is to know. */
   nothingLeft(): void {
-    this.#result.resolve("nothing-left");
+    this.#pending?.answer.resolve("nothing-left");
     this.#settle();
   }
 
   refuse(error: ProblemError): void {
-    this.#result.reject(error);
+    this.#pending?.answer.reject(error);
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    clearTimeout(this.#timer);
-    this.#client.socket.off("close", this.#onAbandoned);
+    const pending = this.#endPending();
+    if (!pending) return;
     // An abandoned request needs no answer; whoever waits for one goes on.
-    this.#result.resolve("opened");
+    pending.answer.resolve("opened");
     this.#content.onClose();
+  }
+
+  #endPending(): Pending | undefined {
+    const pending = this.#pending;
+    if (!pending) return undefined;
+    this.#pending = undefined;
+    clearTimeout(pending.timer);
+    this.#client.socket.off("close", pending.onAbandoned);
+    return pending;
   }
 }

@@ -2,8 +2,8 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
-import type { Connection } from "./connections.ts";
-import { Outbox } from "./outbox.ts";
+import { CHECK_EVERY_MS, type Connection } from "./connections.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { StreamClock } from "./stream-clock.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason } from "./subscription.ts";
@@ -46,7 +46,10 @@ const BYE_CODES: Record<ByeReason, CloseCode> = {
  *   X3. Sending never waits; a client that cannot keep up is told `bye slow` and closed with 4003.
  *   X4. When the connection is over no subscription, timer or listener of it is left.
  */
-export class WsConnection implements Connection, WsWire {
+export class WsConnection implements Connection, OutboxOwner, WsWire {
+  /** The library writes to its socket too. */
+  readonly shared = true;
+  dueAtMs = 0;
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
   readonly #outbox: Outbox;
@@ -64,12 +67,7 @@ export class WsConnection implements Connection, WsWire {
     const { options, connections, metrics } = context;
     this.#socket = socket;
     this.#context = context;
-    this.#outbox = new Outbox(raw, {
-      maxBufferedBytes: options.maxBufferedBytes,
-      shared: true,
-      onReady: () => this.#flush(),
-      onSlow: () => this.bye("slow"),
-    });
+    this.#outbox = new Outbox(raw, this);
     this.#clock = new StreamClock(options, this.#openedAtMs);
     this.#pingAtMs = this.#openedAtMs + PING_EVERY_MS;
     socket.on("message", (data, isBinary) => this.#receive(data as Buffer, isBinary));
@@ -84,6 +82,18 @@ export class WsConnection implements Connection, WsWire {
 
   get ready(): boolean {
     return this.#outbox.ready;
+  }
+
+  get maxBufferedBytes(): number {
+    return this.#context.options.maxBufferedBytes;
+  }
+
+  onReady(): void {
+    this.#flush();
+  }
+
+  onSlow(): void {
+    this.bye("slow");
   }
 
   /** Subscribes to what the request's query names, as its messages would. */
@@ -141,6 +151,7 @@ export class WsConnection implements Connection, WsWire {
       if (nowMs >= this.#pingAtMs) this.#ping(nowMs);
       if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.#heartbeat();
     }
+    this.dueAtMs = Math.min(nowMs + CHECK_EVERY_MS, this.#clock.dueAtMs);
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
