@@ -1,5 +1,6 @@
 import type { Instance } from "../dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../dts/instance-query.ts";
+import { Horizon } from "./horizon.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadBudget } from "./read-budget.ts";
 
@@ -16,10 +17,7 @@ export type ReadOutcome =
       readonly instance: Instance;
       /** Epoch milliseconds at which the read was sent. */
       readonly startedAtMs: number;
-      /**
-       * The newest `last_updated` that any read had brought when this one was sent: what changed
-       * before it, by the scheduler's own clock, this read has seen.
-       */
+      /** What changed before it, by the scheduler's own clock, this read has seen. */
       readonly horizonMs: number;
     }
   | { readonly kind: "missing"; readonly startedAtMs: number }
@@ -62,7 +60,7 @@ export class Poller {
   /** Flights that wait for their turn, oldest first. */
   readonly #queue = new Set<Flight>();
   #pumping = false;
-  #horizonMs = 0;
+  readonly #horizon = new Horizon();
   #noPagesUntilMs = 0;
 
   constructor(scheduler: InstanceReader, budget: ReadBudget, metrics: Metrics) {
@@ -71,9 +69,9 @@ export class Poller {
     this.#metrics = metrics;
   }
 
-  /** The newest `last_updated` that any read has brought, in epoch milliseconds. */
+  /** Up to when a read that is sent now sees all changes, by the scheduler's clock. */
   get horizonMs(): number {
-    return this.#horizonMs;
+    return this.#horizon.settledMs();
   }
 
   /**
@@ -134,7 +132,7 @@ export class Poller {
   async #send(flight: Flight): Promise<void> {
     this.#queue.delete(flight);
     const startedAtMs = Date.now();
-    const horizonMs = this.#horizonMs;
+    const { horizonMs } = this;
     const stopTimer = this.#metrics.readDuration.startTimer();
     let outcome: ReadOutcome;
     try {
@@ -167,7 +165,7 @@ export class Poller {
   async #sendPage(fromMs: number): Promise<void> {
     const asked = new Map([...this.#queue].map((flight) => [flight.id, flight]));
     const startedAtMs = Date.now();
-    const horizonMs = this.#horizonMs;
+    const { horizonMs } = this;
     let answers = 0;
     try {
       const query = { createdFromMs: fromMs, pageSize: PAGE_SIZE };
@@ -200,7 +198,7 @@ export class Poller {
   }
 
   #advance({ lastUpdatedAtMs }: Instance): void {
-    this.#horizonMs = Math.max(this.#horizonMs, lastUpdatedAtMs);
+    this.#horizon.advance(lastUpdatedAtMs);
   }
 
   #refuseOverdue(): void {

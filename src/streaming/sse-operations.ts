@@ -147,8 +147,11 @@ class OperationsStream implements Subscriber, StreamContent {
   /** Up to when, by the scheduler's clock, this client has been sent all of one operation. */
   #seenThrough(subscription: Subscription): number {
     const { position, holds } = subscription;
-    if (!position) return this.#resume?.throughMs ?? 0;
-    return holds ? position.lastUpdatedAtMs : this.#context.hub.safeThroughMs(subscription.id);
+    const before = this.#resume?.throughMs ?? 0;
+    if (!position) return before;
+    const { hub } = this.#context;
+    const here = holds ? position.lastUpdatedAtMs : hub.safeThroughMs(subscription.id);
+    return Math.max(before, here);
   }
 
   #open(): SseConnection {

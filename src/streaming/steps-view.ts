@@ -48,6 +48,7 @@ export class StepsView implements StepSubscriber {
   #followed: FollowedSteps | undefined;
   /** The life of the operation that is shown, and the one that the last step sent belongs to. */
   #createdAtMs = 0;
+  #updatedAtMs = 0;
   #toldOfMs: number | undefined;
   /** Whether a failure was told since the last step, which a rewind would undo. */
   #failed: boolean;
@@ -87,6 +88,7 @@ export class StepsView implements StepSubscriber {
     // What it was told may have been too much for the client, which is then gone.
     if (this.#left) return;
     this.#createdAtMs = position?.createdAtMs ?? 0;
+    this.#updatedAtMs = position?.lastUpdatedAtMs ?? 0;
     if (position?.status === "FAILED") this.#failed = true;
     this.#followed ??= this.#hub.steps.follow(id, this.#follower);
   }
@@ -152,6 +154,8 @@ export class StepsView implements StepSubscriber {
     // What began before steps that were sent, or with the operation itself, continues nothing.
     const latestMs = Math.max(sentAtMs ?? 0, this.#createdAtMs + 1);
     if (startedAtMs !== undefined && startedAtMs < latestMs) return "rewound";
-    return this.#endedAtMs === undefined ? "continued_as_new" : "replaced";
+    // What is over goes on under its id only in another life.
+    const isAfterEnd = this.#endedAtMs !== undefined && (startedAtMs ?? 0) >= this.#updatedAtMs;
+    return isAfterEnd ? "replaced" : "continued_as_new";
   }
 }

@@ -79,10 +79,7 @@ export class Watcher {
     return this.#asOfMs;
   }
 
-  /**
-   * Every change that the scheduler dated before this, in epoch milliseconds, has been seen: it is
-   * the newest date that any read had brought when the last read of this operation was sent.
-   */
+  /** Every change that the scheduler dated before this, in epoch milliseconds, has been seen. */
   get safeThroughMs(): number {
     return this.#safeThroughMs;
   }

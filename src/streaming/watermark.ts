@@ -73,8 +73,19 @@ export function scopeOf(kind: "ids" | "prefix", names: readonly string[]): strin
   return shortHash(JSON.stringify([kind, ...[...names].sort()]));
 }
 
+/** Tags of states that were sent lately: they are part of each id until they have settled. */
+const recentTags = new Map<string, string>();
+const MAX_TAGS_KEPT = 10_000;
+
 function tagOf({ id, createdAtMs, state }: Sent): string {
-  return shortHash(`${createdAtMs} ${state} ${id}`);
+  const text = `${createdAtMs} ${state} ${id}`;
+  let tag = recentTags.get(text);
+  if (tag === undefined) {
+    tag = shortHash(text);
+    if (recentTags.size >= MAX_TAGS_KEPT) recentTags.clear();
+    recentTags.set(text, tag);
+  }
+  return tag;
 }
 
 function shortHash(text: string): string {

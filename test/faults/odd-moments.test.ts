@@ -5,6 +5,7 @@ import { eventually } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
+import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 
 const QUICK = { pollMinMs: 20, pollMaxMs: 40, completionCalls: 0 };
@@ -185,4 +186,39 @@ test("X4: a client that is cut off in the middle of its subscribing leaves nothi
   expect((await client.closed()).code).toBe(4003);
   expect(await gauge(url, "subscriptions")).toBe(0);
   await eventually("no watcher", async () => (await gauge(url, "watched_operations")) === 0);
+});
+
+test("C4: a change that a lagging read has missed is not lost on a resume by watermark", async () => {
+  const scheduler = await TroubledScheduler.start();
+  const nowMs = Date.now();
+  const at = (id: string, lastUpdatedAtMs: number, change: Partial<Instance> = {}) =>
+    scheduler.set(id, instance({ id, createdAtMs: nowMs - 60_000, lastUpdatedAtMs, ...change }));
+  at("a", nowMs - 30_000);
+  at("b", nowMs - 30_000);
+  const replicas = [
+    await startTestApi(scheduler.address, { ...QUICK, heartbeatMs: 50 }),
+    await startTestApi(scheduler.address, QUICK),
+  ];
+  const [one, two] = replicas.map(
+    ({ url }) => new URL("/api/events?operation_id=a&operation_id=b", url),
+  ) as [URL, URL];
+  const client = await SseClient.connect(one);
+  for (let count = 0; count < 2; count += 1) await client.nextState();
+  // What happens to a is not seen yet by whatever answers the reads of a; what happens to b later is.
+  scheduler.isStale = (id) => id === "a";
+  at("a", nowMs - 200, { status: "COMPLETED", output: "1" });
+  at("b", nowMs, { customStatus: "1" });
+  expect((await client.nextState()).data.operation.operation_id).toBe("b");
+  const reads = scheduler.readsOf("a");
+  await eventually("a to be read again", () => scheduler.readsOf("a") > reads + 3);
+  let last = (await client.next()).id;
+  while (client.waiting.length > 0) last = (await client.next()).id;
+  last = (await client.next("one more heartbeat")).id;
+  client.destroy();
+  scheduler.isStale = () => false;
+  const resumed = await SseClient.connect(two, { "last-event-id": last ?? "" });
+  expect((await resumed.nextState()).data.operation).toMatchObject({
+    operation_id: "a",
+    status: "Completed",
+  });
 });

@@ -44,7 +44,7 @@ export class TroubledScheduler {
   /** Every read that has arrived. A test may empty it. */
   readonly arrivals: Arrival[] = [];
   /** Whether a read is answered with a state from before the present one. Asked for each read. */
-  isStale: () => boolean = () => false;
+  isStale: (id: string) => boolean = () => false;
   /** Reads that were answered with an older state than the present one. */
   staleAnswers = 0;
   #server = new Server();
@@ -215,7 +215,7 @@ export class TroubledScheduler {
   #find(id: string): Instance | undefined {
     const history = this.#states.get(id) ?? [];
     const present = history.at(-1);
-    if (!this.isStale()) return present;
+    if (!this.isStale(id)) return present;
     const older = history.filter(
       (state, at) => state && state.lastUpdatedAtMs !== history[at + 1]?.lastUpdatedAtMs,
     );
