@@ -13,7 +13,7 @@ export interface Connection {
   bye(reason: ByeReason, retryWithinMs?: number): void;
 }
 
-/** How often a stream looks whether its client takes anything. */
+/** How often a stream looks whether its client takes what is unsent. */
 export const CHECK_EVERY_MS = 1000;
 /** How finely streams keep time. */
 const TICK_MS = 250;

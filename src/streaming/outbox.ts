@@ -6,6 +6,8 @@ export interface OutboxOwner {
   readonly maxBufferedBytes: number;
   /** Whether others write to the socket too, so that a frame must go out in one piece. */
   readonly shared: boolean;
+  /** Something is left unsent: `check` is to be called within a second or so, and then again. */
+  onUnsent(): void;
   /** The client has taken enough to be sent more. */
   onReady(): void;
   /** The client is too slow and has to go. Called once. */
@@ -43,7 +45,7 @@ export class Outbox {
   #foundSlow = false;
   #closed = false;
   #sentBytes = 0;
-  /** What had left by the time at which something last left, or nothing was there to send. */
+  /** What had left by the time at which something last left, or began to wait. */
   #leftBytes = 0;
   #leftAtMs = Date.now();
 
@@ -75,6 +77,7 @@ export class Outbox {
       this.#slow(); // O2
       return;
     }
+    const wasEmpty = this.unsentBytes === 0;
     this.#sentBytes += frame.length;
     this.#largestFrame = Math.max(this.#largestFrame, frame.length);
     if (
@@ -82,11 +85,16 @@ export class Outbox {
       (frame.length <= PIECE_BYTES && this.#queue.length === 0 && !this.#pieceUnderWay)
     ) {
       this.#socket.write(frame);
-      return;
+    } else {
+      this.#queue.push(frame);
+      this.#queuedBytes += frame.length;
+      this.#sendPiece();
     }
-    this.#queue.push(frame);
-    this.#queuedBytes += frame.length;
-    this.#sendPiece();
+    if (wasEmpty && this.unsentBytes > 0) {
+      this.#leftBytes = this.#sentBytes - this.unsentBytes;
+      this.#leftAtMs = Date.now();
+      this.#owner.onUnsent();
+    }
   }
 
   /** Joins what is written until the end of this turn of the event loop into one packet. */
@@ -96,17 +104,22 @@ export class Outbox {
     process.nextTick(() => this.#socket.uncork());
   }
 
-  /** Looks whether the client takes anything at all. To be called every second or so. */
-  check(nowMs: number): void {
-    if (this.#closed) return;
+  /**
+   * Looks whether the client takes anything at all.
+   * @returns whether something is unsent, so that it has to be called again within a second or so
+   */
+  check(nowMs: number): boolean {
+    if (this.#closed) return false;
     const { unsentBytes } = this;
+    if (unsentBytes === 0) return false;
     const leftBytes = this.#sentBytes - unsentBytes;
-    if (unsentBytes === 0 || leftBytes !== this.#leftBytes) {
+    if (leftBytes !== this.#leftBytes) {
       this.#leftBytes = leftBytes;
       this.#leftAtMs = nowMs;
     } else if (nowMs - this.#leftAtMs >= STALLED_MS) {
       this.#slow();
     }
+    return true;
   }
 
   /** Writes the last frame and ends the connection, within 2 s also for a client that takes nothing. */

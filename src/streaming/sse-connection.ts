@@ -75,6 +75,10 @@ export class SseConnection implements Connection, OutboxOwner {
     return this.#context.options.maxBufferedBytes;
   }
 
+  onUnsent(): void {
+    this.dueAtMs = Math.min(this.dueAtMs, Date.now() + CHECK_EVERY_MS);
+  }
+
   onReady(): void {
     this.#content.onReady();
   }
@@ -104,11 +108,15 @@ export class SseConnection implements Connection, OutboxOwner {
   }
 
   tick(nowMs: number): void {
-    this.#outbox.check(nowMs);
+    const unsent = this.#outbox.check(nowMs);
     if (this.#over) return;
+    const beat = this.#clock.isTimeToBeat(nowMs);
+    this.dueAtMs = Math.min(
+      unsent ? nowMs + CHECK_EVERY_MS : Number.POSITIVE_INFINITY,
+      this.#clock.dueAtMs,
+    );
     if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
-    else if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.heartbeat();
-    this.dueAtMs = Math.min(nowMs + CHECK_EVERY_MS, this.#clock.dueAtMs);
+    else if (beat && this.ready) this.heartbeat();
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {

@@ -88,6 +88,10 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     return this.#context.options.maxBufferedBytes;
   }
 
+  onUnsent(): void {
+    // It looks every second anyway.
+  }
+
   onReady(): void {
     this.#flush();
   }

@@ -30,6 +30,7 @@ function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
   const outbox = new Outbox(near, {
     maxBufferedBytes,
     shared: false,
+    onUnsent: () => undefined,
     onReady: () => {
       calls.ready += 1;
     },
