@@ -1,3 +1,4 @@
+import { type CallOptions, InterceptingCall } from "@grpc/grpc-js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import type { ConnectionOptions } from "./connection.ts";
@@ -40,7 +41,7 @@ const STATUS_NAMES = new Map<number, string>(
 
 /**
  * Reads a history from its first entry, chunk by chunk as the scheduler sends it: while the caller
- * works on a chunk, no more than the transport's window is sent ahead. An unknown instance has no
+ * works on a chunk, one more is taken in, and the transport's window. An unknown instance has no
  * entries. Leaving the loop cancels the read, and so does `signal`, also in the middle of a chunk.
  * @throws SchedulerError
  */
@@ -55,6 +56,7 @@ export async function* readHistory(
   let call: ReturnType<Stub["streamInstanceHistory"]> | undefined;
   let timer: NodeJS.Timeout | undefined;
   const cancel = () => call?.cancel();
+  const intake = new Intake();
   const guard = () => {
     clearTimeout(timer);
     timer = setTimeout(cancel, SILENT_MS);
@@ -62,13 +64,14 @@ export async function* readHistory(
   try {
     const metadata = await metadataGenerator();
     signal?.throwIfAborted();
-    call = stub.streamInstanceHistory(request, metadata);
+    call = stub.streamInstanceHistory(request, metadata, intake.options);
     signal?.addEventListener("abort", cancel, { once: true });
     guard();
     for await (const chunk of call as AsyncIterable<Proto.HistoryChunk>) {
       clearTimeout(timer);
       yield chunk.getEventsList().map(toEntry);
       guard();
+      intake.open();
     }
   } catch (error) {
     const failure = new SchedulerError("StreamInstanceHistory", error);
@@ -77,6 +80,43 @@ export async function* readHistory(
     clearTimeout(timer);
     signal?.removeEventListener("abort", cancel);
     cancel();
+  }
+}
+
+/**
+ * Lets one message in at a time. A call's own stream would take in sixteen before it holds back, and
+ * a chunk of a history may have megabytes.
+ */
+class Intake {
+  #isOpen = true;
+  #waiting: (() => void) | undefined;
+
+  readonly options: Partial<CallOptions> = {
+    interceptors: [
+      (options, nextCall) =>
+        new InterceptingCall(nextCall(options), {
+          start: (metadata, _listener, next) =>
+            next(metadata, {
+              onReceiveMessage: (message, pass) => this.#take(() => pass(message)),
+            }),
+        }),
+    ],
+  };
+
+  open(): void {
+    this.#isOpen = true;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting) this.#take(waiting);
+  }
+
+  #take(pass: () => void): void {
+    if (!this.#isOpen) {
+      this.#waiting = pass;
+      return;
+    }
+    this.#isOpen = false;
+    pass();
   }
 }
 

@@ -50,8 +50,10 @@ export class StepsView implements StepSubscriber {
   #createdAtMs = 0;
   #updatedAtMs = 0;
   #toldOfMs: number | undefined;
-  /** Whether a failure was told since the last step, which a rewind would undo. */
-  #failed: boolean;
+  /** The last failure that was told. */
+  #failure: Cursor | undefined;
+  /** Whether it was undone since the last step. */
+  #rewound = false;
   /** When the status was over, by `performance.now()`. */
   #endedAtMs: number | undefined;
   #readAgain: NodeJS.Timeout | undefined;
@@ -69,7 +71,7 @@ export class StepsView implements StepSubscriber {
     this.#hub = hub;
     this.#sink = sink;
     this.#payloads = wanted.payloads;
-    this.#failed = former?.status === "FAILED";
+    if (former?.status === "FAILED") this.#failure = former;
     this.#toldOfMs = former?.createdAtMs;
     this.#follower = new StepFollower(this, former && parseStepPosition(after));
   }
@@ -89,7 +91,8 @@ export class StepsView implements StepSubscriber {
     if (this.#left) return;
     this.#createdAtMs = position?.createdAtMs ?? 0;
     this.#updatedAtMs = position?.lastUpdatedAtMs ?? 0;
-    if (position?.status === "FAILED") this.#failed = true;
+    if (this.#failure && this.#failure.lastUpdatedAtMs !== this.#updatedAtMs) this.#rewound = true;
+    this.#failure = position?.status === "FAILED" ? position : undefined;
     this.#followed ??= this.#hub.steps.follow(id, this.#follower);
   }
 
@@ -120,7 +123,7 @@ export class StepsView implements StepSubscriber {
 
   onReset(found: Break): void {
     const reason = this.#reasonOf(found);
-    this.#failed = false;
+    this.#rewound = false;
     const body = JSON.stringify({ type: "reset", reason, last_seq: found.lastSeq }).slice(1);
     this.#sink.onStepEvent("reset", body);
   }
@@ -150,12 +153,11 @@ export class StepsView implements StepSubscriber {
   #reasonOf({ isOtherExecution, startedAtMs, sentAtMs }: Break): ResetReason {
     if (this.#toldOfMs !== this.#createdAtMs) return "replaced";
     if (!isOtherExecution) return "rewritten";
-    if (this.#failed) return "rewound";
+    const knownMs = startedAtMs ?? 0;
+    // What is over begins anew after its end only in another life, of which its status tells no more.
+    if (this.#endedAtMs !== undefined && knownMs >= this.#updatedAtMs) return "replaced";
     // What began before steps that were sent, or with the operation itself, continues nothing.
-    const latestMs = Math.max(sentAtMs ?? 0, this.#createdAtMs + 1);
-    if (startedAtMs !== undefined && startedAtMs < latestMs) return "rewound";
-    // What is over goes on under its id only in another life.
-    const isAfterEnd = this.#endedAtMs !== undefined && (startedAtMs ?? 0) >= this.#updatedAtMs;
-    return isAfterEnd ? "replaced" : "continued_as_new";
+    const isOld = knownMs > 0 && knownMs < Math.max(sentAtMs ?? 0, this.#createdAtMs + 1);
+    return this.#rewound || isOld ? "rewound" : "continued_as_new";
   }
 }

@@ -1,0 +1,235 @@
+import type { TaskHubGrpcClient } from "@microsoft/durabletask-js";
+import fc from "fast-check";
+import { eventually } from "../../helpers/deadline.ts";
+import { SseStepsClient, type StepsClient, WsStepsClient } from "./follower.ts";
+import { type Part, PlannedOperation } from "./operations.ts";
+
+const CHANGES = [
+  "go",
+  "go",
+  "go",
+  "suspend",
+  "resume",
+  "terminate",
+  "rewind",
+  "restart",
+  "purge",
+] as const;
+
+/** One thing that happens in a run. Numbers are taken modulo whatever there is to choose from. */
+export type Move =
+  | { readonly do: "begin"; readonly operation: number; readonly parts: readonly Part[] }
+  | { readonly do: "change"; readonly operation: number; readonly kind: number }
+  | {
+      readonly do: "follow";
+      readonly operation: number;
+      readonly socket: boolean;
+      readonly payloads: boolean;
+      readonly replica: number;
+    }
+  | {
+      readonly do: "leave" | "stall" | "unstall" | "resume";
+      readonly client: number;
+      readonly replica: number;
+    }
+  | { readonly do: "moment"; readonly ms: number };
+
+const any = fc.nat({ max: 1000 });
+const bytes = fc.oneof(
+  { weight: 8, arbitrary: fc.constant(10) },
+  { weight: 1, arbitrary: fc.constant(20_000) },
+);
+
+const part: fc.Arbitrary<Part> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom("chain", "fan", "sub") as fc.Arbitrary<"chain" | "fan" | "sub">,
+      count: fc.oneof(fc.nat({ max: 6 }), fc.nat({ max: 60 })),
+      bytes,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom("timer", "wait", "wait", "again", "fail") as fc.Arbitrary<
+        "timer" | "wait" | "again" | "fail"
+      >,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("custom"), text: fc.constantFrom("a", "b") }),
+  },
+) as fc.Arbitrary<Part>;
+
+const parts = fc.array(part, { maxLength: 7 });
+
+/** What the operations of a run do in their first lives. */
+export const firstParts = fc.tuple(parts, parts);
+
+export const moves: fc.Arbitrary<Move[]> = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("begin"), operation: any, parts }) },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant("change"), operation: any, kind: any }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        do: fc.constant("follow"),
+        operation: any,
+        socket: fc.boolean(),
+        payloads: fc.boolean(),
+        replica: any,
+      }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constantFrom("leave", "stall", "unstall", "resume", "resume"),
+        client: any,
+        replica: any,
+      }),
+    },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant("moment"), ms: fc.nat({ max: 50 }) }) },
+  ) as fc.Arbitrary<Move>,
+  { minLength: 10, maxLength: 70 },
+);
+
+const MAX_CLIENTS = 8;
+
+/** What a run stands on: a worker, and two APIs that know nothing of each other. */
+export interface Stage {
+  readonly client: TaskHubGrpcClient;
+  readonly replicas: readonly [URL, URL];
+}
+
+let runs = 0;
+
+/** Runs `script` and lets everything end. @throws an error with the whole story of a violation */
+export async function play(
+  stage: Stage,
+  first: readonly (readonly Part[])[],
+  script: readonly Move[],
+): Promise<void> {
+  runs += 1;
+  const timeline: string[] = [];
+  const startedMs = Date.now();
+  const note = (what: string) =>
+    void timeline.push(`${String(Date.now() - startedMs).padStart(6)} ms  ${what}`);
+  const operations = first.map(
+    (_, index) => new PlannedOperation(`r${runs}-${index}`, stage.client, stage.replicas[0], note),
+  );
+  const clients: StepsClient[] = [];
+  try {
+    for (const [index, operation] of operations.entries()) {
+      await operation.begin([{ do: "wait" }, ...(first[index] ?? []), { do: "again" }]);
+    }
+    for (const move of script) await perform(move, stage, operations, clients, note);
+    await settle(operations, clients, note);
+  } catch (error) {
+    const faults = clients.flatMap((each) => each.faults);
+    throw new Error([(error as Error).message, ...faults, "", ...timeline].join("\n"));
+  } finally {
+    for (const each of clients) each.disconnect();
+    for (const { id } of operations)
+      await stage.client.purgeOrchestration(id).catch(() => undefined);
+  }
+}
+
+async function perform(
+  move: Move,
+  { replicas }: Stage,
+  operations: readonly PlannedOperation[],
+  clients: StepsClient[],
+  note: (what: string) => void,
+): Promise<void> {
+  if (move.do === "moment") {
+    const endMs = Date.now() + move.ms;
+    await eventually("a moment", () => Date.now() >= endMs);
+  } else if ("operation" in move) {
+    const operation = operations[move.operation % operations.length] as PlannedOperation;
+    if (move.do === "begin") await operation.begin(move.parts);
+    else if (move.do === "change") {
+      await operation.change(CHANGES[move.kind % CHANGES.length] ?? "go");
+    } else if (clients.length < MAX_CLIENTS) {
+      const Client = move.socket ? WsStepsClient : SseStepsClient;
+      const name = `${move.socket ? "ws" : "sse"}${clients.length}`;
+      const client = new Client(name, operation, replicas, move.payloads, note);
+      clients.push(client);
+      client.connect(move.replica);
+    }
+  } else {
+    const client = clients[move.client % Math.max(1, clients.length)];
+    if (!client) return;
+    if (move.do === "leave") client.disconnect();
+    else if (move.do === "resume") client.connect(move.replica);
+    else client.stall(move.do === "stall");
+  }
+  const [fault] = clients.flatMap((each) => each.faults);
+  if (fault) throw new Error(fault);
+}
+
+/** All operations end; everyone, back at whichever replica, is told all of their histories. */
+async function settle(
+  operations: readonly PlannedOperation[],
+  clients: readonly StepsClient[],
+  note: (what: string) => void,
+): Promise<void> {
+  note("all operations are brought to their ends");
+  for (const each of clients) each.stall(false);
+  for (const operation of operations) {
+    await operation.change("resume");
+    let rounds = 0;
+    await eventually(`the end of ${operation.id}`, async () => {
+      if (await operation.isOver()) return true;
+      rounds += 1;
+      await operation.change(rounds % 20 === 0 ? "terminate" : "go");
+      return false;
+    });
+  }
+  await everyoneEnds(clients);
+  // Some were told of an end that was not the last.
+  note("everyone comes back with the last id");
+  clients.forEach((each, index) => void each.connect(index));
+  await everyoneEnds(clients);
+  await compare(operations, clients);
+  note("and once more, to hear that nothing is left");
+  clients.forEach((each, index) => void each.connect(index + 1));
+  await everyoneEnds(clients);
+  for (const { name, end } of clients) {
+    if (name.startsWith("sse") && end !== "204" && end !== "404") {
+      throw new Error(`${name} is told ${end} where 204 is due`);
+    }
+  }
+  await compare(operations, clients);
+}
+
+async function everyoneEnds(clients: readonly StepsClient[]): Promise<void> {
+  for (const each of clients) if (!each.connected && each.end === undefined) each.connect(0);
+  await eventually("everyone to be told the end", () =>
+    clients.every((each) => each.end !== undefined || each.faults.length > 0),
+  );
+  const [fault] = clients.flatMap((each) => each.faults);
+  if (fault) throw new Error(fault);
+}
+
+/** Who was told the end of what is stored has been told all that is stored. */
+async function compare(
+  operations: readonly PlannedOperation[],
+  clients: readonly StepsClient[],
+): Promise<void> {
+  for (const operation of operations) {
+    const stored = await operation.history();
+    for (const client of clients) {
+      if (client.operation !== operation) continue;
+      if (client.end === "gone" || client.end === "404") {
+        if (stored.length > 0) throw new Error(`${client.name} is told ${client.end}`);
+        continue;
+      }
+      if (JSON.stringify(client.steps) === JSON.stringify(stored)) continue;
+      throw new Error(
+        `H1: ${client.name} ends as ${client.end} with\n  ${client.steps.join("\n  ")}\nwhere the scheduler has\n  ${stored.join("\n  ")}`,
+      );
+    }
+  }
+}
