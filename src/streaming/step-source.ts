@@ -2,6 +2,7 @@ import type { HistoryEntry } from "../dts/history.ts";
 import { SchedulerError } from "../dts/scheduler-error.ts";
 import { jittered } from "./back-off.ts";
 import type { Metrics } from "./metrics.ts";
+import { pause } from "./pause.ts";
 import type { ReadBudget } from "./read-budget.ts";
 import { StepTeller } from "./step.ts";
 import type { StepFollower } from "./step-follower.ts";
@@ -110,7 +111,7 @@ export class StepSource {
       if (!succeeded) this.#stale = true;
       const restMs = succeeded ? (performance.now() - beganMs) * (1 / DUTY - 1) : jittered(retryMs);
       retryMs = succeeded ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-      await this.#pause(restMs);
+      await pause(restMs, this.#closed.signal);
     }
     this.#following = false;
   }
@@ -132,9 +133,9 @@ export class StepSource {
         succeeded &&
         before.some(({ each, position }) => !this.#behind.has(each) || each.position !== position);
       if (!helped) {
-        const pause = this.#pause(jittered(retryMs));
+        const rest = pause(jittered(retryMs), this.#closed.signal);
         // Who has come meanwhile need not wait for what keeps others behind, if reading is possible.
-        await (succeeded ? Promise.race([pause, arrived]) : pause);
+        await (succeeded ? Promise.race([rest, arrived]) : rest);
       }
       retryMs = helped ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
     }
@@ -248,20 +249,6 @@ export class StepSource {
 
   #has(follower: StepFollower): boolean {
     return this.#present.has(follower) || this.#behind.has(follower);
-  }
-
-  /** Resolves after `ms`, or at `close`. */
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#closed;
-    if (ms <= 0 || signal.aborted) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    const stop = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    return promise.finally(() => signal.removeEventListener("abort", stop));
   }
 }
 
