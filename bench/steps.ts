@@ -10,7 +10,7 @@ import { StepsWorker } from "./support/steps-worker.ts";
 
 const FOLLOWERS = 100;
 /** Each wave is some 45 entries of the history. */
-const WAVES = { waves: 225, width: 20 };
+const WAVES = { waves: 245, width: 20 };
 const QUICK_WAVES = { waves: 10, width: 5 };
 const ID = "long";
 
