@@ -1,6 +1,6 @@
 import type { Problem } from "../errors.ts";
 import { type Cursor, cursorOf, isBefore, isSameState, type ResumePoint } from "./cursor.ts";
-import { changedKeys, type Operation, toOperation } from "./operation.ts";
+import { type Operation, toOperation } from "./operation.ts";
 import { type StateEvent, snapshotOf, updateOf } from "./state-event.ts";
 
 /** Why a subscription ended by itself. */
@@ -182,7 +182,7 @@ export class Subscription {
     if (!this.#placed && this.#resume?.covers(operation)) return true;
     if (!this.#position) return false;
     if (isSameState(operation.cursor, this.#position)) return true;
-    if (this.#known) return changedKeys(this.#known, operation).length === 0;
+    if (this.#known) return updateOf(this.#known, operation, 0).changed.length === 0;
     if (operation.instance.status !== "PENDING" || operation.status !== "RUNNING") return false;
     // A continue-as-new under way: what is seen is what would be stored as RUNNING.
     const shown = { ...operation.instance, status: "RUNNING" as const };
