@@ -41,6 +41,8 @@ export async function run(options: BenchOptions): Promise<void> {
   });
   over = true;
   await watched;
+  await api.child.collectGarbage();
+  const after = await api.child.usage();
   const sent = await scheduler.sent();
   const { lags, bytes } = await load.report();
   const steps = lags.step.count / FOLLOWERS;
@@ -67,6 +69,8 @@ export async function run(options: BenchOptions): Promise<void> {
         cpu_us_per_step_delivered: round((cost.cpuMs * 1000) / lags.step.count, 1),
         rss_mib_before: mib(before.rssBytes),
         rss_mib_peak: mib(peakBytes),
+        heap_mib_before: mib(before.heapUsedBytes),
+        heap_mib_after_gc: mib(after.heapUsedBytes),
       },
     },
     [],
