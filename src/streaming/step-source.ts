@@ -21,8 +21,9 @@ const COURTESY_MS = 250;
 const DUTY = 0.25;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 5000;
-/** So often in a row must a history be shorter than what was sent of it to be another one. */
-const SHORT_PASSES = 4;
+/** So long, and so often in a row, must a history be shorter than what was sent of it to be another one. */
+const SHORT_MS = 1500;
+const SHORT_PASSES = 3;
 /** After so many reads in a row that failed, those who wait for steps are told. */
 const FAILURES_TOLD = 3;
 
@@ -44,7 +45,8 @@ export class StepSource {
   readonly #metrics: Metrics;
   readonly #present = new Set<StepFollower>();
   readonly #behind = new Set<StepFollower>();
-  readonly #shortPasses = new WeakMap<StepFollower, number>();
+  /** Whose last passes found less than was sent: since when, and how many. */
+  readonly #short = new WeakMap<StepFollower, { readonly sinceMs: number; passes: number }>();
   readonly #closed = new AbortController();
   #moves = 0;
   /** Whether those who have all so far may lack what came with the last move. */
@@ -53,7 +55,7 @@ export class StepSource {
   #catchingUp = false;
   #failures = 0;
   #nudged = Promise.withResolvers<void>();
-  #arrived = Promise.withResolvers<void>();
+  #changed = Promise.withResolvers<void>();
 
   constructor(id: string, histories: HistoryReader, budget: ReadBudget, metrics: Metrics) {
     this.#id = id;
@@ -68,8 +70,7 @@ export class StepSource {
 
   add(follower: StepFollower): void {
     this.#behind.add(follower);
-    this.#arrived.resolve();
-    this.#arrived = Promise.withResolvers();
+    this.#noteChange();
     this.nudge();
     void this.#catchUp();
   }
@@ -84,6 +85,7 @@ export class StepSource {
   moved(): void {
     this.#moves += 1;
     this.#stale = true;
+    this.#noteChange();
     void this.#follow();
   }
 
@@ -98,6 +100,11 @@ export class StepSource {
     this.#present.clear();
     this.#behind.clear();
     this.nudge();
+  }
+
+  #noteChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
   /** Tells those who have all so far what is new. */
@@ -127,15 +134,15 @@ export class StepSource {
         continue;
       }
       const before = [...this.#behind].map((each) => ({ each, position: each.position }));
-      const arrived = this.#arrived.promise;
+      const changed = this.#changed.promise;
       const succeeded = await this.#pass(this.#behind, true);
       const helped =
         succeeded &&
         before.some(({ each, position }) => !this.#behind.has(each) || each.position !== position);
       if (!helped) {
         const rest = pause(jittered(retryMs), this.#closed.signal);
-        // Who has come meanwhile need not wait for what keeps others behind, if reading is possible.
-        await (succeeded ? Promise.race([rest, arrived]) : rest);
+        // Where reading is possible, whoever comes is served at once, and so is what has moved.
+        await (succeeded ? Promise.race([rest, changed]) : rest);
       }
       retryMs = helped ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
     }
@@ -197,10 +204,7 @@ export class StepSource {
   /** Puts a follower where the pass has brought it. */
   #sort(follower: StepFollower, teller: StepTeller, beganAtMs: number): void {
     const { position: end, isOver } = teller;
-    const isShort = !follower.lost && (follower.position?.seq ?? 0) > (end?.seq ?? 0);
-    const shortPasses = isShort ? (this.#shortPasses.get(follower) ?? 0) + 1 : 0;
-    this.#shortPasses.set(follower, shortPasses);
-    const staysShort = shortPasses >= SHORT_PASSES;
+    const staysShort = this.#staysShort(follower, end?.seq ?? 0);
     // Told of a reset, or that it is present, it may leave: where it belongs is settled before.
     this.#present.delete(follower);
     this.#behind.add(follower);
@@ -211,6 +215,18 @@ export class StepSource {
     else if (!follower.endPass(end, beganAtMs, isOver) && this.#present.delete(follower)) {
       this.#behind.add(follower);
     }
+  }
+
+  #staysShort(follower: StepFollower, endSeq: number): boolean {
+    if (follower.lost || (follower.position?.seq ?? 0) <= endSeq) {
+      this.#short.delete(follower);
+      return false;
+    }
+    const nowMs = performance.now();
+    const short = this.#short.get(follower) ?? { sinceMs: nowMs, passes: 0 };
+    short.passes += 1;
+    this.#short.set(follower, short);
+    return short.passes >= SHORT_PASSES && nowMs - short.sinceMs >= SHORT_MS;
   }
 
   /**

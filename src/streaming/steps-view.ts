@@ -154,8 +154,10 @@ export class StepsView implements StepSubscriber {
     if (this.#toldOfMs !== this.#createdAtMs) return "replaced";
     if (!isOtherExecution) return "rewritten";
     const knownMs = startedAtMs ?? 0;
-    // What is over begins anew after its end only in another life, of which its status tells no more.
-    if (this.#endedAtMs !== undefined && knownMs >= this.#updatedAtMs) return "replaced";
+    // What is over begins anew in another life, or by a rewind: its status tells no more of either.
+    if (this.#endedAtMs !== undefined && knownMs >= this.#updatedAtMs) {
+      return this.#failure ? "rewritten" : "replaced";
+    }
     // What began before steps that were sent, or with the operation itself, continues nothing.
     const isOld = knownMs > 0 && knownMs < Math.max(sentAtMs ?? 0, this.#createdAtMs + 1);
     return this.#rewound || isOld ? "rewound" : "continued_as_new";

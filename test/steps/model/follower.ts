@@ -110,10 +110,16 @@ export abstract class StepsClient {
       continued_as_new: this.operation.generations,
       rewound: this.operation.rewinds,
       replaced: this.operation.lives - 1,
+      // Of a failed operation whose end was told before its last steps it is not known which.
+      rewritten: this.#document?.status === "Failed" ? this.#beginnings : 0,
     };
     if ((this.resets.get(reason) ?? 0) > (most[reason] ?? 0)) {
       this.fault(`H3: ${reason}, which has happened ${most[reason] ?? 0} times`);
     }
+  }
+
+  get #beginnings(): number {
+    return this.operation.lives - 1 + this.operation.rewinds;
   }
 
   #state(type: string, { operation }: Data): void {
