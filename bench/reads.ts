@@ -31,6 +31,7 @@ export async function run(options: BenchOptions): Promise<void> {
   const costs = await Promise.all(
     apis.map((api, index) => api.cost(`reads-${SUBSCRIBERS[index]}`, () => pause(measuredMs))),
   );
+  await Promise.all([load.stop(), scheduler.stop(), ...apis.map((api) => api.stop())]);
   const reads = costs.map(({ counted }) => counted("dts_push_reads_total"));
   const rows: Record<string, Row> = {};
   for (const [index, { seconds, counted, cpuPercent }] of costs.entries()) {
@@ -45,5 +46,4 @@ export async function run(options: BenchOptions): Promise<void> {
   rows.ratio = { reads: ratio };
   const goal = `reads with 1,000 subscribers within 5 % of those with 1: ${ratio}`;
   report("reads", options, rows, [{ goal, met: Math.abs(ratio - 1) <= 0.05 }]);
-  await Promise.all([load.stop(), scheduler.stop(), ...apis.map((api) => api.stop())]);
 }

@@ -42,11 +42,12 @@ export async function run(options: BenchOptions): Promise<void> {
   over = true;
   await watched;
   await api.child.collectGarbage();
-  const after = await api.child.usage();
+  const [after, counted] = [await api.child.usage(), await api.counted()];
   const sent = await scheduler.sent();
   const { lags, bytes } = await load.report();
+  await Promise.all([load.stop(), api.stop(), worker.stop(), scheduler.stop()]);
   const steps = lags.step.count / FOLLOWERS;
-  const passes = cost.counted("dts_push_reads_total", { rpc: "StreamInstanceHistory" });
+  const passes = counted("dts_push_reads_total", { rpc: "StreamInstanceHistory" });
   const mib = (of: number) => round(of / 1024 / 1024, 1);
   report(
     "steps",
@@ -78,5 +79,4 @@ export async function run(options: BenchOptions): Promise<void> {
       "Lag: from a step's own time to its arrival at a client; its time is that of the worker's turn.",
     ],
   );
-  await Promise.all([load.stop(), api.stop(), worker.stop(), scheduler.stop()]);
 }

@@ -1,5 +1,6 @@
 /** What every bench prints, and how it rounds. */
-import { cpus, loadavg } from "node:os";
+import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { PINNED } from "./child.ts";
 
 /** What the command line asks of a bench. */
@@ -18,7 +19,7 @@ export interface Goal {
   readonly met: boolean;
 }
 
-/** Prints a table of the parts, the goals, and last one line of JSON. */
+/** Prints a table of the parts, the goals, and last one line of JSON. To be called when all is stopped. */
 export function report(
   bench: string,
   options: BenchOptions,
@@ -26,9 +27,12 @@ export function report(
   goals: readonly Goal[] = [],
   notes: readonly string[] = [],
 ): void {
+  const others = othersPercent();
   const machine = { cpus: cpus().length, node: process.version, pinned: PINNED };
-  console.table(rows);
+  const [only, ...more] = Object.values(rows);
+  console.table(more.length > 0 ? rows : only);
   for (const note of notes) console.log(note);
+  console.log(`All else on this machine took ${others} % of a core meanwhile.`);
   if (!options.quick)
     for (const { goal, met } of goals) console.log(`${met ? "met" : "MISSED"}: ${goal}`);
   else console.log("A quick run: the figures mean nothing.");
@@ -37,17 +41,42 @@ export function report(
       bench,
       at: new Date().toISOString(),
       ...machine,
-      load_before: loadBefore,
+      others_percent: others,
       ...(options.quick ? { quick: true } : { goals }),
       ...rows,
     }),
   );
 }
 
-/** The load average of the last minute when the bench began: what others did on this machine. */
-const loadBefore = round(loadavg()[0] ?? 0);
-if (loadBefore > 0.7) {
-  console.log(`The machine is not quiet: its load average is ${loadBefore}.`);
+/** Of the times in /proc. */
+const CLOCK_HZ = 100;
+const beganMs = performance.now();
+const busyAtStartMs = busyMs();
+
+/** CPU time of the whole machine so far. */
+function busyMs(): number {
+  return cpus().reduce(
+    (sum, { times }) => sum + times.user + times.nice + times.sys + times.irq,
+    0,
+  );
+}
+
+/**
+ * How much of one core all else on this machine took during the bench, whose own processes must have
+ * ended by now; not a number where the system does not tell.
+ */
+function othersPercent(): number {
+  const busy = busyMs() - busyAtStartMs;
+  const elapsedMs = performance.now() - beganMs;
+  try {
+    const stat = readFileSync("/proc/self/stat", "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // User and system time, our own and that of children that have ended.
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    return round(((busy - (ticks * 1000) / CLOCK_HZ) / elapsedMs) * 100, 0);
+  } catch {
+    return Number.NaN;
+  }
 }
 
 /** @param share from 0 to 1 */
