@@ -25,6 +25,8 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** Absent at the end. */
   readonly token: string | undefined;
+  /** The token of a page that is cut after this item. */
+  readonly tokenAfter: (item: T) => string;
 }
 
 /** Rows looked at in one call. */
@@ -143,7 +145,7 @@ function cut(
     if (matches(last) && items.push(last) === pageSize) break;
   }
   const done = complete && last === rows.at(-1);
-  return { items, token: done || !last ? undefined : tokenOf(last) };
+  return { items, token: done || !last ? undefined : tokenOf(last), tokenAfter: tokenOf };
 }
 
 function formatToken(ms: number, key: number): string {

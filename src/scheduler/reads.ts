@@ -36,7 +36,8 @@ export class Reads {
   /** Input and output only when asked for, because they may be large and reads are many. */
   payloads(instance: Instance, withInputAndOutput: boolean): Payloads {
     if (!withInputAndOutput && instance.status !== FAILED) return NO_PAYLOADS;
-    return this.#store.instances.payloads(instance.key);
+    const payloads = this.#store.instances.payloads(instance.key);
+    return withInputAndOutput ? payloads : { ...NO_PAYLOADS, failure: payloads.failure };
   }
 
   history(instance: Instance): pb.HistoryEvent[] {

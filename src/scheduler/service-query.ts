@@ -1,16 +1,19 @@
 /** The calls about many instances: listing and purging. */
 import type { Engine } from "./engine.ts";
 import { listCompleted, queryInstances } from "./instance-query.ts";
-import { orchestrationState } from "./orchestration-state.ts";
+import { orchestrationState, stateBytes } from "./orchestration-state.ts";
 import { boolValue, pb, stringValue, toMs } from "./proto.ts";
 import { purgeByFilter } from "./purge.ts";
 import type { Reads } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import type { Store } from "./store.ts";
+import type { Instance } from "./store-instances.ts";
 import { checkBatch } from "./validation.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
+/** A page with more in it is cut, after one state at least: clients take in 4 MB unless they ask for more. */
+const MAX_PAGE_BYTES = 1024 * 1024;
 
 export function queryMethods(engine: Engine, reads: Reads, store: Store) {
   return {
@@ -28,13 +31,23 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
         queryInstances(instances, filter, token, pageSize(query.getMaxinstancecount())),
       );
       const full = query.getFetchinputsandoutputs();
+      const states: pb.OrchestrationState[] = [];
+      let { token: next } = page;
+      let bytes = 0;
+      let last: Instance | undefined;
+      for (const instance of page.items) {
+        const payloads = reads.payloads(instance, full);
+        bytes += stateBytes(instance, payloads);
+        if (last && bytes > MAX_PAGE_BYTES) {
+          next = page.tokenAfter(last);
+          break;
+        }
+        states.push(orchestrationState(instance, payloads, full));
+        last = instance;
+      }
       const response = new pb.QueryInstancesResponse();
-      response.setOrchestrationstateList(
-        page.items.map((instance) =>
-          orchestrationState(instance, reads.payloads(instance, full), full),
-        ),
-      );
-      response.setContinuationtoken(stringValue(page.token));
+      response.setOrchestrationstateList(states);
+      response.setContinuationtoken(stringValue(next));
       return response;
     },
 
