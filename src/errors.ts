@@ -12,6 +12,7 @@ export interface Problem {
 }
 
 const TITLES: Record<number, string> = {
+  200: "OK",
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",

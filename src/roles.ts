@@ -3,9 +3,9 @@ export type Role = "all" | "api" | "worker" | "scheduler";
 
 const ROLES: readonly string[] = ["all", "api", "worker", "scheduler"] satisfies Role[];
 
-export const HELP = `Usage: node src/main.ts [all|api|worker|scheduler]
+export const HELP = `Usage: npm start, or npm run api|worker|scheduler
 
-  all        API and worker, and the embedded scheduler where no other is named (default)
+  all        API and worker, and the embedded scheduler where no other is named (npm start)
   api        the HTTP, SSE and WebSocket server, and the page
   worker     runs the orchestrations
   scheduler  the embedded scheduler, for one machine

@@ -30,7 +30,7 @@ export interface RunningApi extends RunningRole {
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
   const scheduler = createSchedulerClient(createConnection(config.target), logger);
   const metrics = createMetrics();
-  const hub = new Hub(scheduler, config, metrics);
+  const hub = new Hub(scheduler, config, metrics, logger);
   const streams = {
     hub,
     connections: new Connections(config.maxConnections),

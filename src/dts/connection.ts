@@ -109,14 +109,14 @@ function channelOptions(purpose: Purpose): ChannelOptions {
  * policy. Seconds are whole: grpc-js misreads fractions of a second written as "0.5s".
  */
 function serviceConfig(purpose: Purpose): string {
+  // Who watches backs off by itself; retries here would multiply the budget that it keeps to.
+  const isRetried = purpose === "commands" || purpose === "worker";
+  const retryPolicy = isRetried ? { retryPolicy: RETRY_POLICY } : {};
   const withDeadline = Object.entries(DEADLINES_S[purpose]).map(([method, seconds]) => ({
     name: [{ service: SERVICE, method }],
     timeout: { seconds, nanos: 0 },
-    retryPolicy: RETRY_POLICY,
+    ...retryPolicy,
   }));
-  // Watched reads back off by themselves; retrying them here would multiply the read budget.
-  const wildcard = { name: [{ service: "" }], retryPolicy: RETRY_POLICY };
-  return JSON.stringify({
-    methodConfig: purpose === "waits" ? [] : [wildcard, ...withDeadline],
-  });
+  const wildcard = { name: [{ service: "" }], ...retryPolicy };
+  return JSON.stringify({ methodConfig: isRetried ? [wildcard, ...withDeadline] : withDeadline });
 }

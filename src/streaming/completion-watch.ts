@@ -80,15 +80,16 @@ export class CompletionWatch {
   }
 
   async #call(id: string, removed: AbortSignal): Promise<"completed" | "rearm" | "failed"> {
-    const timeout = AbortSignal.timeout(jittered(REARM_MS));
+    const rearm = new AbortController();
+    const timer = setTimeout(() => rearm.abort(), jittered(REARM_MS));
     try {
-      const found = await this.#scheduler.waitForCompletion(
-        id,
-        AbortSignal.any([removed, timeout]),
-      );
+      const signal = AbortSignal.any([removed, rearm.signal]);
+      const found = await this.#scheduler.waitForCompletion(id, signal);
       return found ? "completed" : "failed";
     } catch {
-      return timeout.aborted ? "rearm" : "failed";
+      return rearm.signal.aborted ? "rearm" : "failed";
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Instance } from "../dts/instance.ts";
+import { type Instance, isSameInstance } from "../dts/instance.ts";
 import { isBefore, isSameState } from "./cursor.ts";
 import { type Operation, toOperation } from "./operation.ts";
 
@@ -14,17 +14,27 @@ export interface FeedEntry {
 /**
  * The operations that a feed carries: the newest by `created_at`, in the order of their last change.
  *   L1. One entry an operation, its latest state; a change moves it to the end.
- *   L2. At most `capacity` entries: beyond it, the ones created first are dropped.
+ *   L2. At most `capacity` entries, and `maxLength` characters of documents: beyond either, the ones
+ *       created first are dropped.
  *   L3. No entry goes back to an older state (C2).
  */
 export class FeedLog {
   readonly #capacity: number;
+  readonly #maxLength: number;
+  #length = 0;
+  #dropped = false;
   /** By id; insertion order is the order of `seq`. */
   readonly #entries = new Map<string, FeedEntry>();
   #seq = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, maxLength: number) {
     this.#capacity = capacity;
+    this.#maxLength = maxLength;
+  }
+
+  /** Whether there was an operation that found no room. */
+  get dropped(): boolean {
+    return this.#dropped;
   }
 
   /** The number of the last change. */
@@ -70,24 +80,40 @@ export class FeedLog {
   /** Takes what a read has found. @returns the new entry, where it is something new */
   put(instance: Instance): FeedEntry | undefined {
     const known = this.#entries.get(instance.id);
+    if (known && isSameInstance(instance, known.operation.instance)) return undefined;
     const operation = toOperation(instance, known?.operation.cursor);
     if (known) {
       if (isBefore(operation.cursor, known.operation.cursor)) return undefined; // L3
       if (isSameState(operation.cursor, known.operation.cursor)) return undefined;
-    } else if (this.#entries.size >= this.#capacity) {
-      const oldest = this.#oldest();
-      if (operation.cursor.createdAtMs < oldest.operation.cursor.createdAtMs) return undefined;
-      this.#entries.delete(oldest.operation.id); // L2
     }
+    this.remove(instance.id);
+    if (!this.#makeRoomFor(operation)) return undefined;
     this.#seq += 1;
     const entry = { operation, previous: known?.operation, seq: this.#seq };
-    this.#entries.delete(instance.id);
     this.#entries.set(instance.id, entry); // L1
+    this.#length += operation.json.length;
     return entry;
   }
 
   remove(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
     this.#entries.delete(id);
+    this.#length -= entry.operation.json.length;
+  }
+
+  /** @returns false where those that would have to go are newer (L2) */
+  #makeRoomFor({ cursor, json }: Operation): boolean {
+    while (
+      this.#entries.size > 0 &&
+      (this.#entries.size >= this.#capacity || this.#length + json.length > this.#maxLength)
+    ) {
+      const { operation } = this.#oldest();
+      this.#dropped = true;
+      if (cursor.createdAtMs < operation.cursor.createdAtMs) return false;
+      this.remove(operation.id);
+    }
+    return true;
   }
 
   #oldest(): FeedEntry {

@@ -1,20 +1,29 @@
-import type { Instance, RuntimeStatus } from "../dts/instance.ts";
+import type { RuntimeStatus } from "../dts/instance.ts";
 import type { InstanceQuery } from "../dts/instance-query.ts";
-import type { FeedLog } from "./feed-log.ts";
+import type { FeedEntry, FeedLog } from "./feed-log.ts";
 import type { Poller } from "./poller.ts";
 
-/** What one pass over the task hub has found. */
+/** What a pass needs, and where it puts what it finds. */
 export interface Sweep {
-  readonly found: readonly Instance[];
-  /** Ids the log carries that are no longer there. */
-  readonly purged: readonly string[];
-  /** Whether there are operations that the feed has no room for. */
+  readonly poller: Poller;
+  readonly prefix: string;
+  readonly log: FeedLog;
+}
+
+/** What a pass over the task hub has led to. */
+export interface Swept {
+  /** What is new in the log, in the order of its finding. */
+  readonly changes: readonly FeedEntry[];
+  /** Whether there are operations that the feed does not carry. */
   readonly truncated: boolean;
 }
 
-const PAGE_SIZE = 200;
-/** Pages of one time window, after which the rest of it is left out. */
+/** Small, since a page carries whole results. */
+const PAGE_SIZE = 100;
+/** Pages of one query, after which the rest of it is left out. */
 const MAX_PAGES = 50;
+/** Pages of one window of the first pass, after which it is halved: more than a feed carries. */
+const WINDOW_PAGES = 12;
 const LIVE: readonly RuntimeStatus[] = ["PENDING", "RUNNING", "SUSPENDED", "CONTINUED_AS_NEW"];
 
 const MINUTE_MS = 60_000;
@@ -26,76 +35,105 @@ const WINDOWS_MS = [1, 10, 100, 1000, 10_000, 100_000].map((minutes) => minutes 
 /** New operations are looked for from this long before the newest known one: clocks differ. */
 const OVERLAP_MS = 5000;
 
-/** Reads the task hub's newest operations, until `capacity` are found or there are no more. */
-export async function sweepAll(poller: Poller, prefix: string, capacity: number): Promise<Sweep> {
-  const found: Instance[] = [];
+/** Reads the task hub's newest operations, until the log is full or there are no more. */
+export async function sweepAll(sweep: Sweep, capacity: number): Promise<Swept> {
+  const { log } = sweep;
   const nowMs = Date.now();
-  let createdToMs: number | undefined;
   let truncated = false;
+  let createdToMs: number | undefined;
   for (const windowMs of [...WINDOWS_MS, nowMs]) {
     const createdFromMs = nowMs - windowMs;
-    const query = { createdFromMs, ...(createdToMs !== undefined && { createdToMs }) };
-    const window = await readPages(poller, prefix, query);
-    found.push(...window.instances);
-    truncated ||= window.truncated;
+    // Clocks differ: the newest may have been created in our future.
+    const toMs = createdToMs ?? nowMs + MINUTE_MS * 10;
+    truncated = !(await sweepWindow(sweep, capacity, createdFromMs, toMs)) || truncated;
     createdToMs = createdFromMs;
-    if (found.length >= capacity) break;
+    if (log.dropped || truncated || log.size >= capacity) break;
   }
-  const newest = found.sort((a, b) => b.createdAtMs - a.createdAtMs).slice(0, capacity);
-  return { found: newest, purged: [], truncated: truncated || found.length > capacity };
+  return { changes: [], truncated: truncated || log.dropped };
+}
+
+/** Reads one window of time, its newer half first where it holds too much. @returns whether whole */
+async function sweepWindow(
+  sweep: Sweep,
+  capacity: number,
+  createdFromMs: number,
+  createdToMs: number,
+): Promise<boolean> {
+  const isWhole = await readPages(sweep, { createdFromMs, createdToMs }, WINDOW_PAGES);
+  const middleMs = Math.floor((createdFromMs + createdToMs) / 2);
+  if (isWhole || middleMs <= createdFromMs) return isWhole;
+  const isNewerWhole = await sweepWindow(sweep, capacity, middleMs, createdToMs);
+  if (!isNewerWhole || sweep.log.oldestCreatedAtMs >= middleMs) return false;
+  if (newerThan(sweep.log, middleMs) >= capacity) return false;
+  return sweepWindow(sweep, capacity, createdFromMs, middleMs);
 }
 
 /**
  * Reads what can have changed: the operations that live, those created since, and one by one those
  * that lived at the last pass and do no longer.
  */
-export async function sweepChanges(poller: Poller, prefix: string, log: FeedLog): Promise<Sweep> {
+export async function sweepChanges(sweep: Sweep): Promise<Swept> {
+  const { poller, log } = sweep;
   const alive = new Set<string>();
   let newestCreatedAtMs = 0;
   for (const { operation } of log.entries()) {
     if (!operation.terminal) alive.add(operation.id);
     newestCreatedAtMs = Math.max(newestCreatedAtMs, operation.cursor.createdAtMs);
   }
-  const live = await readPages(poller, prefix, {
-    createdFromMs: log.oldestCreatedAtMs,
-    statuses: LIVE,
-  });
-  const createdSince = await readPages(poller, prefix, {
-    createdFromMs: Math.max(0, newestCreatedAtMs - OVERLAP_MS),
-  });
-  const found = [...live.instances, ...createdSince.instances];
-  for (const { id } of found) alive.delete(id);
+  const changes: FeedEntry[] = [];
+  const onFound = (id: string, entry: FeedEntry | undefined) => {
+    alive.delete(id);
+    if (entry) changes.push(entry);
+  };
+  const live = { createdFromMs: log.oldestCreatedAtMs, statuses: LIVE };
+  const since = { createdFromMs: Math.max(0, newestCreatedAtMs - OVERLAP_MS) };
+  const isWhole =
+    (await readPages(sweep, live, MAX_PAGES, onFound)) &&
+    (await readPages(sweep, since, MAX_PAGES, onFound));
 
+  // What lived and was not found has ended, was purged, or lies behind the pages that were read.
   const ended = await Promise.all(
     [...alive].map(async (id) => ({ id, outcome: await poller.read(id) })),
   );
-  const purged: string[] = [];
   for (const { id, outcome } of ended) {
-    if (outcome.kind === "found") found.push(outcome.instance);
-    else if (outcome.kind === "missing") purged.push(id);
-    else throw outcome.error;
+    if (outcome.kind === "failed") throw outcome.error;
+    if (outcome.kind === "missing") log.remove(id);
+    else onFound(id, log.put(outcome.instance));
   }
-  return { found, purged, truncated: live.truncated || createdSince.truncated };
+  return { changes, truncated: !isWhole || log.dropped };
 }
 
+/** Puts what a query finds into the log, page by page. @returns whether it was read to its end */
 async function readPages(
-  poller: Poller,
-  prefix: string,
+  { poller, prefix, log }: Sweep,
   query: Pick<InstanceQuery, "createdFromMs" | "createdToMs" | "statuses">,
-): Promise<{ instances: Instance[]; truncated: boolean }> {
-  const instances: Instance[] = [];
+  maxPages: number,
+  onFound?: (id: string, entry: FeedEntry | undefined) => void,
+): Promise<boolean> {
   let pageToken: string | undefined;
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const { instances: some, nextPageToken } = await poller.query({
+  for (let page = 0; page < maxPages; page += 1) {
+    const { instances, nextPageToken } = await poller.query({
       ...query,
       ...(prefix && { idPrefix: prefix }),
       pageSize: PAGE_SIZE,
       pageToken,
     });
-    // Entities are instances too, whose ids begin with "@"; they are no operations.
-    instances.push(...some.filter(({ id }) => !id.startsWith("@")));
-    if (!nextPageToken) return { instances, truncated: false };
+    for (const instance of instances) {
+      // Entities are instances too, whose ids begin with "@"; they are no operations.
+      if (instance.id.startsWith("@")) continue;
+      const entry = log.put(instance);
+      onFound?.(instance.id, entry);
+    }
+    if (!nextPageToken) return true;
     pageToken = nextPageToken;
   }
-  return { instances, truncated: true };
+  return false;
+}
+
+function newerThan(log: FeedLog, createdAtMs: number): number {
+  let count = 0;
+  for (const { operation } of log.entries()) {
+    if (operation.cursor.createdAtMs >= createdAtMs) count += 1;
+  }
+  return count;
 }

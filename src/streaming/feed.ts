@@ -1,7 +1,7 @@
 import { type Problem, ProblemError, SchedulerUnavailableError } from "../errors.ts";
 import { BackOff, type BackOffOptions, jittered } from "./back-off.ts";
 import { type FeedEntry, FeedLog } from "./feed-log.ts";
-import { type Sweep, sweepAll, sweepChanges } from "./feed-sweep.ts";
+import { type Swept, sweepAll, sweepChanges } from "./feed-sweep.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Poller } from "./poller.ts";
 import type { Claim, ReadBudget } from "./read-budget.ts";
@@ -9,6 +9,8 @@ import { formatWatermark, scopeOf } from "./watermark.ts";
 
 /** Most operations that a feed carries. */
 const CAPACITY = 1000;
+/** Characters of documents that a feed carries at most: large results leave room for fewer. */
+const MAX_LENGTH = 32 * 1024 * 1024;
 /** How long a feed is read on after its last subscriber left. */
 const LINGER_MS = 5000;
 /** Queries of one pass over the task hub, as the budget counts them. */
@@ -34,7 +36,7 @@ export class Feed {
   readonly prefix: string;
   /** What its watermarks are valid for. */
   readonly scope: string;
-  readonly log = new FeedLog(CAPACITY);
+  readonly log = new FeedLog(CAPACITY, MAX_LENGTH);
   readonly #poller: Poller;
   readonly #budget: ReadBudget;
   readonly #onIdle: () => void;
@@ -129,25 +131,22 @@ export class Feed {
     // What the scheduler dates before this has happened before the pass, which thus finds it.
     const horizonMs = this.#poller.horizonMs;
     const isFirst = this.#asOfMs === undefined;
+    const sweep = { poller: this.#poller, prefix: this.prefix, log: this.log };
     try {
-      const sweep = isFirst
-        ? await sweepAll(this.#poller, this.prefix, CAPACITY)
-        : await sweepChanges(this.#poller, this.prefix, this.log);
-      if (!this.#closed) this.#settle(sweep, isFirst, horizonMs);
+      const swept = isFirst ? await sweepAll(sweep, CAPACITY) : await sweepChanges(sweep);
+      if (!this.#closed) this.#settle(swept, isFirst, horizonMs);
     } catch (error) {
       if (!this.#closed) this.#fail(error);
     }
-    if (!this.#closed) this.#schedule();
   }
 
-  #settle({ found, purged, truncated }: Sweep, isFirst: boolean, horizonMs: number): void {
+  #settle({ changes, truncated }: Swept, isFirst: boolean, horizonMs: number): void {
     this.#problem = undefined;
     this.#asOfMs = Date.now();
     this.#safeThroughMs = horizonMs;
-    for (const id of purged) this.log.remove(id);
-    const changes = found.flatMap((instance) => this.log.put(instance) ?? []);
     if (changes.length > 0) this.#backOff.reset();
     else this.#backOff.grow();
+    this.#schedule();
     const truncatedNow = truncated && !this.#truncated;
     this.#truncated ||= truncated;
     for (const subscriber of [...this.#subscribers]) {
@@ -159,6 +158,7 @@ export class Feed {
 
   #fail(cause: unknown): void {
     this.#backOff.grow();
+    this.#schedule();
     const known = this.#problem;
     this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
     if (known) return;
@@ -174,6 +174,6 @@ export class Feed {
 }
 
 function truncation(): Problem {
-  const detail = `The task hub holds more operations than the ${CAPACITY} newest, which this feed carries. Narrow it with ?prefix=.`;
+  const detail = `The task hub holds more operations than the newest, up to ${CAPACITY}, which this feed carries. Narrow it with ?prefix=.`;
   return new ProblemError("feed-truncated", 200, detail).toProblem();
 }

@@ -7,14 +7,14 @@ import type { Freshness } from "./freshness.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Operation, toOperation } from "./operation.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
-import { Poller } from "./poller.ts";
+import { Poller, type TroubleLog } from "./poller.ts";
 import { ReadBudget } from "./read-budget.ts";
 import type { HistoryReader } from "./step-source.ts";
 import { StepSources } from "./step-sources.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { Watcher } from "./watcher.ts";
 
-/** Times in milliseconds; see DESIGN's configuration table for the defaults. */
+/** Times in milliseconds. The README's table has the defaults. */
 export interface HubOptions {
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
@@ -49,11 +49,11 @@ export class Hub {
     },
   };
 
-  constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics) {
+  constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics, log: TroubleLog) {
     this.#backOff = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
     this.#metrics = metrics;
     this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
-    this.#poller = new Poller(scheduler, this.#budget, metrics);
+    this.#poller = new Poller(scheduler, this.#budget, metrics, log);
     this.feeds = new Feeds(this.#poller, this.#budget, this.#backOff);
     this.steps = new StepSources(scheduler, this.#budget, metrics);
     this.#completions = new CompletionWatch(scheduler, options.completionCalls, (id) =>

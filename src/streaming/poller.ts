@@ -23,6 +23,12 @@ export type ReadOutcome =
   | { readonly kind: "missing"; readonly startedAtMs: number }
   | { readonly kind: "failed"; readonly error: unknown };
 
+/** Where it is told when the scheduler stops answering reads, and when it answers again. */
+export interface TroubleLog {
+  warn(line: object, message: string): void;
+  info(line: object, message: string): void;
+}
+
 /** Reads that may wait for their turn; beyond that a read fails at once. */
 const MAX_WAITING = 20_000;
 /** How long a read may wait for its turn. */
@@ -34,6 +40,8 @@ const PAGE_WORTH_ANSWERS = 10;
 /** For how long no page is tried after one that was not worth it. */
 const PAGE_PAUSE_MS = 30_000;
 const PAGE_SIZE = 500;
+/** Trouble that comes and goes is logged this seldom. */
+const QUIET_MS = 10_000;
 /** Other reads wait for a page, so it may not take long. */
 const PAGE_WITHIN_MS = 3000;
 
@@ -56,17 +64,22 @@ export class Poller {
   readonly #scheduler: InstanceReader;
   readonly #budget: ReadBudget;
   readonly #metrics: Metrics;
+  readonly #log: TroubleLog;
+  #inTrouble = false;
+  #quietUntilMs = 0;
   readonly #flights = new Map<string, Flight>();
   /** Flights that wait for their turn, oldest first. */
   readonly #queue = new Set<Flight>();
   #pumping = false;
   readonly #horizon = new Horizon();
   #noPagesUntilMs = 0;
+  #pageIsOut = false;
 
-  constructor(scheduler: InstanceReader, budget: ReadBudget, metrics: Metrics) {
+  constructor(scheduler: InstanceReader, budget: ReadBudget, metrics: Metrics, log: TroubleLog) {
     this.#scheduler = scheduler;
     this.#budget = budget;
     this.#metrics = metrics;
+    this.#log = log;
   }
 
   /** Up to when a read that is sent now sees all changes, by the scheduler's clock. */
@@ -81,7 +94,11 @@ export class Poller {
   read(id: string, createdAtMs?: number): Promise<ReadOutcome> {
     const flight = this.#flights.get(id);
     if (!flight) return this.#enqueue(id, createdAtMs);
-    if (this.#queue.has(flight)) return flight.outcome;
+    if (this.#queue.has(flight)) {
+      // A page that is out already was sent before this question (P1).
+      flight.askedAgain = this.#pageIsOut;
+      return flight.outcome;
+    }
     flight.next ??= flight.outcome.then(() => this.read(id, createdAtMs));
     return flight.next;
   }
@@ -102,6 +119,7 @@ export class Poller {
       id,
       createdAtMs,
       askedAtMs: Date.now(),
+      askedAgain: false,
       outcome: promise,
       settle: (outcome) => {
         this.#flights.delete(id);
@@ -141,13 +159,29 @@ export class Poller {
         ? { kind: "found", instance, startedAtMs, horizonMs }
         : { kind: "missing", startedAtMs };
       if (instance) this.#advance(instance);
+      this.#answered();
     } catch (error) {
       outcome = { kind: "failed", error };
+      this.#troubled(error);
     }
     stopTimer();
     this.#metrics.reads.inc({ rpc: "GetInstance", result: outcome.kind });
     this.#budget.done();
     flight.settle(outcome);
+  }
+
+  /** One line for a time of trouble, and not more than one in ten seconds. */
+  #troubled(err: unknown): void {
+    if (this.#inTrouble || Date.now() < this.#quietUntilMs) return;
+    this.#inTrouble = true;
+    this.#quietUntilMs = Date.now() + QUIET_MS;
+    this.#log.warn({ err }, "the scheduler does not answer reads");
+  }
+
+  #answered(): void {
+    if (!this.#inTrouble) return;
+    this.#inTrouble = false;
+    this.#log.info({}, "the scheduler answers reads again");
   }
 
   #isPageWorthIt(flight: Flight): boolean {
@@ -167,18 +201,21 @@ export class Poller {
     const startedAtMs = Date.now();
     const { horizonMs } = this;
     let answers = 0;
+    this.#pageIsOut = true;
+    for (const flight of asked.values()) flight.askedAgain = false;
     try {
       const query = { createdFromMs: fromMs, pageSize: PAGE_SIZE };
       const { instances } = await this.#sendQuery(query, AbortSignal.timeout(PAGE_WITHIN_MS));
       for (const instance of instances) {
         const flight = asked.get(instance.id);
-        if (!flight || !this.#queue.delete(flight)) continue;
+        if (!flight || flight.askedAgain || !this.#queue.delete(flight)) continue;
         answers += 1;
         flight.settle({ kind: "found", instance, startedAtMs, horizonMs });
       }
     } catch {
       // The single reads will find out, and report, what is the matter.
     }
+    this.#pageIsOut = false;
     if (answers < PAGE_WORTH_ANSWERS) this.#noPagesUntilMs = Date.now() + PAGE_PAUSE_MS;
   }
 
@@ -188,8 +225,12 @@ export class Poller {
     try {
       const page = await this.#scheduler.queryInstances(query, signal);
       result = "found";
+      this.#answered();
       for (const instance of page.instances) this.#advance(instance);
       return page;
+    } catch (error) {
+      this.#troubled(error);
+      throw error;
     } finally {
       stopTimer();
       this.#metrics.reads.inc({ rpc: "QueryInstances", result });
@@ -218,6 +259,8 @@ interface Flight {
   readonly askedAtMs: number;
   readonly outcome: Promise<ReadOutcome>;
   readonly settle: (outcome: ReadOutcome) => void;
+  /** Somebody has asked while a page was out. */
+  askedAgain: boolean;
   /** The read after this one, once somebody asked for it. */
   next?: Promise<ReadOutcome>;
 }

@@ -122,10 +122,16 @@ test("waits beyond what one connection carries get another, and do not wait in s
   expect(new Set(await Promise.all(waits))).toEqual(new Set(["given up"]));
 });
 
-test("an answer UNAVAILABLE is repeated up to five times, within a second or so", async () => {
-  const scheduler = await FakeScheduler.start({ getInstance: failing(status.UNAVAILABLE) });
-  await expect(connect(scheduler.address).getInstance("x")).rejects.toThrow("GetInstance");
-  expect(scheduler.calls).toHaveLength(5);
+test("a command answered UNAVAILABLE is repeated up to five times; a read is not, for its budget", async () => {
+  const scheduler = await FakeScheduler.start({
+    getInstance: failing(status.UNAVAILABLE),
+    startInstance: failing(status.UNAVAILABLE),
+  });
+  const client = connect(scheduler.address);
+  await expect(client.getInstance("x")).rejects.toThrow("GetInstance");
+  expect(scheduler.calls).toHaveLength(1);
+  await expect(client.startOrchestration("n", {}, "x")).rejects.toThrow("StartInstance");
+  expect(scheduler.calls).toHaveLength(6);
 });
 
 test.for([
