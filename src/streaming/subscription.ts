@@ -74,6 +74,14 @@ export class Subscription {
     this.#position = resume?.position;
   }
 
+  /**
+   * Whether the subscriber may have seen, at another replica, more than is known here, and cannot say
+   * so: then only a read that is sent from now on is no step back for it (C2).
+   */
+  get needsNewRead(): boolean {
+    return this.#resume !== undefined && this.#position === undefined;
+  }
+
   /** The cursor of what the subscriber has, to repeat in heartbeats. */
   get position(): Cursor | undefined {
     return this.#position;

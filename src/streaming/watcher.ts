@@ -98,7 +98,7 @@ export class Watcher {
     clearTimeout(this.#lingerTimer);
     this.#subscriptions.add(subscription);
     this.#fresh.set(subscription, Date.now());
-    if (this.#operation && this.#isCurrent()) {
+    if (this.#operation && this.#isCurrent() && !subscription.needsNewRead) {
       queueMicrotask(() => this.#welcome(subscription));
     } else if (!this.#read) {
       void this.readNow();
@@ -182,7 +182,7 @@ export class Watcher {
       this.#operation = operation;
       const late = this.#lateFor(startedAtMs);
       for (const each of [...this.#subscriptions]) {
-        if (operation.terminal && late.has(each)) continue;
+        if (late.has(each) && (operation.terminal || each.needsNewRead)) continue;
         this.#fresh.delete(each);
         each.offer(operation);
       }
@@ -197,14 +197,17 @@ export class Watcher {
     this.#operation = operation;
     const late = this.#lateFor(startedAtMs);
     for (const each of [...this.#fresh.keys()]) {
-      if (operation.terminal && late.has(each)) continue;
+      if (late.has(each) && (operation.terminal || each.needsNewRead)) continue;
       this.#fresh.delete(each);
       each.offer(operation);
     }
     this.#readForLate();
   }
 
-  /** Those who came while a read was on its way: its end may be the end of a former life. */
+  /**
+   * Those who came while a read was on its way: they may know more than it has found, be it that the
+   * operation began anew after that end.
+   */
   #lateFor(startedAtMs: number): Set<Subscription> {
     const late = new Set<Subscription>();
     for (const [each, cameAtMs] of this.#fresh) if (cameAtMs > startedAtMs) late.add(each);

@@ -222,3 +222,36 @@ test("C4: a change that a lagging read has missed is not lost on a resume by wat
     status: "Completed",
   });
 });
+
+test("C2: a resume by watermark at a replica that lags behind does not go back", async () => {
+  const scheduler = await TroubledScheduler.start();
+  const nowMs = Date.now();
+  const a = (customStatus: string, lastUpdatedAtMs: number) =>
+    scheduler.set("a", instance({ id: "a", customStatus, createdAtMs: nowMs, lastUpdatedAtMs }));
+  a("1", nowMs);
+  const replicas = [
+    await startTestApi(scheduler.address, QUICK),
+    // It reads so seldom that what it knows is old by the time of the resume.
+    await startTestApi(scheduler.address, { ...QUICK, pollMinMs: 20_000, pollMaxMs: 20_000 }),
+  ];
+  const [quick, lagging] = replicas.map(
+    ({ url }) => new URL("/api/events?operation_id=a", url),
+  ) as [URL, URL];
+  const other = await SseClient.connect(lagging);
+  await other.nextState();
+  const client = await SseClient.connect(quick);
+  await client.nextState();
+  a("2", nowMs + 1);
+  const { id = "" } = await client.nextState();
+  client.destroy();
+  const resumed = await SseClient.connect(lagging, { "last-event-id": id });
+  // Whoever asks for the present state makes that replica read.
+  const look = () => fetch(new URL("/api/operations/a", lagging));
+  await look();
+  expect((await other.nextState()).data.operation.custom_status).toBe(2);
+  const end = { id: "a", status: "COMPLETED", createdAtMs: nowMs } as const;
+  scheduler.set("a", instance({ ...end, lastUpdatedAtMs: nowMs + 2 }));
+  await look();
+  const told = await resumed.untilBye();
+  expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
+});
