@@ -33,7 +33,7 @@ export function openOperationStream(
 /** One operation for one SSE client. Its ids are cursors of the status and, if wanted, the steps. */
 class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #context: StreamContext;
-  readonly #subscription: Subscription;
+  #subscription: Subscription;
   readonly #opening: SseOpening;
   readonly #steps: StepsView | undefined;
 
@@ -88,6 +88,13 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
 
   onStepProblem(problem: Problem): void {
     if (this.#opening.connection) this.onTrouble(problem);
+  }
+
+  onRevived(): void {
+    const { hub } = this.#context;
+    const { id, position } = this.#subscription;
+    hub.unsubscribe(this.#subscription);
+    this.#subscription = hub.subscribe(id, this, position && cursorResume(position));
   }
 
   onStepsOver(): void {

@@ -19,6 +19,11 @@ export type StepTrouble = "unavailable" | "not-kept";
 export interface StepSubscriber {
   /** False while the client does not keep up with what was sent. */
   readonly ready: boolean;
+  /**
+   * Whether an execution may be what its status told of. Where not, it is not ready before it knows
+   * better, and the step is left for another pass.
+   */
+  expects(first: Step): boolean;
   onStep(step: Step): void;
   /** The history begins anew. */
   onReset(found: Break): void;
@@ -45,6 +50,7 @@ export class StepFollower {
   /** Whether it has missed a step of the pass under way, by not being ready or by a reset. */
   #lost = false;
   #sentAtMs: number | undefined;
+  #left = false;
 
   constructor(subscriber: StepSubscriber, position: StepPosition | undefined) {
     this.#subscriber = subscriber;
@@ -71,6 +77,11 @@ export class StepFollower {
     return this.#lost;
   }
 
+  /** Its subscriber is told no more, also where it leaves while it is told something. */
+  leave(): void {
+    this.#left = true;
+  }
+
   /** A pass over the history begins, from its first entry. */
   beginPass(): void {
     this.#aligned = this.#position === undefined;
@@ -81,7 +92,14 @@ export class StepFollower {
   take(step: Step): void {
     if (this.#lost) return;
     const mine = this.#position;
-    if (mine && mine.execution !== step.position.execution) this.#reset(step, true);
+    if (mine?.execution !== step.position.execution) {
+      if (!this.#subscriber.expects(step)) {
+        this.#lost = true;
+        return;
+      }
+      if (mine) this.#reset(step, true);
+      if (this.#left) return;
+    }
     if (!this.#aligned) this.#align(step);
     else if (this.#subscriber.ready) this.#send(step);
     else this.#lost = true;

@@ -11,6 +11,9 @@ export interface StepPosition {
   readonly digest: string;
 }
 
+/** In place of an execution: one that belongs to a former life of the operation's id. */
+export const FORMER_LIFE = "zzzzzz";
+
 const SUFFIX = /^1(?:\.[0-9a-z]+){3}\.([0-9a-z]{6})\.([0-9a-z]{1,6})\.([0-9a-z]{10})$/;
 
 /** The position that follows a status cursor in an id, if there is one. */

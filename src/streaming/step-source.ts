@@ -76,8 +76,8 @@ export class StepSource {
   }
 
   remove(follower: StepFollower): void {
-    this.#behind.delete(follower);
-    this.#present.delete(follower);
+    follower.leave();
+    this.#drop(follower);
     this.nudge();
   }
 
@@ -196,7 +196,7 @@ export class StepSource {
     if (!isNotKept && this.#failures < FAILURES_TOLD) return;
     for (const follower of served) {
       if (!this.#has(follower)) continue;
-      if (isNotKept) this.remove(follower);
+      if (isNotKept) this.#drop(follower);
       follower.trouble(isNotKept ? "not-kept" : "unavailable");
     }
   }
@@ -261,6 +261,11 @@ export class StepSource {
       takers += 1;
     }
     return takers > 0;
+  }
+
+  #drop(follower: StepFollower): void {
+    this.#behind.delete(follower);
+    this.#present.delete(follower);
   }
 
   #has(follower: StepFollower): boolean {

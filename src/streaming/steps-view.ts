@@ -8,7 +8,7 @@ import {
   type StepSubscriber,
   type StepTrouble,
 } from "./step-follower.ts";
-import { parseStepPosition, withStepPosition } from "./step-position.ts";
+import { FORMER_LIFE, parseStepPosition, withStepPosition } from "./step-position.ts";
 import type { FollowedSteps } from "./step-sources.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -25,6 +25,8 @@ export interface StepsSink {
   onStepEvent(type: "step" | "reset", body: string): void;
   /** Steps cannot be read; the status goes on. */
   onStepProblem(problem: Problem): void;
+  /** What was told to be over has begun anew: its status is to be followed again. */
+  onRevived(): void;
   /** All steps of an operation that is over were sent. */
   onStepsOver(): void;
 }
@@ -47,9 +49,13 @@ export class StepsView implements StepSubscriber {
   readonly #follower: StepFollower;
   #followed: FollowedSteps | undefined;
   /** The life of the operation that is shown, and the one that the last step sent belongs to. */
-  #createdAtMs = 0;
-  #updatedAtMs = 0;
+  #status: Cursor | undefined;
   #toldOfMs: number | undefined;
+  #toldStartedAtMs: number | undefined;
+  /** The end after which the operation is thought to have begun anew. */
+  #undone: Cursor | undefined;
+  /** Whether it waits to hear of that. */
+  #reviving = false;
   /** The last failure that was told. */
   #failure: Cursor | undefined;
   /** Whether it was undone since the last step. */
@@ -72,28 +78,35 @@ export class StepsView implements StepSubscriber {
     this.#sink = sink;
     this.#payloads = wanted.payloads;
     if (former?.status === "FAILED") this.#failure = former;
-    this.#toldOfMs = former?.createdAtMs;
-    this.#follower = new StepFollower(this, former && parseStepPosition(after));
+    const position = former && parseStepPosition(after);
+    if (position?.execution !== FORMER_LIFE) this.#toldOfMs = former?.createdAtMs;
+    this.#follower = new StepFollower(this, position);
   }
 
   get ready(): boolean {
-    return this.#sink.ready;
+    return !this.#reviving && this.#sink.ready;
   }
 
   /** The id of an event, under the status that the client has. */
   idUnder(status: Cursor | undefined): string | undefined {
-    return status && withStepPosition(status.text, this.#follower.position);
+    const { position } = this.#follower;
+    if (!status || !position || !this.#isOfFormerLife(status)) {
+      return status && withStepPosition(status.text, position);
+    }
+    // Under a status of this life nothing else would tell whose steps these were.
+    return withStepPosition(status.text, { ...position, execution: FORMER_LIFE });
   }
 
   /** Where the operation stands has been told, or was known. */
   onStatus({ id, position }: Subscription): void {
     // What it was told may have been too much for the client, which is then gone.
     if (this.#left) return;
-    this.#createdAtMs = position?.createdAtMs ?? 0;
-    this.#updatedAtMs = position?.lastUpdatedAtMs ?? 0;
-    if (this.#failure && this.#failure.lastUpdatedAtMs !== this.#updatedAtMs) this.#rewound = true;
+    this.#status = position;
+    if (this.#failure && this.#failure.text !== position?.text) this.#rewound = true;
     this.#failure = position?.status === "FAILED" ? position : undefined;
-    this.#followed ??= this.#hub.steps.follow(id, this.#follower);
+    this.#reviving = false;
+    if (this.#followed) this.#followed.nudge();
+    else this.#followed = this.#hub.steps.follow(id, this.#follower);
   }
 
   /** The status is over; what is left are the steps. */
@@ -115,9 +128,25 @@ export class StepsView implements StepSubscriber {
     this.#followed = undefined;
   }
 
+  expects({ startedAtMs }: Step): boolean {
+    const status = this.#status;
+    if (this.#endedAtMs === undefined || status === undefined) return true;
+    // Asked about the same end once more, the scheduler would say the same.
+    if ((startedAtMs ?? 0) <= status.lastUpdatedAtMs || this.#undone?.text === status.text) {
+      return true;
+    }
+    this.#undone = status;
+    this.#endedAtMs = undefined;
+    this.#reviving = true;
+    clearTimeout(this.#readAgain);
+    this.#sink.onRevived();
+    return false;
+  }
+
   onStep(step: Step): void {
     this.#trouble = undefined;
-    this.#toldOfMs = this.#createdAtMs;
+    this.#toldOfMs = this.#status?.createdAtMs;
+    this.#toldStartedAtMs = step.startedAtMs;
     this.#sink.onStepEvent("step", step.body(this.#payloads));
   }
 
@@ -150,16 +179,17 @@ export class StepsView implements StepSubscriber {
     if (trouble === "not-kept" && this.#endedAtMs !== undefined) this.#sink.onStepsOver();
   }
 
+  /** Whether the last step sent is from before the operation was created, as `status` has it. */
+  #isOfFormerLife({ createdAtMs }: Cursor): boolean {
+    return this.#toldOfMs !== createdAtMs && (this.#toldStartedAtMs ?? 0) < createdAtMs;
+  }
+
   #reasonOf({ isOtherExecution, startedAtMs, sentAtMs }: Break): ResetReason {
-    if (this.#toldOfMs !== this.#createdAtMs) return "replaced";
+    if (this.#status && this.#isOfFormerLife(this.#status)) return "replaced";
     if (!isOtherExecution) return "rewritten";
-    const knownMs = startedAtMs ?? 0;
-    // What is over begins anew in another life, or by a rewind: its status tells no more of either.
-    if (this.#endedAtMs !== undefined && knownMs >= this.#updatedAtMs) {
-      return this.#failure ? "rewritten" : "replaced";
-    }
     // What began before steps that were sent, or with the operation itself, continues nothing.
-    const isOld = knownMs > 0 && knownMs < Math.max(sentAtMs ?? 0, this.#createdAtMs + 1);
+    const latestMs = Math.max(sentAtMs ?? 0, (this.#status?.createdAtMs ?? 0) + 1);
+    const isOld = startedAtMs !== undefined && startedAtMs < latestMs;
     return this.#rewound || isOld ? "rewound" : "continued_as_new";
   }
 }

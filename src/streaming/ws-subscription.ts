@@ -23,7 +23,7 @@ export class WsSubscription implements Subscriber, StepsSink {
   readonly operationId: string;
   readonly #hub: Hub;
   readonly #wire: WsWire;
-  readonly #subscription: Subscription;
+  #subscription: Subscription;
   readonly #steps: StepsView | undefined;
 
   constructor(hub: Hub, wire: WsWire, { sub, operationId, after, steps }: SubscribeMessage) {
@@ -90,6 +90,13 @@ export class WsSubscription implements Subscriber, StepsSink {
 
   onStepProblem(problem: Problem): void {
     this.onTrouble(problem);
+  }
+
+  onRevived(): void {
+    const { position } = this.#subscription;
+    this.#hub.unsubscribe(this.#subscription);
+    const resume = position && cursorResume(position);
+    this.#subscription = this.#hub.subscribe(this.operationId, this, resume);
   }
 
   onStepsOver(): void {

@@ -172,20 +172,24 @@ export function entry(
   return event;
 }
 
-export const turnStarted = () =>
-  entry((event) => event.setOrchestratorstarted(new pb.OrchestratorStartedEvent()));
+export const turnStarted = (atMs?: number) =>
+  entry((event) => event.setOrchestratorstarted(new pb.OrchestratorStartedEvent()), -1, atMs);
 export const turnCompleted = () =>
   entry((event) => event.setOrchestratorcompleted(new pb.OrchestratorCompletedEvent()));
 
-export function started(executionId = "one") {
-  return entry((event) => {
-    const body = new pb.ExecutionStartedEvent();
-    const owner = new pb.OrchestrationInstance();
-    owner.setExecutionid(text(executionId));
-    body.setOrchestrationinstance(owner);
-    body.setName("scripted");
-    event.setExecutionstarted(body);
-  });
+export function started(executionId = "one", atMs?: number) {
+  return entry(
+    (event) => {
+      const body = new pb.ExecutionStartedEvent();
+      const owner = new pb.OrchestrationInstance();
+      owner.setExecutionid(text(executionId));
+      body.setOrchestrationinstance(owner);
+      body.setName("scripted");
+      event.setExecutionstarted(body);
+    },
+    -1,
+    atMs,
+  );
 }
 
 export function scheduled(id: number, input?: string) {

@@ -17,6 +17,7 @@ import {
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import {
+  metric,
   named,
   openSteps,
   QUICK,
@@ -352,6 +353,67 @@ describe("H3: a reset says why", () => {
       { type: "reset", reason: "continued_as_new", last_seq: 8 },
     ]);
   });
+
+  test.for(["from its first step", "from where it was"])(
+    "an operation that begins anew before its last steps were sent is followed again, %s",
+    async (from) => {
+      const { scheduler, api } = await startStage();
+      const endMs = Date.now() - 5000;
+      const times = { createdAtMs: endMs - 1000, lastUpdatedAtMs: endMs };
+      scheduler.histories.set("anew", history(10, "first"));
+      scheduler.set("anew", { ...times, lastUpdatedAtMs: endMs - 1 });
+      const first = await openSteps(api, "anew");
+      const after = (await untilSeq(first, 10)).at(-1)?.id;
+      first.destroy();
+      await eventually(
+        "the server to notice",
+        async () => (await metric(api, "dts_push_connections")) === 0,
+      );
+
+      scheduler.set("anew", { ...times, status: "COMPLETED", output: '"old"' });
+      await fetch(new URL("/api/operations/anew", api.url));
+      const asked = Promise.withResolvers<void>();
+      const begun = Promise.withResolvers<void>();
+      scheduler.answer = async (read) => {
+        asked.resolve();
+        await begun.promise;
+        await scheduler.answerWhole(read);
+      };
+      const isResumed = from === "from where it was";
+      const stream = await openSteps(api, "anew", { after: isResumed ? after : undefined });
+      await asked.promise;
+      const next = [turnStarted(Date.now()), started("second", Date.now()), scheduled(0)];
+      scheduler.histories.set("anew", next);
+      const nextMs = Date.now();
+      scheduler.set("anew", {
+        status: "RUNNING",
+        createdAtMs: nextMs,
+        lastUpdatedAtMs: nextMs,
+        output: undefined,
+      });
+      begun.resolve();
+      const events = await untilSeq(stream, 3);
+      scheduler.histories.set("anew", [...next, ended()]);
+      scheduler.set("anew", { status: "COMPLETED", output: '"new"' });
+      events.push(...(await stream.untilBye()));
+      expect(events.map(({ event }) => event)).toEqual([
+        "snapshot",
+        "snapshot",
+        ...(isResumed ? ["reset"] : []),
+        ...["step", "step", "step", "update", "step", "bye"],
+      ]);
+      expect(named(events, "snapshot").map(({ operation }) => operation.status)).toEqual([
+        "Completed",
+        "RUNNING",
+      ]);
+      if (isResumed) {
+        expect(named(events, "reset")).toEqual([
+          { type: "reset", reason: "replaced", last_seq: 10 },
+        ]);
+      }
+      expect(seqs(events)).toEqual(upTo(4));
+    },
+  );
 
   test("an id that nobody was given ends in a reset, not in reads without end", async () => {
     const { scheduler, api } = await startStage();

@@ -110,24 +110,19 @@ export abstract class StepsClient {
       continued_as_new: this.operation.generations,
       rewound: this.operation.rewinds,
       replaced: this.operation.lives - 1,
-      // Of a failed operation whose end was told before its last steps it is not known which.
-      rewritten: this.#document?.status === "Failed" ? this.#beginnings : 0,
     };
     if ((this.resets.get(reason) ?? 0) > (most[reason] ?? 0)) {
       this.fault(`H3: ${reason}, which has happened ${most[reason] ?? 0} times`);
     }
   }
 
-  get #beginnings(): number {
-    return this.operation.lives - 1 + this.operation.rewinds;
-  }
-
   #state(type: string, { operation }: Data): void {
     const { status, created_at, last_updated, custom_status = "-", cursor } = operation;
     this.note(`${type} ${status} ${custom_status} ${cursor}`);
-    if ((type === "snapshot") !== (this.#statesOnThisLink === 0)) this.fault(`C2: ${type}`);
-    this.#statesOnThisLink += 1;
     const former = this.#document;
+    const isFirst = this.#statesOnThisLink === 0 || !LIVE.includes(former?.status);
+    if ((type === "snapshot") !== isFirst) this.fault(`C2: ${type}`);
+    this.#statesOnThisLink += 1;
     if (former && `${created_at} ${last_updated}` < `${former.created_at} ${former.last_updated}`) {
       this.fault("C2: is told an older state");
     }
