@@ -41,6 +41,12 @@ export const staleToken = (): SchedulerError =>
       "and the work item has been, or will be, given out again.",
   );
 
+export const historyReplaced = (id: string): SchedulerError =>
+  new SchedulerError(
+    status.ABORTED,
+    `The history of '${id}' began anew, or was purged, while it was read. Read it again.`,
+  );
+
 export const unimplemented = (method: string): SchedulerError =>
   new SchedulerError(
     status.UNIMPLEMENTED,

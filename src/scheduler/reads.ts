@@ -2,13 +2,11 @@
 import { status } from "@grpc/grpc-js";
 import { SchedulerError, shuttingDown } from "./errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
-import type { pb } from "./proto.ts";
 import type { Caller } from "./rpc.ts";
 import { FAILED } from "./status.ts";
 import type { Store } from "./store.ts";
 import type { Instance, Payloads } from "./store-instances.ts";
 import type { Waiters } from "./waiters.ts";
-import { parseHistory } from "./wire.ts";
 
 const NO_PAYLOADS: Payloads = { input: undefined, output: undefined, failure: undefined };
 
@@ -38,10 +36,6 @@ export class Reads {
     if (!withInputAndOutput && instance.status !== FAILED) return NO_PAYLOADS;
     const payloads = this.#store.instances.payloads(instance.key);
     return withInputAndOutput ? payloads : { ...NO_PAYLOADS, failure: payloads.failure };
-  }
-
-  history(instance: Instance): pb.HistoryEvent[] {
-    return parseHistory(this.#store.history(instance.key));
   }
 
   /** Waits until the instance is as wanted. `undefined`: there is none, or it was purged meanwhile. */

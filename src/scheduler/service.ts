@@ -33,12 +33,16 @@ export interface ServiceParts {
   readonly hubOf: (metadata: Metadata) => number;
 }
 
-/** The SDK's definition, except that work items come serialized: their history is never parsed here. */
+/** The SDK's definition, except that work items and histories come serialized: what is stored is never parsed here. */
 export const serviceDefinition: ServiceDefinition = {
   ...TaskHubSidecarServiceService,
   getWorkItems: {
     ...TaskHubSidecarServiceService.getWorkItems,
     responseSerialize: (workItem: Buffer) => workItem,
+  },
+  streamInstanceHistory: {
+    ...TaskHubSidecarServiceService.streamInstanceHistory,
+    responseSerialize: (chunk: Buffer) => chunk,
   },
 };
 
@@ -68,7 +72,7 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
     streamHistory(
       reads,
       hub,
-      call as ServerWritableStream<pb.StreamInstanceHistoryRequest, pb.HistoryChunk>,
+      call as ServerWritableStream<pb.StreamInstanceHistoryRequest, Buffer>,
     ),
   );
   return service;

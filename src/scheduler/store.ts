@@ -29,6 +29,12 @@ export interface PendingTimer {
   readonly timerId: number | undefined;
 }
 
+export interface StoredTurn {
+  readonly turn: number;
+  /** A piece of history as `historyChunk` makes it. */
+  readonly events: Uint8Array;
+}
+
 /** Ids begin at the time of the start, in these units, so that a row deleted in a former run is not named again. */
 const IDS_PER_MS = 1000;
 
@@ -86,6 +92,19 @@ export class Store {
 
   history(instanceKey: number): Uint8Array[] {
     return this.#sql.history.all(instanceKey).map((row) => row.events as Uint8Array);
+  }
+
+  /** The turns after one, up to another: one at least, and no more once they have so many bytes. */
+  historyPage(instanceKey: number, after: number, to: number, bytes: number): StoredTurn[] {
+    const page: StoredTurn[] = [];
+    let left = bytes;
+    for (const row of this.#sql.historyPage.iterate(instanceKey, after, to)) {
+      const events = row.events as Uint8Array;
+      page.push({ turn: Number(row.turn), events });
+      left -= events.length;
+      if (left <= 0) break;
+    }
+    return page;
   }
 
   removeHistory(instanceKey: number): void {
@@ -209,6 +228,9 @@ function prepare(db: DatabaseSync) {
     removeMessages: db.prepare("DELETE FROM inbox WHERE instance_key = ? AND seq <= ?"),
     addHistory: db.prepare("INSERT INTO history (instance_key, turn, events) VALUES (?, ?, ?)"),
     history: db.prepare("SELECT events FROM history WHERE instance_key = ? ORDER BY turn"),
+    historyPage: db.prepare(
+      "SELECT turn, events FROM history WHERE instance_key = ? AND turn > ? AND turn <= ? ORDER BY turn",
+    ),
     removeHistory: db.prepare("DELETE FROM history WHERE instance_key = ?"),
     addActivity: db.prepare(
       `INSERT INTO activities (instance_key, id, hub, generation, task_id, name, version, request)

@@ -6,8 +6,6 @@
  * laying such fragments end to end.
  * @see https://protobuf.dev/programming-guides/encoding/
  */
-import { pb } from "./proto.ts";
-
 /** Field numbers of orchestrator_service.proto. */
 const PAST_EVENTS = 3;
 const NEW_EVENTS = 4;
@@ -15,6 +13,7 @@ const ORCHESTRATOR_REQUEST = 1;
 const ACTIVITY_REQUEST = 2;
 const ENTITY_REQUEST_V2 = 5;
 const COMPLETION_TOKEN = 10;
+const STREAMED_EVENTS = 1;
 
 /** Serialized `HistoryEvent`s as a storable piece of history. */
 export function historyChunk(events: readonly Uint8Array[]): Buffer {
@@ -23,9 +22,26 @@ export function historyChunk(events: readonly Uint8Array[]): Buffer {
   return chunk;
 }
 
-/** The events of stored pieces of history. */
-export function parseHistory(chunks: readonly Uint8Array[]): pb.HistoryEvent[] {
-  return pb.OrchestratorRequest.deserializeBinary(Buffer.concat(chunks)).getPasteventsList();
+/** The serialized `HistoryEvent`s of a stored piece of history, which holds no other fields. */
+export function* storedEvents(chunk: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < chunk.length; ) {
+    let length = 0;
+    for (let shift = 0, byte = 128; byte > 127; shift += 7) {
+      at += 1; // first past the tag
+      byte = chunk[at] ?? 0;
+      length |= (byte & 127) << shift;
+    }
+    at += 1;
+    yield chunk.subarray(at, at + length);
+    at += length;
+  }
+}
+
+/** A `HistoryChunk`, as it is streamed to a client. */
+export function historyMessage(events: readonly Uint8Array[]): Buffer {
+  const message = Buffer.allocUnsafe(framedLength(events));
+  writeFramed(message, 0, STREAMED_EVENTS, events);
+  return message;
 }
 
 /** A `WorkItem` holding an orchestrator turn. `head` is an `OrchestratorRequest` without its events. */

@@ -1,7 +1,12 @@
 /** What is large is told in messages that a client with gRPC's usual limit of 4 MB can take in. */
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { pb, stringValue } from "../../src/scheduler/proto.ts";
-import { RawClient } from "./support/raw-client.ts";
+import { Store } from "../../src/scheduler/store.ts";
+import { within } from "./support/deadline.ts";
+import { complete, kinds, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 
 const MIB = 1024 * 1024;
@@ -62,4 +67,97 @@ test("a payload that was not asked for does not cut a page", async () => {
   const client = new RawClient(address);
   for (const id of ["a", "b", "c"]) await startWithInput(client, id, "x".repeat(900_000));
   expect((await listing(client, false)).map(({ ids }) => ids)).toEqual([["a", "b", "c"]]);
+});
+
+async function raise(client: RawClient, id: string, input: string): Promise<void> {
+  const request = new pb.RaiseEventRequest();
+  request.setInstanceid(id);
+  request.setName("large");
+  request.setInput(stringValue(input));
+  await client.call(client.stub.raiseEvent, request);
+}
+
+/** Runs an instance whose every turn is told as many events of 900 KB as `turns` says, and ends with the last. */
+async function runLarge(address: string, id: string, turns: readonly number[]): Promise<void> {
+  const client = new RawClient(address, "default", -1);
+  await client.start(id);
+  const work = client.work();
+  let item = await work.next("first turn");
+  for (const count of turns) {
+    for (let n = 0; n < count; n += 1) await raise(client, id, "x".repeat(900_000));
+    await work.completeTurn(item);
+    item = await work.next("next turn");
+  }
+  await work.completeTurn(item, [complete(1, "1")]);
+}
+
+/** A client that takes in nothing until it is told to. */
+function openHistory(address: string, id: string) {
+  const request = new pb.StreamInstanceHistoryRequest();
+  request.setInstanceid(id);
+  const message = request.serializeBinary();
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  const session = connect(`http://${address}`);
+  onTestFinished(() => session.destroy());
+  const call = session.request({
+    ":method": "POST",
+    ":path": "/TaskHubSidecarService/StreamInstanceHistory",
+    "content-type": "application/grpc",
+    te: "trailers",
+    taskhub: "default",
+  });
+  call.end(Buffer.concat([head, message]));
+  return { session, call };
+}
+
+test("a history of large events comes in chunks of 1 MiB, whole and in order", async () => {
+  const { address } = await startTestScheduler();
+  await runLarge(address, "a", [6, 1]); // one turn over the usual limit, one below it
+  const events = await new RawClient(address).history("a");
+  const told = kinds(events).filter((kind) => kind !== "ORCHESTRATORSTARTED");
+  expect(told).toEqual(["EXECUTIONSTARTED", ...Array(7).fill("EVENTRAISED"), "EXECUTIONCOMPLETED"]);
+  expect(
+    events.filter((event) => event.getEventraised()?.getInput()?.getValue().length === 900_000),
+  ).toHaveLength(7);
+  expect(await new RawClient(address).history("nobody")).toEqual([]);
+});
+
+test("a history is read only as fast as its reader reads, and not on once the reader has left", async () => {
+  const { address } = await startTestScheduler();
+  await runLarge(address, "a", [1, 1, 1, 1, 1, 1]);
+  const read = vi.spyOn(Store.prototype, "historyPage");
+  onTestFinished(() => read.mockRestore());
+  const { call } = openHistory(address, "a");
+  await within("answer", once(call, "response"));
+  await sleep(300);
+  const readAhead = read.mock.calls.length;
+  expect(readAhead).toBeLessThanOrEqual(2);
+  let bytes = 0;
+  call.on("data", (data: Buffer) => {
+    bytes += data.length;
+  });
+  const [trailers] = await within("end", once(call, "trailers"));
+  expect(trailers["grpc-status"]).toBe("0");
+  expect(bytes).toBeGreaterThan(5_400_000);
+  read.mockClear();
+  const leaving = openHistory(address, "a");
+  await within("answer", once(leaving.call, "response"));
+  leaving.session.destroy();
+  await sleep(300);
+  expect(read.mock.calls.length).toBeLessThanOrEqual(2);
+});
+
+test("a history that is purged between two reads fails the call, and is not told in part", async () => {
+  const { address } = await startTestScheduler();
+  await runLarge(address, "a", [1, 1, 1, 1, 1, 1]);
+  const { call } = openHistory(address, "a");
+  await within("answer", once(call, "response"));
+  const client = new RawClient(address);
+  const purge = new pb.PurgeInstancesRequest();
+  purge.setInstanceid("a");
+  await client.call(client.stub.purgeInstances, purge);
+  call.resume();
+  const [trailers] = await within("end", once(call, "trailers"));
+  expect(trailers["grpc-status"]).toBe("10");
 });

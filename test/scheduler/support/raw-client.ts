@@ -17,9 +17,10 @@ export class RawClient {
   readonly stub: Stub;
   readonly metadata = new Metadata();
 
-  constructor(address: string, taskHub = "default") {
+  constructor(address: string, taskHub = "default", maxReceiveBytes = 4 * 1024 * 1024) {
     this.stub = new service.TaskHubSidecarServiceClient(address, credentials.createInsecure(), {
       "grpc.use_local_subchannel_pool": 1,
+      "grpc.max_receive_message_length": maxReceiveBytes,
     });
     this.metadata.set("taskhub", taskHub);
     onTestFinished(() => this.stub.close());
