@@ -103,14 +103,15 @@ export class FeedLog {
   }
 
   /** @returns false where those that would have to go are newer (L2) */
-  #makeRoomFor({ cursor, json }: Operation): boolean {
+  #makeRoomFor(candidate: Operation): boolean {
     while (
       this.#entries.size > 0 &&
-      (this.#entries.size >= this.#capacity || this.#length + json.length > this.#maxLength)
+      (this.#entries.size >= this.#capacity ||
+        this.#length + candidate.json.length > this.#maxLength)
     ) {
       const { operation } = this.#oldest();
       this.#dropped = true;
-      if (cursor.createdAtMs < operation.cursor.createdAtMs) return false;
+      if (isOlder(candidate, operation)) return false;
       this.remove(operation.id);
     }
     return true;
@@ -119,10 +120,17 @@ export class FeedLog {
   #oldest(): FeedEntry {
     let oldest: FeedEntry | undefined;
     for (const entry of this.#entries.values()) {
-      const createdAtMs = entry.operation.cursor.createdAtMs;
-      if (!oldest || createdAtMs < oldest.operation.cursor.createdAtMs) oldest = entry;
+      if (!oldest || isOlder(entry.operation, oldest.operation)) oldest = entry;
     }
     if (!oldest) throw new RangeError("The feed is empty");
     return oldest;
   }
+}
+
+/** By creation, and by id within a millisecond, so that every replica drops the same ones. */
+function isOlder(a: Operation, b: Operation): boolean {
+  if (a.cursor.createdAtMs !== b.cursor.createdAtMs) {
+    return a.cursor.createdAtMs < b.cursor.createdAtMs;
+  }
+  return a.id < b.id;
 }

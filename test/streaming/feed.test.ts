@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
+import { sdkClient } from "../helpers/sdk.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startStack, startTestApi, startTestScheduler, startTestWorker } from "../helpers/stack.ts";
 
@@ -109,4 +110,32 @@ test("F1: a hundred followers cause the same queries as one", async () => {
   await eventually("twenty more queries", async () => (await queries()) >= before + 20);
   const passes = (Date.now() - startedMs) / QUICK.pollMinMs;
   expect((await queries()) - before).toBeLessThan(2 * passes + 10);
+});
+
+test("of more operations than it carries, the feed begins with the newest, and says so", async () => {
+  const address = await startTestScheduler();
+  const api = await startTestApi(address, QUICK);
+  const client = sdkClient(address);
+  const start = (from: number, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        client.scheduleNewOrchestration("nobody-runs-this", undefined, `op-${from + index}`),
+      ),
+    );
+  await start(0, 700);
+  await start(700, 900);
+  const stream = await SseClient.connect(new URL("/api/events", api.url));
+  const shown: string[] = [];
+  let told: string | undefined;
+  while (shown.length < 1000 || told === undefined) {
+    const { event, data } = await stream.next();
+    if (event === "snapshot") shown.push(data.operation.operation_id);
+    if (event === "problem") told = data.problem.type;
+  }
+  expect(told).toBe("urn:dts-push:problem:feed-truncated");
+  expect(new Set(shown).size).toBe(1000);
+  const newest = shown.map((id) => Number(id.slice(3))).filter((number) => number >= 700);
+  expect(newest).toHaveLength(900);
+  await start(2000, 1);
+  expect((await stream.nextState()).data.operation.operation_id).toBe("op-2000");
 });
