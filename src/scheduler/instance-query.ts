@@ -1,6 +1,7 @@
 /**
  * Lists instances page by page: in the order of their creation, of their end, or, where a prefix is
- * asked for, of their ids, so that only ids of that prefix are looked at.
+ * asked for, of their ids, so that only ids of that prefix are looked at, or only what is recent
+ * where that is asked for and less.
  *
  * A page token is the key of the last row, so a page neither repeats nor skips what was there when
  * the listing began. The work of one call is bounded: a page may be short, even empty, and still
@@ -58,20 +59,30 @@ function queryByPrefix(
 ): Page<Instance> {
   const { hub, statuses, createdFromMs = 0, createdToMs = Number.MAX_SAFE_INTEGER } = filter;
   const after = token ? Buffer.from(token, "base64url").toString() : "";
+  const tokenOf = ({ instanceId }: Instance) => Buffer.from(instanceId).toString("base64url");
+  const ids =
+    "instance_id >= ? AND instance_id < ? AND instance_id > ? ORDER BY instance_id LIMIT ?";
+  const range = [prefix, `${prefix}\u{10ffff}`, after];
+  if (filter.createdFromMs !== undefined) {
+    // Few are recent, most of the time, however many ids the prefix has. Order and tokens are the same.
+    const wanted = statuses.length > 0 ? [...new Set(statuses)] : ALL_STATUSES;
+    const created = `INDEXED BY instances_by_status WHERE hub = ?
+      AND status IN (${wanted.map(() => "?")}) AND created_ms >= ? AND created_ms < ?`;
+    const recent = [hub, ...wanted, createdFromMs, createdToMs];
+    if (table.countUpTo(SCAN_LIMIT + 1, created, recent) <= SCAN_LIMIT) {
+      const rows = table.select(`${created} AND ${ids}`, [...recent, ...range, pageSize + 1]);
+      const scanned = { rows: rows.slice(0, pageSize), complete: rows.length <= pageSize };
+      return cut(scanned, pageSize, () => true, tokenOf);
+    }
+  }
   const limit = Math.max(pageSize, SCAN_LIMIT);
-  const rows = table.select(
-    `WHERE hub = ? AND instance_id >= ? AND instance_id < ? AND instance_id > ?
-      ORDER BY instance_id LIMIT ?`,
-    [hub, prefix, `${prefix}\u{10ffff}`, after, limit + 1],
-  );
+  const rows = table.select(`WHERE hub = ? AND ${ids}`, [hub, ...range, limit + 1]);
   const matches = ({ status, createdMs }: Instance) =>
     (statuses.length === 0 || statuses.includes(status)) &&
     createdMs >= createdFromMs &&
     createdMs < createdToMs;
   const scanned = { rows: rows.slice(0, limit), complete: rows.length <= limit };
-  return cut(scanned, pageSize, matches, ({ instanceId }) =>
-    Buffer.from(instanceId).toString("base64url"),
-  );
+  return cut(scanned, pageSize, matches, tokenOf);
 }
 
 /** Merges one index range per status, so that neither a rare nor a common status costs a full scan. */

@@ -190,6 +190,14 @@ export class InstanceTable {
     const rows = this.#db.prepare(`SELECT ${COLUMNS} FROM instances ${where}`).all(...parameters);
     return rows.map((row) => toInstance(row as Row));
   }
+
+  /** Counts what `select` would find, and stops at `limit`. */
+  countUpTo(limit: number, where: string, parameters: readonly SQLInputValue[]): number {
+    const found = this.#db.prepare(
+      `SELECT count(*) AS n FROM (SELECT 1 FROM instances ${where} LIMIT ?)`,
+    );
+    return Number(found.get(...parameters, limit)?.n);
+  }
 }
 
 function toInstance(row: Row): Instance {
