@@ -23,7 +23,7 @@ interface Part {
 }
 
 const ORDINARY = { bytes: 4096, everyMs: 1000 };
-const FILLING = { bytes: 64_000, everyMs: 250 };
+const FILLING = { bytes: 64_000, everyMs: 125 };
 const PARTS: Readonly<Record<string, Part>> = {
   ordinary_1000_alone: { healthy: 1000, stalled: 0, ...ORDINARY },
   ordinary_2000_healthy: { healthy: 2000, stalled: 0, ...ORDINARY },
@@ -45,13 +45,15 @@ export async function run(options: BenchOptions): Promise<void> {
   const goals = (["ordinary", "filling"] as const).flatMap((pace) => {
     const [alone, all, some] = Object.keys(PARTS).filter((name) => name.startsWith(pace));
     const stalled = PARTS[some ?? ""]?.stalled ?? 0;
-    const grown = Number(rows[some ?? ""]?.rss_grown_mib);
+    const grownBy = (name = "") => Number(rows[name]?.rss_peak_grown_mib);
+    // A server's heap also grows where nobody hangs; what is beyond that is theirs.
+    const grown = round(grownBy(some) - grownBy(alone), 1);
     const limit = (stalled * KIB_EACH) / 1024;
     const ratio = round(p99(some ?? "") / p99(alone ?? ""));
     const ratioToAll = round(p99(some ?? "") / p99(all ?? ""));
     return [
       {
-        goal: `${pace}: memory grows by at most ${stalled} × ${KIB_EACH} KiB = ${limit} MiB: ${grown}`,
+        goal: `${pace}: memory grows by at most ${stalled} × ${KIB_EACH} KiB = ${limit} MiB more with stalled ones: ${grown}`,
         met: grown <= limit,
       },
       {
