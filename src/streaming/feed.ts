@@ -18,6 +18,11 @@ const QUERIES_PER_SWEEP = 2;
 
 /** Who follows a feed. Called synchronously; must not throw. */
 export interface FeedSubscriber {
+  /**
+   * Whether it may have seen, at another replica, more than is known here: then only a pass that
+   * begins from now on is no step back for it (C2).
+   */
+  readonly needsNewSweep: boolean;
   /** The feed has its first content: the log can be read. Called once, before anything else. */
   onContent(): void;
   /** An operation is new or has changed. */
@@ -41,6 +46,12 @@ export class Feed {
   readonly #budget: ReadBudget;
   readonly #onIdle: () => void;
   readonly #subscribers = new Set<FeedSubscriber>();
+  /** Those who wait for the end of a later pass, by its number. */
+  readonly #awaiting = new Map<FeedSubscriber, number>();
+  /** The number of the last pass that was begun, and when. */
+  #sweeps = 0;
+  #sweptFromMs = 0;
+  #sweeping = false;
   readonly #backOff: BackOff;
   readonly #claim: Claim;
   #asOfMs: number | undefined;
@@ -99,11 +110,17 @@ export class Feed {
   add(subscriber: FeedSubscriber): void {
     clearTimeout(this.#lingerTimer);
     this.#subscribers.add(subscriber);
+    if (subscriber.needsNewSweep) {
+      const begunBefore = !this.#sweeping || this.#sweptFromMs < Date.now();
+      this.#awaiting.set(subscriber, this.#sweeps + (begunBefore ? 1 : 0));
+      if (!this.#sweeping && !this.#problem) void this.#sweep();
+    }
     queueMicrotask(() => this.#welcome(subscriber));
   }
 
   remove(subscriber: FeedSubscriber): void {
     this.#subscribers.delete(subscriber);
+    this.#awaiting.delete(subscriber);
     if (this.#subscribers.size > 0 || this.#closed) return;
     clearTimeout(this.#lingerTimer);
     this.#lingerTimer = setTimeout(() => {
@@ -121,13 +138,21 @@ export class Feed {
 
   #welcome(subscriber: FeedSubscriber): void {
     if (!this.#subscribers.has(subscriber)) return;
-    // A subscriber that came before the first content is told when it is there.
-    if (this.#asOfMs !== undefined) subscriber.onContent();
-    if (this.#asOfMs !== undefined && this.#truncated) subscriber.onProblem(truncation());
+    // A subscriber that came before the content it needs is told when it is there.
+    if (this.#asOfMs !== undefined && !this.#awaiting.has(subscriber)) this.#begin(subscriber);
     if (this.#problem) subscriber.onProblem(this.#problem);
   }
 
+  #begin(subscriber: FeedSubscriber): void {
+    subscriber.onContent();
+    if (this.#truncated) subscriber.onProblem(truncation());
+  }
+
   async #sweep(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#sweeps += 1;
+    this.#sweptFromMs = Date.now();
+    this.#sweeping = true;
     // What the scheduler dates before this has happened before the pass, which thus finds it.
     const horizonMs = this.#poller.horizonMs;
     const isFirst = this.#asOfMs === undefined;
@@ -141,6 +166,7 @@ export class Feed {
   }
 
   #settle({ changes, truncated }: Swept, isFirst: boolean, horizonMs: number): void {
+    this.#sweeping = false;
     this.#problem = undefined;
     this.#asOfMs = Date.now();
     this.#safeThroughMs = horizonMs;
@@ -150,13 +176,20 @@ export class Feed {
     const truncatedNow = truncated && !this.#truncated;
     this.#truncated ||= truncated;
     for (const subscriber of [...this.#subscribers]) {
-      if (isFirst) subscriber.onContent();
-      else for (const entry of changes) subscriber.onChange(entry);
-      if (truncatedNow) subscriber.onProblem(truncation());
+      const awaited = this.#awaiting.get(subscriber);
+      if (awaited !== undefined && awaited > this.#sweeps) continue;
+      this.#awaiting.delete(subscriber);
+      if (isFirst || awaited !== undefined) this.#begin(subscriber);
+      else {
+        for (const entry of changes) subscriber.onChange(entry);
+        if (truncatedNow) subscriber.onProblem(truncation());
+      }
     }
+    if (this.#awaiting.size > 0) void this.#sweep();
   }
 
   #fail(cause: unknown): void {
+    this.#sweeping = false;
     this.#backOff.grow();
     this.#schedule();
     const known = this.#problem;

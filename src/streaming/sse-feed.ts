@@ -62,6 +62,10 @@ class FeedStream implements FeedSubscriber, StreamContent {
     return this.#opening.result;
   }
 
+  get needsNewSweep(): boolean {
+    return this.#resume !== undefined;
+  }
+
   onContent(): void {
     if (this.#begun) return;
     this.#begun = true;

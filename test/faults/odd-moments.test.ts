@@ -255,3 +255,31 @@ test("C2: a resume by watermark at a replica that lags behind does not go back",
   const told = await resumed.untilBye();
   expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
 });
+
+test("C2: a feed that is resumed at a replica that lags behind does not go back", async () => {
+  const scheduler = await TroubledScheduler.start();
+  const nowMs = Date.now();
+  const a = (customStatus: string, lastUpdatedAtMs: number) =>
+    scheduler.set("a", instance({ id: "a", customStatus, createdAtMs: nowMs, lastUpdatedAtMs }));
+  a("1", nowMs);
+  const replicas = [
+    await startTestApi(scheduler.address, QUICK),
+    await startTestApi(scheduler.address, { ...QUICK, pollMinMs: 20_000, pollMaxMs: 20_000 }),
+  ];
+  const [quick, lagging] = replicas.map(({ url }) => new URL("/api/events", url)) as [URL, URL];
+  const other = await SseClient.connect(lagging);
+  await other.nextState();
+  const client = await SseClient.connect(quick);
+  await client.nextState();
+  a("2", nowMs + 1);
+  const { id = "" } = await client.nextState();
+  client.destroy();
+  const resumed = await SseClient.connect(lagging, { "last-event-id": id });
+  expect((await other.nextState()).data.operation.custom_status).toBe(2);
+  expect((await resumed.next("its first word")).event).toBe("heartbeat");
+  a("3", nowMs + 2);
+  // Whoever comes back makes the feed read, for all who follow it.
+  await SseClient.connect(lagging, { "last-event-id": id });
+  const { event, data } = await resumed.nextState();
+  expect([event, data.operation.custom_status]).toEqual(["update", 3]);
+});
