@@ -56,6 +56,7 @@ export class StepSource {
   #failures = 0;
   #nudged = Promise.withResolvers<void>();
   #changed = Promise.withResolvers<void>();
+  #hurried = Promise.withResolvers<void>();
 
   constructor(id: string, histories: HistoryReader, budget: ReadBudget, metrics: Metrics) {
     this.#id = id;
@@ -89,6 +90,12 @@ export class StepSource {
     void this.#follow();
   }
 
+  /** A follower waits for a read that begins from now on, and for nothing after it. */
+  hurry(): void {
+    this.#hurried.resolve();
+    this.moved();
+  }
+
   /** A follower may have become ready. */
   nudge(): void {
     this.#nudged.resolve();
@@ -114,11 +121,13 @@ export class StepSource {
     let retryMs = RETRY_MIN_MS;
     while (this.#stale && this.#present.size > 0) {
       const beganMs = performance.now();
+      this.#hurried = Promise.withResolvers();
       const succeeded = await this.#pass(this.#present, false);
       if (!succeeded) this.#stale = true;
       const restMs = succeeded ? (performance.now() - beganMs) * (1 / DUTY - 1) : jittered(retryMs);
       retryMs = succeeded ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
-      await pause(restMs, this.#closed.signal);
+      const rest = pause(restMs, this.#closed.signal);
+      await (succeeded ? Promise.race([rest, this.#hurried.promise]) : rest);
     }
     this.#following = false;
   }

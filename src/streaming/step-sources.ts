@@ -7,8 +7,8 @@ import { type HistoryReader, StepSource } from "./step-source.ts";
 export interface FollowedSteps {
   /** It may have become ready. */
   nudge(): void;
-  /** It wants a read that begins from now on. */
-  moved(): void;
+  /** It waits for a read that begins from now on, and for nothing after it. */
+  hurry(): void;
   leave(): void;
 }
 
@@ -31,7 +31,7 @@ export class StepSources {
     source.add(follower);
     return {
       nudge: () => source.nudge(),
-      moved: () => source.moved(),
+      hurry: () => source.hurry(),
       leave: () => {
         source.remove(follower);
         if (source.size > 0) return;

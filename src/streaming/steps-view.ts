@@ -113,7 +113,7 @@ export class StepsView implements StepSubscriber {
   onStatusOver(): void {
     this.#endedAtMs = performance.now();
     if (this.#trouble === "not-kept") this.#sink.onStepsOver();
-    else this.#followed?.moved();
+    else this.#followed?.hurry();
   }
 
   /** The client has caught up with what was sent. */
@@ -167,7 +167,7 @@ export class StepsView implements StepSubscriber {
       return;
     }
     const delayMs = Math.min(Math.max(READ_AGAIN_MIN_MS, lateMs), MAX_LATE_MS - lateMs);
-    this.#readAgain = setTimeout(() => this.#followed?.moved(), delayMs);
+    this.#readAgain = setTimeout(() => this.#followed?.hurry(), delayMs);
   }
 
   onStepTrouble(trouble: StepTrouble): void {
