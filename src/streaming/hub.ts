@@ -1,7 +1,7 @@
 import { OperationNotFoundError, SchedulerUnavailableError } from "../errors.ts";
 import type { BackOffOptions } from "./back-off.ts";
 import { type CompletionWaiter, CompletionWatch } from "./completion-watch.ts";
-import type { Cursor, ResumePoint } from "./cursor.ts";
+import { type Cursor, isBefore, type ResumePoint } from "./cursor.ts";
 import { Feeds } from "./feeds.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Metrics } from "./metrics.ts";
@@ -88,7 +88,12 @@ export class Hub {
   async read(id: string, seen?: Cursor): Promise<Operation> {
     const watcher = this.#watchers.get(id);
     const outcome: ReadOutcome = await (watcher?.readNow() ?? this.#poller.read(id));
-    if (outcome.kind === "found") return toOperation(outcome.instance, seen);
+    if (outcome.kind === "found") {
+      const found = toOperation(outcome.instance, seen);
+      const known = watcher?.operation;
+      // A scheduler may answer with an older state than it has answered before.
+      return known && isBefore(found.cursor, known.cursor) ? known : found;
+    }
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);
     throw new SchedulerUnavailableError(outcome.error);
   }

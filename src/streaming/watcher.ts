@@ -74,6 +74,11 @@ export class Watcher {
     this.#claim = budget.claim(options.minMs);
   }
 
+  /** The newest state that was read. */
+  get operation(): Operation | undefined {
+    return this.#operation;
+  }
+
   /** Epoch milliseconds of the last read that succeeded. */
   get asOfMs(): number | undefined {
     return this.#asOfMs;
