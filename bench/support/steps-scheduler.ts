@@ -1,5 +1,6 @@
 /** The embedded scheduler in a process of its own, which counts what it sends of histories. */
-import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import { startScheduler } from "../../src/scheduler/scheduler.ts";
+import { serviceDefinition } from "../../src/scheduler/service.ts";
 import { Child, obey } from "./child.ts";
 
 /** Messages of the history call, without the few bytes of their framing. */
@@ -34,8 +35,7 @@ interface Method {
 const sent = { bytes: 0, chunks: 0 };
 
 function countHistories(): void {
-  const service = grpcPb.TaskHubSidecarServiceService as unknown as Record<string, Method>;
-  const method = service.streamInstanceHistory as Method;
+  const method = serviceDefinition.streamInstanceHistory as unknown as Method;
   const serialize = method.responseSerialize;
   method.responseSerialize = (message) => {
     const bytes = serialize(message);
@@ -47,8 +47,6 @@ function countHistories(): void {
 
 async function listen(): Promise<string> {
   countHistories();
-  // After that, because it takes the methods over as it finds them.
-  const { startScheduler } = await import("../../src/scheduler/scheduler.ts");
   const logger = { debug() {}, info() {}, warn: console.warn, error: console.error };
   const { address } = await startScheduler({ port: 0, database: ":memory:", logger });
   return address;
