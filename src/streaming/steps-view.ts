@@ -153,6 +153,8 @@ export class StepsView implements StepSubscriber {
   onReset(found: Break): void {
     const reason = this.#reasonOf(found);
     this.#rewound = false;
+    // The status may tell of it only now.
+    if (reason === "rewound") this.#failure = undefined;
     const body = JSON.stringify({ type: "reset", reason, last_seq: found.lastSeq }).slice(1);
     this.#sink.onStepEvent("reset", body);
   }

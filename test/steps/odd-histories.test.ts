@@ -354,6 +354,38 @@ describe("H3: a reset says why", () => {
     ]);
   });
 
+  test("a rewind that the steps tell of before the status does is told once", async () => {
+    const { scheduler, api } = await startStage();
+    const endMs = Date.now() - 5000;
+    const begun = (atMs: number, executionId: string) => [
+      turnStarted(atMs),
+      started(executionId, atMs),
+    ];
+    const first = [...begun(endMs - 1000, "first"), scheduled(0)];
+    scheduler.histories.set("once", first);
+    scheduler.set("once", { createdAtMs: endMs - 1000, lastUpdatedAtMs: endMs - 1 });
+    const stream = await openSteps(api, "once");
+    await untilSeq(stream, 3);
+    scheduler.histories.set("once", begun(endMs - 1000, "second"));
+    const failure = { type: "E", message: "m" };
+    scheduler.set("once", { status: "FAILED", lastUpdatedAtMs: endMs, failure });
+    const rewound = await untilSeq(stream, 2);
+    expect(named(rewound, "reset")).toEqual([{ type: "reset", reason: "rewound", last_seq: 3 }]);
+    scheduler.histories.set("once", [...begun(endMs + 1000, "third"), ended()]);
+    scheduler.set("once", {
+      status: "COMPLETED",
+      failure: undefined,
+      lastUpdatedAtMs: endMs + 2000,
+    });
+    const events = await stream.untilBye();
+    expect(named(events, "reset")).toEqual([
+      { type: "reset", reason: "continued_as_new", last_seq: 2 },
+    ]);
+    expect(named(events, "snapshot").map(({ operation }) => operation.status)).toEqual([
+      "Completed",
+    ]);
+  });
+
   test.for(["from its first step", "from where it was"])(
     "an operation that begins anew before its last steps were sent is followed again, %s",
     async (from) => {
