@@ -90,7 +90,7 @@ async function measure(
     kib_before_gc: kibEach(connected.rssBytes - before.rssBytes),
     kib_after_the_minute: kibEach(later.rssBytes - before.rssBytes),
     kib_of_heap: kibEach(open.heapUsedBytes - before.heapUsedBytes),
-    kib_external: kibEach(open.externalBytes - before.externalBytes),
+    kib_of_young_generation: kibEach(later.youngBytes - before.youngBytes),
     cpu_percent: cpuPercent,
   };
 }

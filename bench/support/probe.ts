@@ -4,6 +4,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { Session } from "node:inspector/promises";
+import { getHeapSpaceStatistics } from "node:v8";
 
 /** What a process has used so far, and holds now. */
 export interface Usage {
@@ -13,6 +14,8 @@ export interface Usage {
   readonly heapUsedBytes: number;
   /** Memory outside the heap that its objects hold; buffers are a part of it. */
   readonly externalBytes: number;
+  /** Memory of the young generation: it grows with what is allocated at a time, and stays. */
+  readonly youngBytes: number;
 }
 
 const session = new Session();
@@ -60,11 +63,13 @@ interface Request {
 
 function usage(): Usage {
   const { user, system } = process.cpuUsage();
+  const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
   const { rss, heapUsed, external } = process.memoryUsage();
   return {
     cpuMs: (user + system) / 1000,
     rssBytes: rss,
     heapUsedBytes: heapUsed,
     externalBytes: external,
+    youngBytes: young?.physical_space_size ?? Number.NaN,
   };
 }
