@@ -88,7 +88,9 @@ export class OperationStream {
     this.#options.onOperation(operation);
   }
 
-  /** Only a read that is newer than the last one proves that the scheduler answers again.
+  /**
+   * Only a read that is newer than the last one proves that the scheduler answers again.
+   *
    * @param {{ as_of?: string | null }} message */
   #beat({ as_of: asOf }) {
     this.#silence.heardHeartbeat();
@@ -99,8 +101,10 @@ export class OperationStream {
 
   /** @param {{ operation_id?: string, problem: { status: number, title: string, detail?: string } }} message */
   #trouble({ operation_id: id, problem }) {
-    if (id === undefined)
+    if (id === undefined) {
+      this.#asOf = ""; // the last read may be newer than the last heartbeat, and proves nothing
       return this.#report({ phase: "live", trouble: problem.detail ?? problem.title });
+    }
     if (problem.status === 404 || problem.status === 410) this.#options.onUnknown(id);
     if (this.#options.liveIds().length === 0) this.restart(); // S2
   }
