@@ -1,6 +1,6 @@
 /**
  * How long a change takes to reach its viewer: from the scheduler's `last_updated` to its arrival at a
- * client on the same machine, with 1,000 operations watched by one client each.
+ * client on the same machine, with 1,000 operations, and with a few, watched by one client each.
  */
 import { Api } from "./support/api.ts";
 import { type Lags, Load } from "./support/load.ts";
@@ -8,6 +8,8 @@ import { type BenchOptions, type Goal, pause, type Row, report, round } from "./
 import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
 
 const OPERATIONS = 1000;
+/** So few that each is read alone. */
+const FEW = 15;
 const POLL_MIN_MS = 250;
 /** More than 1,000 operations can ask for at 250 ms. */
 const AMPLE = 5000;
@@ -17,24 +19,29 @@ const WARM_UP_MS = 4000;
 /** How operations change, and what the server may read. */
 interface Part {
   readonly name: string;
+  readonly operations: number;
   readonly everyMs: number;
   readonly random: boolean;
   readonly readsPerSecond: number;
   readonly completionCalls: number;
 }
 
+const BASE = {
+  operations: OPERATIONS,
+  everyMs: 1000,
+  random: false,
+  readsPerSecond: AMPLE,
+  completionCalls: 1000,
+};
+
 const PARTS: readonly Part[] = [
   // The sample's own pace: a step a second.
-  { name: "every_1s", everyMs: 1000, random: false, readsPerSecond: AMPLE, completionCalls: 1000 },
-  { name: "random_1s", everyMs: 1000, random: true, readsPerSecond: AMPLE, completionCalls: 0 },
-  { name: "random_5s", everyMs: 5000, random: true, readsPerSecond: AMPLE, completionCalls: 1000 },
-  {
-    name: "default_budget",
-    everyMs: 1000,
-    random: false,
-    readsPerSecond: DEFAULT,
-    completionCalls: 500,
-  },
+  { ...BASE, name: "every_1s" },
+  { ...BASE, name: "random_1s", random: true, completionCalls: 0 },
+  { ...BASE, name: "random_5s", random: true, everyMs: 5000 },
+  { ...BASE, name: "default_budget", readsPerSecond: DEFAULT, completionCalls: 500 },
+  { ...BASE, name: "few_every_1s", operations: FEW },
+  { ...BASE, name: "few_random_1s", operations: FEW, random: true },
 ];
 
 export async function run(options: BenchOptions): Promise<void> {
@@ -52,7 +59,7 @@ export async function run(options: BenchOptions): Promise<void> {
     goal("p50 of ends under 50 ms, through the fast wake", end?.p50, 50),
   ];
   report("lag", options, rows, goals, [
-    `${OPERATIONS} operations of a scripted scheduler, one SSE client each; POLL_MIN_MS=${POLL_MIN_MS}.`,
+    `${OPERATIONS} operations of a scripted scheduler (few: ${FEW}), one SSE client each; POLL_MIN_MS=${POLL_MIN_MS}.`,
   ]);
 }
 
@@ -61,10 +68,10 @@ function goal(text: string, ms = Number.NaN, limitMs: number): Goal {
 }
 
 async function measure(part: Part, options: BenchOptions) {
-  const { name, everyMs, random, readsPerSecond, completionCalls } = part;
+  const { name, operations, everyMs, random, readsPerSecond, completionCalls } = part;
   const [measuredMs, endsMs] = options.quick ? [2000, 1000] : [15_000, 8000];
   const scheduler = await ScriptedScheduler.start(1);
-  await scheduler.create({ prefix: "op", count: OPERATIONS });
+  await scheduler.create({ prefix: "op", count: operations });
   const settings = {
     POLL_MIN_MS,
     POLL_READS_PER_SECOND: readsPerSecond,
@@ -72,8 +79,8 @@ async function measure(part: Part, options: BenchOptions) {
   };
   const api = await Api.start(scheduler.address, settings, options);
   const load = Load.start(1);
-  const paths = Array.from({ length: OPERATIONS }, (_, i) => `/api/operations/op-${i}/events`);
-  await load.connect({ port: api.port, paths, count: OPERATIONS, kind: "lag" });
+  const paths = Array.from({ length: operations }, (_, i) => `/api/operations/op-${i}/events`);
+  await load.connect({ port: api.port, paths, count: operations, kind: "lag" });
   await scheduler.change({ prefix: "op", everyMs, random });
   await pause(WARM_UP_MS);
 

@@ -1,6 +1,6 @@
 /**
- * What pages of queries save: the same operations, watched with the same demand, on a scheduler that
- * answers queries, and on one that does not, so that each is read alone.
+ * What pages of queries save: the same operations, watched with the same demand, with and without
+ * pages; and what they cost where most of what they bring is watched by nobody.
  */
 import { Api } from "./support/api.ts";
 import { Load } from "./support/load.ts";
@@ -12,32 +12,46 @@ const CHANGE_EVERY_MS = 1000;
 const WARM_UP_MS = 4000;
 /** Reads per second: far below what is asked for, near it, and more than one core can make. */
 const BUDGETS = [200, 500, 2000, 5000];
+const DEFAULT_BUDGET = 500;
+/** Operations that nobody watches, created among the others. */
+const STRANGERS = 100_000;
 
 export async function run(options: BenchOptions): Promise<void> {
   const rows: Record<string, Row> = {};
   const budgets = options.quick ? BUDGETS.slice(1, 2) : BUDGETS;
   for (const budget of budgets) {
     for (const pages of [false, true]) {
-      rows[`${pages ? "with" : "without"}_${budget}`] = await measure(budget, pages, options);
+      rows[`${pages ? "with" : "without"}_${budget}`] = await measure(budget, pages, 0, options);
     }
   }
+  rows.among_strangers = await measure(DEFAULT_BUDGET, true, STRANGERS, options);
   report(
     "pages",
     options,
     rows,
     [],
     [
-      `${OPERATIONS} operations, each changing once a second. refreshes: states of operations that the reads brought.`,
+      `${OPERATIONS} operations, each changing once a second; the number in a row's name is its budget.`,
+      `among_strangers: with a budget of ${DEFAULT_BUDGET}, and ${STRANGERS} others that nobody watches.`,
     ],
   );
 }
 
-async function measure(budget: number, pages: boolean, options: BenchOptions): Promise<Row> {
+async function measure(
+  budget: number,
+  pages: boolean,
+  strangers: number,
+  options: BenchOptions,
+): Promise<Row> {
   const scheduler = await ScriptedScheduler.start(1);
-  await scheduler.allowQueries(pages);
   await scheduler.create({ prefix: "op", count: OPERATIONS });
+  await scheduler.create({ prefix: "stranger", count: strangers });
   await scheduler.change({ prefix: "op", everyMs: CHANGE_EVERY_MS });
-  const settings = { POLL_READS_PER_SECOND: budget, COMPLETION_CALLS: 0 };
+  const settings = {
+    POLL_READS_PER_SECOND: budget,
+    POLL_PAGE_SIZE: pages ? 500 : 0,
+    COMPLETION_CALLS: 0,
+  };
   const api = await Api.start(scheduler.address, settings, options);
   const load = Load.start(1);
   const paths = Array.from({ length: OPERATIONS }, (_, i) => `/api/operations/op-${i}/events`);
@@ -45,7 +59,7 @@ async function measure(budget: number, pages: boolean, options: BenchOptions): P
   await pause(WARM_UP_MS);
   await load.reset();
   const before = await scheduler.served();
-  const cost = await api.cost(`pages-${pages}-${budget}`, () =>
+  const cost = await api.cost(`pages-${pages}-${budget}-${strangers}`, () =>
     pause(options.quick ? 2000 : 12_000),
   );
   const after = await scheduler.served();

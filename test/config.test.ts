@@ -25,6 +25,7 @@ test("an empty environment gives the documented defaults and the embedded schedu
     pollMinMs: 250,
     pollMaxMs: 5000,
     pollReadsPerSecond: 500,
+    pollPageSize: 500,
     heartbeatMs: 15_000,
     streamMaxAgeMs: 210_000,
     maxBufferedBytes: 1_048_576,

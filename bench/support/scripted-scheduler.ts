@@ -3,13 +3,7 @@
  * nothing, and changes the state of its operations by the clock. A thousand real orchestrations
  * would need the machine for themselves; here the server under measurement gets it.
  */
-import {
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type sendUnaryData,
-  status,
-} from "@grpc/grpc-js";
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
@@ -63,8 +57,6 @@ export class ScriptedScheduler {
   still = (prefix: string) => this.child.ask<void>("still", prefix);
   /** Ends all operations of a script, one after the other over `overMs`. */
   finish = (prefix: string, overMs: number) => this.child.ask<void>("finish", { prefix, overMs });
-  /** Whether queries are answered; a scheduler without them is read one by one. */
-  allowQueries = (allowed: boolean) => this.child.ask<void>("allowQueries", allowed);
   served = () => this.child.ask<ServedCalls>("served");
   stop = () => this.child.stop();
 }
@@ -121,6 +113,11 @@ class ScriptedOperation {
     return this.#ended;
   }
 
+  get status(): Proto.OrchestrationStatus {
+    const { ORCHESTRATION_STATUS_COMPLETED, ORCHESTRATION_STATUS_RUNNING } = pb.OrchestrationStatus;
+    return this.#ended ? ORCHESTRATION_STATUS_COMPLETED : ORCHESTRATION_STATUS_RUNNING;
+  }
+
   #touch(): void {
     this.#updatedAtMs = Date.now();
     this.#bytes = undefined;
@@ -129,13 +126,9 @@ class ScriptedOperation {
 
   #toState(): Proto.OrchestrationState {
     const state = new pb.OrchestrationState();
-    const { COMPLETED, RUNNING } = {
-      COMPLETED: pb.OrchestrationStatus.ORCHESTRATION_STATUS_COMPLETED,
-      RUNNING: pb.OrchestrationStatus.ORCHESTRATION_STATUS_RUNNING,
-    };
     state.setInstanceid(this.id);
     state.setName("scripted");
-    state.setOrchestrationstatus(this.#ended ? COMPLETED : RUNNING);
+    state.setOrchestrationstatus(this.status);
     state.setCreatedtimestamp(timestamp(this.#createdAtMs));
     state.setLastupdatedtimestamp(timestamp(this.#updatedAtMs));
     const percent = this.#version % 100;
@@ -151,7 +144,6 @@ const counts = { getInstance: 0, queryInstances: 0, changes: 0 };
 const operations = new Map<string, ScriptedOperation>();
 /** By the time of their creation, as queries list them. */
 const listed: ScriptedOperation[] = [];
-let queriesAllowed = true;
 
 function getInstance(call: Unary<Proto.GetInstanceRequest>, done: Done): void {
   counts.getInstance += 1;
@@ -170,17 +162,17 @@ function waitForInstanceCompletion(call: Unary<Proto.GetInstanceRequest>, done: 
 }
 
 function queryInstances(call: Unary<Proto.QueryInstancesRequest>, done: Done): void {
-  if (!queriesAllowed) {
-    done({ code: status.UNIMPLEMENTED, details: "no queries here" });
-    return;
-  }
   counts.queryInstances += 1;
   const query = call.request.getQuery() ?? new pb.InstanceQuery();
   const fromMs = query.getCreatedtimefrom()?.toDate().getTime() ?? 0;
   const skip = Number(query.getContinuationtoken()?.getValue() ?? 0);
   const prefix = query.getInstanceidprefix()?.getValue() ?? "";
+  const statuses = query.getRuntimestatusList();
   const found = listed.filter(
-    ({ id, createdAtMs }) => createdAtMs >= fromMs && id.startsWith(prefix),
+    ({ id, createdAtMs, status }) =>
+      createdAtMs >= fromMs &&
+      id.startsWith(prefix) &&
+      (statuses.length === 0 || statuses.includes(status)),
   );
   const page = found.slice(skip, skip + query.getMaxinstancecount());
   const parts = page.flatMap(({ bytes }) => [field(1, bytes.length), bytes]);
@@ -295,9 +287,6 @@ if (process.argv[1] === import.meta.filename) {
       for (const operation of named(prefix)) clearTimeout(operation.timer);
     },
     finish,
-    allowQueries: (allowed: boolean) => {
-      queriesAllowed = allowed;
-    },
     served: (): ServedCalls => ({
       ...counts,
       waiting: [...operations.values()].reduce((sum, { waiting }) => sum + waiting.size, 0),

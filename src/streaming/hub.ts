@@ -6,25 +6,32 @@ import { Feeds } from "./feeds.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Operation, toOperation } from "./operation.ts";
+import { PageReads } from "./page-reads.ts";
 import type { InstanceReader, ReadOutcome } from "./poller.ts";
 import { Poller, type TroubleLog } from "./poller.ts";
 import { ReadBudget } from "./read-budget.ts";
+import { SchedulerClock } from "./scheduler-clock.ts";
 import type { HistoryReader } from "./step-source.ts";
 import { StepSources } from "./step-sources.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
-import { Watcher } from "./watcher.ts";
+import { type Reading, Watcher } from "./watcher.ts";
 
 /** Times in milliseconds. The README's table has the defaults. */
 export interface HubOptions {
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
   readonly pollReadsPerSecond: number;
+  /** Instances per page of a query that is read in the place of many operations; 0 for none. */
+  readonly pollPageSize: number;
   /** Calls that wait for the end of an operation, at a time; 0 for none. */
   readonly completionCalls: number;
 }
 
 /** How long an operation is read on after its last subscriber left, for one that reconnects. */
 const LINGER_MS = 5000;
+
+/** Time between two passes of pages, as a share of the shortest interval: its shortest with jitter. */
+const PAGES_EVERY = 0.85;
 
 /** What the hub needs of the scheduler. */
 export type HubScheduler = InstanceReader & CompletionWaiter & HistoryReader;
@@ -34,8 +41,7 @@ export class Hub {
   readonly feeds: Feeds;
   readonly steps: StepSources;
   readonly #watchers = new Map<string, Watcher>();
-  readonly #poller: Poller;
-  readonly #budget: ReadBudget;
+  readonly #reading: Reading;
   readonly #completions: CompletionWatch;
   readonly #backOff: BackOffOptions;
   readonly #metrics: Metrics;
@@ -52,10 +58,15 @@ export class Hub {
   constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics, log: TroubleLog) {
     this.#backOff = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
     this.#metrics = metrics;
-    this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
-    this.#poller = new Poller(scheduler, this.#budget, metrics, log);
-    this.feeds = new Feeds(this.#poller, this.#budget, this.#backOff);
-    this.steps = new StepSources(scheduler, this.#budget, metrics);
+    const budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
+    const poller = new Poller(scheduler, budget, metrics, log);
+    const pages = new PageReads(poller, budget, this.#watchers, {
+      pageSize: options.pollPageSize,
+      everyMs: options.pollMinMs * PAGES_EVERY,
+    });
+    this.#reading = { poller, pages, budget, clock: new SchedulerClock() };
+    this.feeds = new Feeds(poller, budget, this.#backOff);
+    this.steps = new StepSources(scheduler, budget, metrics);
     this.#completions = new CompletionWatch(scheduler, options.completionCalls, (id) =>
       this.wake(id),
     );
@@ -87,7 +98,7 @@ export class Hub {
    */
   async read(id: string, seen?: Cursor): Promise<Operation> {
     const watcher = this.#watchers.get(id);
-    const outcome: ReadOutcome = await (watcher?.readNow() ?? this.#poller.read(id));
+    const outcome: ReadOutcome = await (watcher?.readNow() ?? this.#reading.poller.read(id));
     if (outcome.kind === "found") {
       const found = toOperation(outcome.instance, seen);
       const known = watcher?.operation;
@@ -105,8 +116,8 @@ export class Hub {
 
   /** Resolves when the budget allows for one more read, which the caller then makes. */
   async turn(): Promise<void> {
-    await this.#budget.turn();
-    this.#budget.done();
+    await this.#reading.budget.turn();
+    this.#reading.budget.done();
   }
 
   /** When the stalest of these operations was last read with success, and when one is read next. */
@@ -131,12 +142,13 @@ export class Hub {
 
   /** The time after which a further read of an operation may find something new, in milliseconds. */
   intervalMs(id: string): number {
-    return this.#watchers.get(id)?.intervalMs ?? this.#backOff.minMs * this.#budget.stretch;
+    return this.#watchers.get(id)?.intervalMs ?? this.#backOff.minMs * this.#reading.budget.stretch;
   }
 
   /** Stops all reading. Subscriptions must have been cancelled before. */
   close(): void {
     for (const watcher of this.#watchers.values()) watcher.close();
+    this.#reading.pages.close();
     this.feeds.close();
     this.steps.close();
     this.#watchers.clear();
@@ -148,7 +160,7 @@ export class Hub {
     let watcher = this.#watchers.get(id);
     if (!watcher) {
       const options = { ...this.#backOff, lingerMs: LINGER_MS };
-      watcher = new Watcher(id, this.#poller, this.#budget, options, {
+      watcher = new Watcher(id, this.#reading, options, {
         onIdle: () => this.#forget(id),
         onMoved: () => this.steps.moved(id),
         onLife: (alive) => (alive ? this.#completions.add(id) : this.#completions.remove(id)),

@@ -1,5 +1,6 @@
 import type { Instance } from "../dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../dts/instance-query.ts";
+import { SchedulerError } from "../dts/scheduler-error.ts";
 import { Horizon } from "./horizon.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -10,16 +11,23 @@ export interface InstanceReader {
   queryInstances(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage>;
 }
 
+/** When a read was sent, and what it has seen for certain. */
+export interface ReadTime {
+  /** Epoch milliseconds at which it was sent. */
+  readonly startedAtMs: number;
+  /** What changed before it, by the scheduler's own clock, this read has seen. */
+  readonly horizonMs: number;
+}
+
+/** What a read has found. */
+export interface Found extends ReadTime {
+  readonly kind: "found";
+  readonly instance: Instance;
+}
+
 /** What a read led to; a failure is a reason to try again later, never an exception. */
 export type ReadOutcome =
-  | {
-      readonly kind: "found";
-      readonly instance: Instance;
-      /** Epoch milliseconds at which the read was sent. */
-      readonly startedAtMs: number;
-      /** What changed before it, by the scheduler's own clock, this read has seen. */
-      readonly horizonMs: number;
-    }
+  | Found
   | { readonly kind: "missing"; readonly startedAtMs: number }
   | { readonly kind: "failed"; readonly error: unknown };
 
@@ -33,17 +41,8 @@ export interface TroubleLog {
 const MAX_WAITING = 20_000;
 /** How long a read may wait for its turn. */
 const MAX_WAIT_MS = 30_000;
-/** So many reads must wait before a page is tried in their place. */
-const PAGE_WORTH_WAITING = 40;
-/** So many waiting reads a page must answer to have been worth it. */
-const PAGE_WORTH_ANSWERS = 10;
-/** For how long no page is tried after one that was not worth it. */
-const PAGE_PAUSE_MS = 30_000;
-const PAGE_SIZE = 500;
 /** Trouble that comes and goes is logged this seldom. */
 const QUIET_MS = 10_000;
-/** Other reads wait for a page, so it may not take long. */
-const PAGE_WITHIN_MS = 3000;
 
 /** There are more reads than the budget allows for. */
 export class ReadBudgetError extends Error {
@@ -56,9 +55,7 @@ export class ReadBudgetError extends Error {
  *       its way may miss what the asker knows to have happened, so it waits for the next one.
  *   P2. All who ask while one read is on its way share that next one, so that reads of one operation
  *       do not grow with those who ask.
- *   P3. Reads leave in the order they were asked for. Where 40 wait, one page of a query goes out in
- *       the place of the first; whatever it finds among those waiting is answered, and a page that
- *       answers fewer than ten is the last one for 30 s.
+ *   P3. Reads leave in the order they were asked for.
  */
 export class Poller {
   readonly #scheduler: InstanceReader;
@@ -72,8 +69,6 @@ export class Poller {
   readonly #queue = new Set<Flight>();
   #pumping = false;
   readonly #horizon = new Horizon();
-  #noPagesUntilMs = 0;
-  #pageIsOut = false;
 
   constructor(scheduler: InstanceReader, budget: ReadBudget, metrics: Metrics, log: TroubleLog) {
     this.#scheduler = scheduler;
@@ -87,29 +82,42 @@ export class Poller {
     return this.#horizon.settledMs();
   }
 
-  /**
-   * Reads one operation. Never rejects.
-   * @param createdAtMs when it was created, if that is known: it can then be found by a page too
-   */
-  read(id: string, createdAtMs?: number): Promise<ReadOutcome> {
+  /** Reads one operation. Never rejects. */
+  read(id: string): Promise<ReadOutcome> {
     const flight = this.#flights.get(id);
-    if (!flight) return this.#enqueue(id, createdAtMs);
-    if (this.#queue.has(flight)) {
-      // A page that is out already was sent before this question (P1).
-      flight.askedAgain = this.#pageIsOut;
-      return flight.outcome;
-    }
-    flight.next ??= flight.outcome.then(() => this.read(id, createdAtMs));
+    if (!flight) return this.#enqueue(id);
+    if (this.#queue.has(flight)) return flight.outcome;
+    flight.next ??= flight.outcome.then(() => this.read(id));
     return flight.next;
   }
 
-  /** One page of a query, within the budget, for whoever follows more than single operations. */
-  async query(query: InstanceQuery): Promise<InstancePage> {
+  /**
+   * One page of a query, within the budget.
+   * @throws SchedulerError
+   */
+  async query(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage & ReadTime> {
     await this.#budget.turn();
-    return this.#sendQuery(query);
+    const startedAtMs = Date.now();
+    const { horizonMs } = this;
+    const stopTimer = this.#metrics.readDuration.startTimer();
+    let result = "failed";
+    try {
+      const page = await this.#scheduler.queryInstances(query, signal);
+      result = "found";
+      this.#answered();
+      for (const instance of page.instances) this.#advance(instance);
+      return { ...page, startedAtMs, horizonMs };
+    } catch (error) {
+      if (!(error instanceof SchedulerError && error.kind === "unsupported")) this.#troubled(error);
+      throw error;
+    } finally {
+      stopTimer();
+      this.#metrics.reads.inc({ rpc: "QueryInstances", result });
+      this.#budget.done();
+    }
   }
 
-  #enqueue(id: string, createdAtMs: number | undefined): Promise<ReadOutcome> {
+  #enqueue(id: string): Promise<ReadOutcome> {
     if (this.#queue.size >= MAX_WAITING) {
       const error = new ReadBudgetError("Too many reads wait for the scheduler");
       return Promise.resolve({ kind: "failed", error });
@@ -117,9 +125,7 @@ export class Poller {
     const { promise, resolve } = Promise.withResolvers<ReadOutcome>();
     const flight: Flight = {
       id,
-      createdAtMs,
       askedAtMs: Date.now(),
-      askedAgain: false,
       outcome: promise,
       settle: (outcome) => {
         this.#flights.delete(id);
@@ -141,7 +147,6 @@ export class Poller {
       this.#refuseOverdue();
       const [flight] = this.#queue;
       if (!flight) this.#budget.done();
-      else if (this.#isPageWorthIt(flight)) await this.#sendPage(flight.createdAtMs ?? 0);
       else void this.#send(flight);
     }
     this.#pumping = false;
@@ -184,60 +189,6 @@ export class Poller {
     this.#log.info({}, "the scheduler answers reads again");
   }
 
-  #isPageWorthIt(flight: Flight): boolean {
-    return (
-      this.#queue.size >= PAGE_WORTH_WAITING &&
-      flight.createdAtMs !== undefined &&
-      Date.now() >= this.#noPagesUntilMs
-    );
-  }
-
-  /**
-   * Answers waiting flights from one page of instances created at `fromMs` or later. Flights that it
-   * does not find stay where they are: a query may lag behind, and says nothing of what it lacks.
-   */
-  async #sendPage(fromMs: number): Promise<void> {
-    const asked = new Map([...this.#queue].map((flight) => [flight.id, flight]));
-    const startedAtMs = Date.now();
-    const { horizonMs } = this;
-    let answers = 0;
-    this.#pageIsOut = true;
-    for (const flight of asked.values()) flight.askedAgain = false;
-    try {
-      const query = { createdFromMs: fromMs, pageSize: PAGE_SIZE };
-      const { instances } = await this.#sendQuery(query, AbortSignal.timeout(PAGE_WITHIN_MS));
-      for (const instance of instances) {
-        const flight = asked.get(instance.id);
-        if (!flight || flight.askedAgain || !this.#queue.delete(flight)) continue;
-        answers += 1;
-        flight.settle({ kind: "found", instance, startedAtMs, horizonMs });
-      }
-    } catch {
-      // The single reads will find out, and report, what is the matter.
-    }
-    this.#pageIsOut = false;
-    if (answers < PAGE_WORTH_ANSWERS) this.#noPagesUntilMs = Date.now() + PAGE_PAUSE_MS;
-  }
-
-  async #sendQuery(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage> {
-    const stopTimer = this.#metrics.readDuration.startTimer();
-    let result = "failed";
-    try {
-      const page = await this.#scheduler.queryInstances(query, signal);
-      result = "found";
-      this.#answered();
-      for (const instance of page.instances) this.#advance(instance);
-      return page;
-    } catch (error) {
-      this.#troubled(error);
-      throw error;
-    } finally {
-      stopTimer();
-      this.#metrics.reads.inc({ rpc: "QueryInstances", result });
-      this.#budget.done();
-    }
-  }
-
   #advance({ lastUpdatedAtMs }: Instance): void {
     this.#horizon.advance(lastUpdatedAtMs);
   }
@@ -255,12 +206,9 @@ export class Poller {
 
 interface Flight {
   readonly id: string;
-  readonly createdAtMs: number | undefined;
   readonly askedAtMs: number;
   readonly outcome: Promise<ReadOutcome>;
   readonly settle: (outcome: ReadOutcome) => void;
-  /** Somebody has asked while a page was out. */
-  askedAgain: boolean;
   /** The read after this one, once somebody asked for it. */
   next?: Promise<ReadOutcome>;
 }

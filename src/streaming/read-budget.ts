@@ -6,13 +6,14 @@ export interface ReadBudgetOptions {
 
 /** A part of the demand: how often one watcher would like to read. */
 export interface Claim {
-  update(intervalMs: number): void;
+  /** @param byPage whether its reads come with those of others, so that the budget hardly feels them */
+  update(intervalMs: number, byPage?: boolean): void;
   release(): void;
 }
 
 /** HTTP/2 carries about 100 calls at once on one connection and delays the rest in silence. */
 const MAX_IN_FLIGHT = 64;
-/** The share of the budget that watchers plan with; the rest is for reads that nobody planned. */
+/** The share of the budget that watchers plan with; the rest is for pages and unplanned reads. */
 const PLANNED_SHARE = 0.9;
 /** Unused budget is kept for this long, so that a quiet second does not become a burst. */
 const BURST_S = 0.1;
@@ -22,8 +23,8 @@ const BURST_S = 0.1;
  *   R1. Over any time t, at most `readsPerSecond × (t + 0.1 s)` reads leave, and at most 64 are
  *       under way at once.
  *   R2. Turns are given in the order they were asked for, so that no one starves.
- *   R3. When the watchers together want more than the budget, `stretch` says by how much, and each
- *       slows down by that same factor.
+ *   R3. When the watchers together want more single reads than the budget, `stretch` says by how much,
+ *       and each slows down by that same factor.
  */
 export class ReadBudget {
   readonly #readsPerSecond: number;
@@ -33,6 +34,7 @@ export class ReadBudget {
   #refilledAtMs = performance.now();
   #inFlight = 0;
   #wantedPerSecond = 0;
+  #wantedSinglyPerSecond = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ readsPerSecond }: ReadBudgetOptions) {
@@ -43,18 +45,30 @@ export class ReadBudget {
 
   /** The factor by which planned intervals are lengthened at present; 1 while the budget suffices. */
   get stretch(): number {
-    return Math.max(1, this.#wantedPerSecond / (this.#readsPerSecond * PLANNED_SHARE));
+    return Math.max(1, this.#wantedSinglyPerSecond / (this.#readsPerSecond * PLANNED_SHARE));
+  }
+
+  /** Reads per second that all watchers together would like to make, one operation each. */
+  get wantedPerSecond(): number {
+    return this.#wantedPerSecond;
   }
 
   /** Counts a watcher's reads among the demand until it is released. */
   claim(intervalMs: number): Claim {
-    let perSecond = 0;
-    const set = (next: number) => {
-      this.#wantedPerSecond = Math.max(0, this.#wantedPerSecond + next - perSecond);
-      perSecond = next;
+    let all = 0;
+    let singly = 0;
+    const set = (perSecond: number, byPage: boolean) => {
+      const nowSingly = byPage ? 0 : perSecond;
+      this.#wantedPerSecond = Math.max(0, this.#wantedPerSecond + perSecond - all);
+      this.#wantedSinglyPerSecond = Math.max(0, this.#wantedSinglyPerSecond + nowSingly - singly);
+      all = perSecond;
+      singly = nowSingly;
     };
-    set(1000 / intervalMs);
-    return { update: (ms) => set(1000 / ms), release: () => set(0) };
+    set(1000 / intervalMs, false);
+    return {
+      update: (ms, byPage = false) => set(1000 / ms, byPage),
+      release: () => set(0, false),
+    };
   }
 
   /**

@@ -1,15 +1,26 @@
 import { type Instance, isSameInstance } from "../dts/instance.ts";
 import { type Problem, SchedulerUnavailableError } from "../errors.ts";
-import { BackOff, type BackOffOptions, jittered } from "./back-off.ts";
+import type { BackOffOptions } from "./back-off.ts";
 import { isBefore, isSameState } from "./cursor.ts";
 import { type Operation, toOperation } from "./operation.ts";
-import type { Poller, ReadOutcome } from "./poller.ts";
-import type { Claim, ReadBudget } from "./read-budget.ts";
+import type { PageReads, Watched } from "./page-reads.ts";
+import type { Found, Poller, ReadOutcome } from "./poller.ts";
+import type { ReadBudget } from "./read-budget.ts";
+import { ReadSchedule } from "./read-schedule.ts";
+import type { SchedulerClock } from "./scheduler-clock.ts";
 import type { Subscription } from "./subscription.ts";
 
 export interface WatcherOptions extends BackOffOptions {
   /** How long a watcher goes on after its last subscriber left, in milliseconds. */
   readonly lingerMs: number;
+}
+
+/** What all watchers of a process share. */
+export interface Reading {
+  readonly poller: Poller;
+  readonly pages: PageReads;
+  readonly budget: ReadBudget;
+  readonly clock: SchedulerClock;
 }
 
 /** What a watcher tells its owner. */
@@ -32,25 +43,22 @@ export interface WatcherEvents {
  *   W5. An operation that was seen is gone only when two reads in a row do not find it.
  *   W6. After `close` no timer is left, and no read is begun.
  */
-export class Watcher {
+export class Watcher implements Watched {
   readonly id: string;
   readonly #options: WatcherOptions;
   readonly #poller: Poller;
-  readonly #budget: ReadBudget;
+  readonly #pages: PageReads;
   readonly #events: WatcherEvents;
   readonly #subscriptions = new Set<Subscription>();
   /** Those who have not been offered a state yet, with the epoch milliseconds of their coming. */
   readonly #fresh = new Map<Subscription, number>();
-  readonly #backOff: BackOff;
-  readonly #claim: Claim;
+  readonly #schedule: ReadSchedule;
   #operation: Operation | undefined;
   #asOfMs: number | undefined;
   #safeThroughMs = 0;
   #problem: Problem | undefined;
   #notFound = 0;
   #alive = false;
-  #dueAtMs = 0;
-  #readTimer: NodeJS.Timeout | undefined;
   #lingerTimer: NodeJS.Timeout | undefined;
   /** The read under way: the poller's promise, and ours that also settles the outcome. */
   #read:
@@ -58,20 +66,15 @@ export class Watcher {
     | undefined;
   #closed = false;
 
-  constructor(
-    id: string,
-    poller: Poller,
-    budget: ReadBudget,
-    options: WatcherOptions,
-    events: WatcherEvents,
-  ) {
+  constructor(id: string, reading: Reading, options: WatcherOptions, events: WatcherEvents) {
     this.id = id;
-    this.#poller = poller;
-    this.#budget = budget;
+    this.#poller = reading.poller;
+    this.#pages = reading.pages;
     this.#options = options;
     this.#events = events;
-    this.#backOff = new BackOff(options);
-    this.#claim = budget.claim(options.minMs);
+    this.#schedule = new ReadSchedule(options, reading.budget, reading.clock, () => {
+      if (!this.#pages.take(this)) void this.readNow();
+    });
   }
 
   /** The newest state that was read. */
@@ -89,14 +92,19 @@ export class Watcher {
     return this.#safeThroughMs;
   }
 
+  /** When it was created, in epoch milliseconds; `undefined` unless it is known to live. */
+  get livingSinceMs(): number | undefined {
+    return this.#alive ? this.#operation?.cursor.createdAtMs : undefined;
+  }
+
   /** Milliseconds until the next read. */
   get nextReadMs(): number {
-    return Math.max(0, this.#dueAtMs - Date.now());
+    return this.#schedule.nextReadMs;
   }
 
   /** The present time between two reads, in milliseconds. */
   get intervalMs(): number {
-    return this.#backOff.intervalMs * this.#budget.stretch;
+    return this.#schedule.intervalMs;
   }
 
   add(subscription: Subscription): void {
@@ -123,23 +131,30 @@ export class Watcher {
 
   /** Reads at once, and tells the subscribers what was found. Never rejects. */
   readNow(): Promise<ReadOutcome> {
-    clearTimeout(this.#readTimer);
-    const flight = this.#poller.read(this.id, this.#operation?.cursor.createdAtMs);
+    this.#schedule.hold();
+    const flight = this.#poller.read(this.id);
     if (this.#read?.flight === flight) return this.#read.settled;
     const settled = flight.then((outcome) => {
       if (this.#read?.flight === flight) this.#read = undefined;
-      this.#settle(outcome);
+      this.#settle(outcome, false);
       return outcome;
     });
     this.#read = { flight, settled };
     return settled;
   }
 
+  /** Takes what a page has found. @returns false where a read before the page had found more */
+  refresh(found: Found): boolean {
+    const known = this.#operation;
+    const wasCurrent = this.#asOfMs !== undefined && this.#asOfMs < found.startedAtMs;
+    this.#settle(found, true);
+    return !(wasCurrent && known && isBefore(toOperation(found.instance).cursor, known.cursor));
+  }
+
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#readTimer);
     clearTimeout(this.#lingerTimer);
-    this.#claim.release();
+    this.#schedule.rest();
     this.#tellLife(false);
   }
 
@@ -157,14 +172,14 @@ export class Watcher {
     subscription.offer(this.#operation);
   }
 
-  #settle(outcome: ReadOutcome): void {
+  #settle(outcome: ReadOutcome, byPage: boolean): void {
     if (this.#closed) return;
     if (outcome.kind === "found") {
       this.#safeThroughMs = outcome.horizonMs;
       this.#found(outcome.instance, outcome.startedAtMs);
     } else if (outcome.kind === "missing") this.#missing(outcome.startedAtMs);
     else this.#failed(outcome.error);
-    if (!this.#read) this.#schedule();
+    if (!this.#read) this.#plan(byPage);
   }
 
   #found(instance: Instance, startedAtMs: number): void {
@@ -176,14 +191,14 @@ export class Watcher {
     }
     const operation = toOperation(instance, known?.cursor);
     if (known && isBefore(operation.cursor, known.cursor)) {
-      this.#backOff.grow(); // W3
+      this.#schedule.quiet(startedAtMs); // W3
     } else if (known && isSameState(operation.cursor, known.cursor)) {
       // Its position moved on; its content, and all that was prepared of it, stays.
       this.#unchanged({ ...operation, content: known.content }, startedAtMs);
-      if (this.#events.onMoved()) this.#backOff.reset();
+      if (this.#events.onMoved()) this.#schedule.soon();
     } else {
       this.#readSucceeded();
-      this.#backOff.reset();
+      this.#schedule.changed(instance.lastUpdatedAtMs, startedAtMs);
       this.#operation = operation;
       const late = this.#lateFor(startedAtMs);
       for (const each of [...this.#subscriptions]) {
@@ -198,7 +213,7 @@ export class Watcher {
 
   #unchanged(operation: Operation, startedAtMs: number): void {
     this.#readSucceeded();
-    this.#backOff.grow();
+    this.#schedule.quiet(startedAtMs);
     this.#operation = operation;
     const late = this.#lateFor(startedAtMs);
     for (const each of [...this.#fresh.keys()]) {
@@ -234,7 +249,7 @@ export class Watcher {
     this.#readSucceeded();
     this.#notFound += 1;
     if (this.#operation && !this.#operation.terminal && this.#notFound < 2) {
-      this.#backOff.reset(); // W5
+      this.#schedule.soon(); // W5
       return;
     }
     this.#operation = undefined;
@@ -246,22 +261,15 @@ export class Watcher {
   }
 
   #failed(cause: unknown): void {
-    this.#backOff.grow();
+    this.#schedule.failed();
     this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
     for (const each of [...this.#subscriptions]) each.trouble(this.#problem); // W4
   }
 
-  #schedule(): void {
-    clearTimeout(this.#readTimer);
+  #plan(byPage: boolean): void {
     this.#tellLife(this.#operation !== undefined && !this.#operation.terminal);
-    if (this.#closed || this.#isOver()) {
-      this.#claim.update(Number.POSITIVE_INFINITY);
-      return;
-    }
-    this.#claim.update(this.#backOff.intervalMs);
-    const delayMs = jittered(this.intervalMs);
-    this.#dueAtMs = Date.now() + delayMs;
-    this.#readTimer = setTimeout(() => void this.readNow(), delayMs);
+    if (this.#closed || this.#isOver()) this.#schedule.rest();
+    else this.#schedule.plan(byPage);
   }
 
   #tellLife(alive: boolean): void {
