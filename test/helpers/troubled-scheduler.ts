@@ -44,12 +44,17 @@ export class TroubledScheduler {
   /** Every read that has arrived. A test may empty it. */
   readonly arrivals: Arrival[] = [];
   /** Whether a read is answered with a state from before the present one. Asked for each read. */
-  isStale: (id: string) => boolean = () => false;
+  isStale: (id: string, rpc: Arrival["rpc"]) => boolean = () => false;
+  /** Queries fail with this code, while it is set. */
+  queryFailure: status | undefined;
+  /** Queries are not answered at all, while it is set. */
+  holdQueries = false;
   /** Reads that were answered with an older state than the present one. */
   staleAnswers = 0;
   #server = new Server();
   readonly #states = new Map<string, (Instance | undefined)[]>();
   readonly #counts = new Map<string, number>();
+  readonly #paged = new Map<string, number>();
   readonly #held = new Set<() => void>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -95,6 +100,11 @@ export class TroubledScheduler {
     return this.#address;
   }
 
+  /** Calls of one kind so far. */
+  countOf(rpc: Arrival["rpc"]): number {
+    return this.arrivals.filter((arrival) => arrival.rpc === rpc).length;
+  }
+
   /** Reads of one operation so far, however they were answered. */
   readsOf(id: string): number {
     return this.#counts.get(id) ?? 0;
@@ -102,6 +112,11 @@ export class TroubledScheduler {
 
   get(id: string): Instance | undefined {
     return this.#states.get(id)?.at(-1);
+  }
+
+  /** Reads of one operation so far, alone or in a page. */
+  findsOf(id: string): number {
+    return this.readsOf(id) + (this.#paged.get(id) ?? 0);
   }
 
   /** Makes this the present state; `undefined` purges. */
@@ -115,6 +130,7 @@ export class TroubledScheduler {
   forget(id: string): void {
     this.#states.delete(id);
     this.#counts.delete(id);
+    this.#paged.delete(id);
     this.#wake(id);
   }
 
@@ -137,11 +153,16 @@ export class TroubledScheduler {
   #getInstance(call: Call<GetRequest>, done: Done): void {
     const id = call.request.getInstanceid();
     this.#arrived("GetInstance", id);
-    this.#answer(done, () => toResponse(this.#find(id)));
+    this.#answer(done, () => toResponse(this.#find(id, "GetInstance")));
   }
 
   #queryInstances(call: Call<QueryRequest>, done: Done): void {
     this.#arrived("QueryInstances", "");
+    if (this.queryFailure !== undefined) {
+      done({ code: this.queryFailure, details: "as the test wants it" });
+      return;
+    }
+    if (this.holdQueries) return;
     const query = call.request.getQuery();
     const from = query?.getCreatedtimefrom()?.toDate().getTime() ?? 0;
     const to = query?.getCreatedtimeto()?.toDate().getTime() ?? Number.POSITIVE_INFINITY;
@@ -152,14 +173,16 @@ export class TroubledScheduler {
     this.#answer(done, () => {
       const found: Instance[] = [];
       for (const id of this.#states.keys()) {
-        const state = this.#find(id);
+        const state = this.#find(id, "QueryInstances");
         if (!state?.id.startsWith(prefix)) continue;
         if (state.createdAtMs < from || state.createdAtMs >= to) continue;
         const code = pb.OrchestrationStatus[`ORCHESTRATION_STATUS_${state.status}`] as number;
         if (statuses.length === 0 || statuses.includes(code)) found.push(state);
       }
       const response = new pb.QueryInstancesResponse();
-      response.setOrchestrationstateList(found.slice(start, start + size).map(toState));
+      const page = found.slice(start, start + size);
+      for (const { id } of page) this.#paged.set(id, (this.#paged.get(id) ?? 0) + 1);
+      response.setOrchestrationstateList(page.map(toState));
       if (found.length > start + size) {
         const token = toState({ ...(found[0] as Instance), output: String(start + size) });
         response.setContinuationtoken(token.getOutput());
@@ -212,10 +235,10 @@ export class TroubledScheduler {
    * The present state, or for a stale read one from before it: of the states that share a millisecond
    * only the last, since nobody could tell their order.
    */
-  #find(id: string): Instance | undefined {
+  #find(id: string, rpc: Arrival["rpc"]): Instance | undefined {
     const history = this.#states.get(id) ?? [];
     const present = history.at(-1);
-    if (!this.isStale(id)) return present;
+    if (!this.isStale(id, rpc)) return present;
     const older = history.filter(
       (state, at) => state && state.lastUpdatedAtMs !== history[at + 1]?.lastUpdatedAtMs,
     );

@@ -197,9 +197,9 @@ async function settle(stage: Stage, world: World, followers: readonly Follower[]
       world.isLive(id) &&
       staying.some((each) => each.connected && each.ids.includes(id) && !each.finished.has(id)),
   );
-  const before = new Map(live.map((id) => [id, stage.scheduler.readsOf(id)]));
+  const before = new Map(live.map((id) => [id, stage.scheduler.findsOf(id)]));
   await eventually("two more reads of every operation", () =>
-    live.every((id) => stage.scheduler.readsOf(id) >= (before.get(id) ?? 0) + 2),
+    live.every((id) => stage.scheduler.findsOf(id) >= (before.get(id) ?? 0) + 2),
   );
   check(world, followers);
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { startTestApi } from "../helpers/stack.ts";
+import { instance } from "../helpers/scripted-scheduler.ts";
+import { type Stack, startTestApi } from "../helpers/stack.ts";
 import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 import { play, type Stage, steps } from "./run.ts";
 
@@ -18,6 +19,9 @@ const AT = process.env.AT;
 /** Runs wait more than they work, so that several side by side take hardly longer than one. */
 const STAGES = SEED === undefined ? 4 : 1;
 const MS_PER_RUN = 15_000;
+const RUNS_PER_REPLICA = 4;
+/** Operations that are watched all the while, so that it is worth to read all by pages. */
+const CROWD = 30;
 
 test("C1–C5 hold for every subscriber, whatever happens", {
   timeout: 120_000 + RUNS * MS_PER_RUN,
@@ -27,7 +31,11 @@ test("C1–C5 hold for every subscriber, whatever happens", {
   const results = await Promise.all(
     stages.map(async (stage, index) =>
       fc.check(
-        fc.asyncProperty(steps, (script) => play(stage, script)),
+        fc.asyncProperty(steps, async (script) => {
+          // Replicas that have met stale pages read no more of them: new ones come in now and then.
+          if (stage.runs++ % RUNS_PER_REPLICA === 0) await stage.renew();
+          await play(stage, script);
+        }),
         {
           seed: seeds[index] as number,
           numRuns: AT === undefined ? Math.ceil(RUNS / STAGES) : 1,
@@ -38,6 +46,9 @@ test("C1–C5 hold for every subscriber, whatever happens", {
       ),
     ),
   );
+  for (const { scheduler } of stages) {
+    expect(scheduler.countOf("QueryInstances")).toBeGreaterThan(0);
+  }
   for (const { failed, seed, counterexamplePath, errorInstance } of results) {
     if (!failed) continue;
     const story = (errorInstance as Error | undefined)?.message ?? "no counterexample";
@@ -47,10 +58,37 @@ test("C1–C5 hold for every subscriber, whatever happens", {
 });
 
 /** One scheduler and two replicas, the second of which rotates its streams all the time. */
-async function startStage(): Promise<Stage> {
+async function startStage() {
   const scheduler = await TroubledScheduler.start();
+  const crowd = Array.from({ length: CROWD }, (_, index) => `crowd-${index}`);
+  for (const id of crowd) scheduler.set(id, instance({ id }));
   const quick = { pollMinMs: 10, pollMaxMs: 25, heartbeatMs: 250, pollReadsPerSecond: 5000 };
-  const one = await startTestApi(scheduler.address, { ...quick, completionCalls: 2 });
-  const two = await startTestApi(scheduler.address, { ...quick, streamMaxAgeMs: 800 });
-  return { scheduler, replicas: [one.url, two.url] };
+  let replicas: Stack[] = [];
+  const stage = {
+    scheduler,
+    runs: 0,
+    get replicas() {
+      return replicas.map(({ url }) => url);
+    },
+    async renew() {
+      await Promise.all(replicas.map((replica) => replica.stopApi()));
+      replicas = [
+        await startTestApi(scheduler.address, { ...quick, completionCalls: 2 }),
+        await startTestApi(scheduler.address, { ...quick, streamMaxAgeMs: 800 }),
+      ];
+      for (const { url } of replicas) void watch(url, crowd);
+    },
+  };
+  return stage satisfies Stage;
+}
+
+/** Follows operations that do nothing until their replica ends. */
+async function watch(url: URL, ids: readonly string[]): Promise<void> {
+  const events = new URL("/api/events", url);
+  for (const id of ids) events.searchParams.append("operation_id", id);
+  try {
+    for (;;) await (await fetch(events)).arrayBuffer();
+  } catch {
+    // The replica is gone.
+  }
 }
