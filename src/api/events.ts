@@ -8,6 +8,7 @@ import { MAX_OPERATIONS, openOperationsStream } from "../streaming/sse-operation
 import { turnAway } from "../streaming/sse-turn-away.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { operationIdsOf, prefixOf, stepsWanted } from "./query.ts";
+import { streamedSockets } from "./streamed-sockets.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
@@ -25,6 +26,7 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
     else if ((await open(client, lastEventId(request))) === "nothing-left") {
       return reply.code(204).send();
     }
+    streamedSockets.add(socket);
     return reply.hijack();
   };
 

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { SchedulerError } from "../dts/scheduler-error.ts";
 import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
+import { streamedSockets } from "./streamed-sockets.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 
@@ -88,7 +89,7 @@ export function refuseMethod(allowed: string) {
 
 /** Answers what is no HTTP request at all, before Fastify ever sees it. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+  if (!socket.writable || error.code === "ECONNRESET" || streamedSockets.has(socket)) {
     socket.destroy();
     return;
   }

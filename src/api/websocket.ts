@@ -5,12 +5,13 @@ import { WsConnection } from "../streaming/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../streaming/ws-protocol.ts";
 import { sendProblem } from "./problem-details.ts";
 import { operationIdsOf } from "./query.ts";
+import { WEBSOCKET_PATH } from "./upgrade.ts";
 
 /** The WebSocket endpoint. What is said on it is in `streaming/ws-protocol.ts`. */
 export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
   app.route({
     method: "GET",
-    url: "/api/ws",
+    url: WEBSOCKET_PATH,
     exposeHeadRoute: false,
     preValidation: async (request) => {
       operationIdsOf(request.query, MAX_SUBSCRIPTIONS);

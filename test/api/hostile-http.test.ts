@@ -118,6 +118,16 @@ test("200 half requests and 200 that leave at once cost the others nothing", asy
   for (const half of halves) half.close();
 });
 
+test("what is no request, sent after a stream was asked for, cuts the stream and puts nothing into it", async () => {
+  await stack.client.scheduleNewOrchestration("unserved", undefined, "followed");
+  const connection = await RawConnection.open(stack.url);
+  connection.send("GET /api/operations/followed/events HTTP/1.1\r\nhost: x\r\n\r\n");
+  await connection.until(/event: snapshot/);
+  connection.send("no request at all\r\n\r\n");
+  const all = await connection.untilClosed();
+  expect(all).not.toMatch(/400|problem/);
+});
+
 test("a stream asked for behind an unanswered request is refused, and does not come before its answer", async () => {
   const id = await stack.client.scheduleNewOrchestration("unserved", undefined, "pipelined");
   for (let round = 0; round < 5; round += 1) {
