@@ -102,8 +102,10 @@ export class Hub {
     if (outcome.kind === "found") {
       const found = toOperation(outcome.instance, seen);
       const known = watcher?.operation;
-      // A scheduler may answer with an older state than it has answered before.
-      return known && isBefore(found.cursor, known.cursor) ? known : found;
+      // A scheduler may answer with an older state than it has answered before; and who asks once sees
+      // a continue-as-new under way as those see it who watch.
+      const isKnown = known && found.cursor.text === known.cursor.text;
+      return isKnown || (known && isBefore(found.cursor, known.cursor)) ? known : found;
     }
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);
     throw new SchedulerUnavailableError(outcome.error);

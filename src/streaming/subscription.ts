@@ -105,8 +105,12 @@ export class Subscription {
     if (this.#isKnown(operation)) {
       this.#held = undefined;
       this.#spared = 0;
-      this.#position = operation.cursor;
-      this.#known = operation;
+      if (this.#mayHaveSeenPending(operation)) {
+        this.#position = { ...operation.cursor, status: "PENDING" };
+      } else {
+        this.#position = operation.cursor;
+        this.#known = operation;
+      }
       if (this.#place("unchanged")) this.#subscriber.onUnchanged(this);
       if (operation.terminal) this.end("terminal");
       return;
@@ -184,6 +188,14 @@ export class Subscription {
     return found.status === "PENDING" && seen && seen.status !== "PENDING"
       ? toOperation(found.instance, seen)
       : found;
+  }
+
+  /**
+   * Who came with the cursor of a PENDING that is shown as RUNNING here was perhaps shown PENDING, by a
+   * replica that had not seen what was before; the RUNNING that is stored next is then news.
+   */
+  #mayHaveSeenPending({ cursor }: Operation): boolean {
+    return !this.#known && this.#position?.status === "PENDING" && cursor.status === "RUNNING";
   }
 
   #isKnown(operation: Operation): boolean {

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
-import { eventually } from "../helpers/deadline.ts";
+import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
@@ -137,6 +137,36 @@ test("C3: who comes in the middle of a continue-as-new learns that it runs", asy
   const rest = (await late.untilBye()).slice(0, -1);
   const shown = [first, ...rest].map(({ data }) => data.operation.status);
   expect(shown.slice(-2)).toEqual(["RUNNING", "Completed"]);
+});
+
+test("C5: who was shown PENDING at one replica is told of RUNNING at another that has shown it already", async () => {
+  const { store, scheduler, url, several } = await startStored(["op"]);
+  const other = await startTestApi(scheduler.address, QUICK);
+  const watching = await SseClient.connect(several);
+  expect((await watching.nextState()).data.operation.status).toBe("RUNNING");
+  const put = (state: Partial<Instance>) => store.set("op", instance({ id: "op", ...state }));
+  const present = instance();
+  const later = (ms: number) => ({ lastUpdatedAtMs: present.lastUpdatedAtMs + ms });
+  put({ status: "PENDING", customStatus: "1", ...later(1) });
+  expect((await watching.nextState()).data.operation).toMatchObject({
+    status: "RUNNING",
+    custom_status: 1,
+  });
+
+  const poll = (base: URL, headers = {}) => fetch(new URL("/api/operations/op", base), { headers });
+  const elsewhere = await poll(other.url);
+  expect(await elsewhere.json()).toMatchObject({ status: "PENDING" });
+  // Where somebody watches, who asks once sees the same as they do.
+  expect(await (await poll(url)).json()).toMatchObject({ status: "RUNNING" });
+
+  const tag = elsewhere.headers.get("etag") ?? "";
+  const waiting = poll(url, { prefer: "wait=20", "if-none-match": tag });
+  const reads = scheduler.readCount;
+  await eventually("some reads", () => scheduler.readCount > reads + 3);
+  put({ status: "RUNNING", customStatus: "1", ...later(2) });
+  const answer = await within("an answer before the end of the wait", waiting);
+  const { status: shown } = (await answer.json()) as { status: string };
+  expect([answer.status, shown]).toEqual([200, "RUNNING"]);
 });
 
 test("C4: a cursor from before a continue-as-new stays good through it", async () => {
