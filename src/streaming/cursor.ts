@@ -87,11 +87,14 @@ export function isSameState(a: Cursor, b: Cursor): boolean {
   return a.createdAtMs === b.createdAtMs && a.state === b.state;
 }
 
+/** What orders states. */
+type Place = Pick<Cursor, "createdAtMs" | "lastUpdatedAtMs" | "status">;
+
 /**
  * Whether `a` is a state from before `b` (C2): an earlier life of the id, an earlier update, or, in
  * one and the same millisecond, a life that `b` has already ended.
  */
-export function isBefore(a: Cursor, b: Cursor): boolean {
+export function isBefore(a: Place, b: Place): boolean {
   if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs < b.createdAtMs;
   if (a.lastUpdatedAtMs !== b.lastUpdatedAtMs) return a.lastUpdatedAtMs < b.lastUpdatedAtMs;
   return isTerminal(b.status) && !isTerminal(a.status);

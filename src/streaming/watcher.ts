@@ -148,7 +148,7 @@ export class Watcher implements Watched {
     const known = this.#operation;
     const wasCurrent = this.#asOfMs !== undefined && this.#asOfMs < found.startedAtMs;
     this.#settle(found, true);
-    return !(wasCurrent && known && isBefore(toOperation(found.instance).cursor, known.cursor));
+    return !(wasCurrent && known && isBefore(found.instance, known.cursor));
   }
 
   close(): void {
