@@ -13,7 +13,7 @@ const WARM_UP_MS = 4000;
 /** Reads per second: far below what is asked for, near it, and more than one core can make. */
 const BUDGETS = [200, 500, 2000, 5000];
 const DEFAULT_BUDGET = 500;
-/** Operations that nobody watches, created among the others. */
+/** Operations that nobody watches, a hundred between each two of the others. */
 const STRANGERS = 100_000;
 
 export async function run(options: BenchOptions): Promise<void> {
@@ -45,7 +45,7 @@ async function measure(
 ): Promise<Row> {
   const scheduler = await ScriptedScheduler.start(1);
   await scheduler.create({ prefix: "op", count: OPERATIONS });
-  await scheduler.create({ prefix: "stranger", count: strangers });
+  await scheduler.create({ prefix: "stranger", count: strangers, overMs: OPERATIONS });
   await scheduler.change({ prefix: "op", everyMs: CHANGE_EVERY_MS });
   const settings = {
     POLL_READS_PER_SECOND: budget,

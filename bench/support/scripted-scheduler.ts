@@ -15,6 +15,8 @@ import { Child, obey } from "./child.ts";
 export interface Script {
   readonly prefix: string;
   readonly count: number;
+  /** They were created one after the other over this time, in milliseconds. Default: one a millisecond. */
+  readonly overMs?: number;
   /** Bytes of padding in each custom status. */
   readonly padding?: number;
 }
@@ -212,13 +214,15 @@ function text(value: string) {
   return wrapped;
 }
 
-function create({ prefix, count, padding = 0 }: Script): void {
-  const createdAtMs = Date.now() - count;
+function create({ prefix, count, overMs = count, padding = 0 }: Script): void {
+  const beganAtMs = Date.now() - overMs;
   for (let i = 0; i < count; i += 1) {
-    const operation = new ScriptedOperation(`${prefix}-${i}`, createdAtMs + i, padding);
+    const createdAtMs = Math.floor(beganAtMs + (i * overMs) / count);
+    const operation = new ScriptedOperation(`${prefix}-${i}`, createdAtMs, padding);
     operations.set(operation.id, operation);
     listed.push(operation);
   }
+  listed.sort((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
 function change({ prefix, everyMs, random = false }: Pace): void {
