@@ -23,6 +23,8 @@ export interface InstancePage {
   /** In an order that the protocol does not define. */
   readonly instances: readonly Instance[];
   readonly nextPageToken: string | undefined;
+  /** Characters of all that orchestrations took, gave and said: what the page weighs, nearly. */
+  readonly payloadLength: number;
 }
 
 export function toQueryRequest(query: InstanceQuery): Proto.QueryInstancesRequest {
@@ -43,12 +45,17 @@ export function toQueryRequest(query: InstanceQuery): Proto.QueryInstancesReques
 }
 
 export function toPage(response: Proto.QueryInstancesResponse): InstancePage {
+  const states = response.getOrchestrationstateList();
   return {
-    instances: response
-      .getOrchestrationstateList()
-      .map((state) => toInstance(state.getInstanceid(), state)),
+    instances: states.map((state) => toInstance(state.getInstanceid(), state)),
     nextPageToken: response.getContinuationtoken()?.getValue() || undefined,
+    payloadLength: states.reduce((sum, state) => sum + payloadLength(state), 0),
   };
+}
+
+function payloadLength(state: Proto.OrchestrationState): number {
+  const payloads = [state.getInput(), state.getOutput(), state.getCustomstatus()];
+  return payloads.reduce((sum, payload) => sum + (payload?.getValue().length ?? 0), 0);
 }
 
 function at(epochMs: number) {

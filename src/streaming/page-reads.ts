@@ -27,6 +27,8 @@ const LIVE: readonly RuntimeStatus[] = ["PENDING", "RUNNING", "SUSPENDED", "CONT
 const WORTH_WANTED = 40;
 /** So many of its instances must be watched for a page to have been worth it. */
 const WORTH_FOUND = 10;
+/** Characters past which a page is too heavy: it brings the inputs of all, however few have changed. */
+const WORTH_LENGTH = 2 * 1024 * 1024;
 /** Those who wait for a pass are read alone after so long. */
 const WITHIN_MS = 3000;
 /** A pass that leaves the oldest aside, since too much lies between, leaves out this share of all. */
@@ -40,9 +42,10 @@ const REST_MAX_MS = 3_600_000;
  * only ask for what was created since some time and lives; whatever of that is watched is refreshed.
  *   G1. A pass begins with a read that is due, once the watchers together have wanted 40 reads since
  *       the last one and 20 are watched; not sooner than `everyMs` after it, and one at a time.
- *   G2. A pass goes on page by page while each refreshes ten. One that began with less, failed, or
- *       knew less than reads before it, is the last for 30 s, then 45, … up to an hour; the next one
- *       leaves the older half of the watched aside, or no longer does.
+ *   G2. A pass goes on page by page while each refreshes ten. One that began with less, was heavier
+ *       than 2 MiB a page, or knew less than reads before it, is the last for 30 s, then 45, … up to an
+ *       hour; the next one leaves the older half of the watched aside, or no longer does. One that
+ *       failed is the last for 30 s.
  *   G3. Who waits for a pass, and who should have been in it, is read alone if it was not; a pass
  *       takes no longer than 3 s.
  */
@@ -107,27 +110,27 @@ export class PageReads {
     const living = [...this.#watched.values()].filter((each) => each.livingSinceMs !== undefined);
     const created = Float64Array.from(living, (each) => each.livingSinceMs ?? 0).sort();
     const createdFromMs = created[Math.floor(created.length * this.#leftOut)];
-    if (createdFromMs === undefined) return; // Nobody is left who waits.
+    if (createdFromMs === undefined) {
+      this.#waiting.clear(); // Nobody is left for whom there is anything to wait.
+      return;
+    }
     this.#fromMs = createdFromMs;
-    const found = new Set<Watched>();
-    let isWorthIt = false;
-    let isWhole = false;
+    const missed = new Set<Watched>();
     try {
-      ({ isWorthIt, isWhole } = await this.#readPages(createdFromMs, found));
+      const { isWorthIt, isWhole, refreshed } = await this.#readPages(createdFromMs);
+      if (isWorthIt) this.#rest.reset();
+      else this.#takeRest();
+      for (const each of isWhole ? living : []) {
+        // What lived, and is not among what lives, has ended.
+        if ((each.livingSinceMs ?? 0) >= createdFromMs && !refreshed.has(each)) missed.add(each);
+      }
     } catch {
       // The single reads that follow will find out, and report, what is the matter.
+      this.#noneUntilMs = Date.now() + REST_MIN_MS;
     }
     this.#fromMs = undefined;
-    if (isWorthIt) this.#rest.reset();
-    else this.#takeRest();
-    const missed = new Set(this.#waiting);
+    for (const each of this.#waiting) missed.add(each);
     this.#waiting.clear();
-    if (isWhole) {
-      // What lived, and is not among what lives, has ended.
-      for (const each of living) {
-        if ((each.livingSinceMs ?? 0) >= createdFromMs && !found.has(each)) missed.add(each);
-      }
-    }
     for (const each of missed) if (this.#watched.get(each.id) === each) each.readNow();
   }
 
@@ -137,8 +140,9 @@ export class PageReads {
     this.#leftOut = this.#leftOut === 0 ? LEFT_OUT : 0;
   }
 
-  /** Refreshes what the pages hold. @returns whether it was of use, and whether it was all */
-  async #readPages(createdFromMs: number, refreshed: Set<Watched>) {
+  /** Refreshes what the pages hold. @returns whether it was of use, and whether it was all there is */
+  async #readPages(createdFromMs: number) {
+    const refreshed = new Set<Watched>();
     const signal = AbortSignal.timeout(WITHIN_MS);
     const query = { createdFromMs, statuses: LIVE, pageSize: this.#options.pageSize };
     let isWorthIt = false;
@@ -151,7 +155,7 @@ export class PageReads {
         const watched = this.#watched.get(instance.id);
         if (!watched) continue;
         if (!watched.refresh({ kind: "found", instance, startedAtMs, horizonMs })) {
-          return { isWorthIt: false, isWhole: false };
+          return { isWorthIt: false, isWhole: false, refreshed };
         }
         this.#waiting.delete(watched);
         refreshed.add(watched);
@@ -159,8 +163,12 @@ export class PageReads {
       }
       pageToken = page.nextPageToken;
       isWorthIt ||= found >= WORTH_FOUND;
+      if (page.payloadLength > WORTH_LENGTH) {
+        isWorthIt = false;
+        break;
+      }
       if (page.instances.length > 0 && found < WORTH_FOUND) break;
     } while (pageToken);
-    return { isWorthIt, isWhole: pageToken === undefined };
+    return { isWorthIt, isWhole: pageToken === undefined, refreshed };
   }
 }

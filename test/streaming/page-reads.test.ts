@@ -109,6 +109,16 @@ test("G2: a scheduler without queries is asked once, and read one by one", async
   });
 });
 
+test("G2: pages that weigh too much are given up, since they bring all that has not changed", async () => {
+  const customStatus = JSON.stringify("x".repeat(50_000));
+  const { scheduler, ids } = await startWatching(60, {}, (each) => {
+    for (const id of namesOf("op", 60))
+      each.set(id, { ...(each.get(id) as Instance), customStatus });
+  });
+  await readAlone(scheduler, ids, 3);
+  expect(scheduler.countOf("QueryInstances")).toBe(1);
+});
+
 test("G2, C2: a query that knows less than reads before it is not asked again, and shows nothing", async () => {
   const { scheduler, ids, set, client } = await startWatching(60, {}, (each) => {
     // The state before, which queries will know for a while longer.
