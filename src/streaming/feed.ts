@@ -111,7 +111,7 @@ export class Feed {
     clearTimeout(this.#lingerTimer);
     this.#subscribers.add(subscriber);
     if (subscriber.needsNewSweep) {
-      const begunBefore = !this.#sweeping || this.#sweptFromMs < Date.now();
+      const begunBefore = !this.#sweeping || this.#sweptFromMs < performance.now();
       this.#awaiting.set(subscriber, this.#sweeps + (begunBefore ? 1 : 0));
       if (!this.#sweeping && !this.#problem) void this.#sweep();
     }
@@ -151,7 +151,7 @@ export class Feed {
   async #sweep(): Promise<void> {
     clearTimeout(this.#timer);
     this.#sweeps += 1;
-    this.#sweptFromMs = Date.now();
+    this.#sweptFromMs = performance.now();
     this.#sweeping = true;
     // What the scheduler dates before this has happened before the pass, which thus finds it.
     const horizonMs = this.#poller.horizonMs;

@@ -13,7 +13,7 @@ export interface InstanceReader {
 
 /** When a read was sent, and what it has seen for certain. */
 export interface ReadTime {
-  /** Epoch milliseconds at which it was sent. */
+  /** When it was sent, by `performance.now()`: our wall clock may be set. */
   readonly startedAtMs: number;
   /** What changed before it, by the scheduler's own clock, this read has seen. */
   readonly horizonMs: number;
@@ -63,7 +63,7 @@ export class Poller {
   readonly #metrics: Metrics;
   readonly #log: TroubleLog;
   #inTrouble = false;
-  #quietUntilMs = 0;
+  #quietUntilMs = Number.NEGATIVE_INFINITY;
   readonly #flights = new Map<string, Flight>();
   /** Flights that wait for their turn, oldest first. */
   readonly #queue = new Set<Flight>();
@@ -93,11 +93,13 @@ export class Poller {
 
   /**
    * One page of a query, within the budget.
+   * @param withinMs gives it up after so long, for one who can do without; else it has its deadline
    * @throws SchedulerError
    */
-  async query(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage & ReadTime> {
+  async query(query: InstanceQuery, withinMs?: number): Promise<InstancePage & ReadTime> {
     await this.#budget.turn();
-    const startedAtMs = Date.now();
+    const signal = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
+    const startedAtMs = performance.now();
     const { horizonMs } = this;
     const stopTimer = this.#metrics.readDuration.startTimer();
     let result = "failed";
@@ -108,7 +110,8 @@ export class Poller {
       for (const instance of page.instances) this.#advance(instance);
       return { ...page, startedAtMs, horizonMs };
     } catch (error) {
-      if (!(error instanceof SchedulerError && error.kind === "unsupported")) this.#troubled(error);
+      const isUnsupported = error instanceof SchedulerError && error.kind === "unsupported";
+      if (!isUnsupported && !signal?.aborted) this.#troubled(error);
       throw error;
     } finally {
       stopTimer();
@@ -125,7 +128,7 @@ export class Poller {
     const { promise, resolve } = Promise.withResolvers<ReadOutcome>();
     const flight: Flight = {
       id,
-      askedAtMs: Date.now(),
+      askedAtMs: performance.now(),
       outcome: promise,
       settle: (outcome) => {
         this.#flights.delete(id);
@@ -154,7 +157,7 @@ export class Poller {
 
   async #send(flight: Flight): Promise<void> {
     this.#queue.delete(flight);
-    const startedAtMs = Date.now();
+    const startedAtMs = performance.now();
     const { horizonMs } = this;
     const stopTimer = this.#metrics.readDuration.startTimer();
     let outcome: ReadOutcome;
@@ -177,9 +180,9 @@ export class Poller {
 
   /** One line for a time of trouble, and not more than one in ten seconds. */
   #troubled(err: unknown): void {
-    if (this.#inTrouble || Date.now() < this.#quietUntilMs) return;
+    if (this.#inTrouble || performance.now() < this.#quietUntilMs) return;
     this.#inTrouble = true;
-    this.#quietUntilMs = Date.now() + QUIET_MS;
+    this.#quietUntilMs = performance.now() + QUIET_MS;
     this.#log.warn({ err }, "the scheduler does not answer reads");
   }
 
@@ -194,7 +197,7 @@ export class Poller {
   }
 
   #refuseOverdue(): void {
-    const latestMs = Date.now() - MAX_WAIT_MS;
+    const latestMs = performance.now() - MAX_WAIT_MS;
     for (const flight of this.#queue) {
       if (flight.askedAtMs >= latestMs) return;
       this.#queue.delete(flight);

@@ -27,6 +27,8 @@ const BURST_S = 0.1;
  *       and each slows down by that same factor.
  */
 export class ReadBudget {
+  /** Whether all is read singly at present, whatever came by page before. */
+  withoutPages = false;
   readonly #readsPerSecond: number;
   readonly #burst: number;
   readonly #waiting: (() => void)[] = [];
@@ -45,7 +47,8 @@ export class ReadBudget {
 
   /** The factor by which planned intervals are lengthened at present; 1 while the budget suffices. */
   get stretch(): number {
-    return Math.max(1, this.#wantedSinglyPerSecond / (this.#readsPerSecond * PLANNED_SHARE));
+    const perSecond = this.withoutPages ? this.#wantedPerSecond : this.#wantedSinglyPerSecond;
+    return Math.max(1, perSecond / (this.#readsPerSecond * PLANNED_SHARE));
   }
 
   /** Reads per second that all watchers together would like to make, one operation each. */

@@ -5,6 +5,8 @@ import type { SchedulerClock } from "./scheduler-clock.ts";
 
 /** The share of an interval after which it has passed: jitter makes it as short as that. */
 const PASSED = 0.8;
+/** The longest that a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A change that is expected is looked for a little later: nothing is as even as it seems. */
 const MARGIN_MS = 10;
 
@@ -25,11 +27,14 @@ export class ReadSchedule {
   readonly #backOff: BackOff;
   readonly #claim: Claim;
   readonly #pace = new Pace();
-  #steppedAtMs = Date.now();
+  #steppedAtMs = performance.now();
   /** When the last read was sent. */
   #sentMs: number | undefined;
   /** When a change is looked for, by our clock. */
   #expectedAtMs: number | undefined;
+  #plannedAtMs = 0;
+  /** The delay that was planned, without the stretch of the budget. */
+  #baseMs = 0;
   #dueAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -54,10 +59,14 @@ export class ReadSchedule {
 
   /** Milliseconds until the next read. */
   get nextReadMs(): number {
-    return Math.max(0, this.#dueAtMs - Date.now());
+    return Math.max(0, this.#dueAtMs - performance.now());
   }
 
-  /** A read sent at `sentMs` has found a change that the scheduler has dated thus: epoch milliseconds. */
+  /**
+   * A read has found a change.
+   * @param dateMs when it happened, in epoch milliseconds by the scheduler
+   * @param sentMs when the read was sent, by `performance.now()`
+   */
   changed(dateMs: number, sentMs: number): void {
     const missedMs = this.#sentMs;
     if (missedMs !== undefined && missedMs < sentMs) this.#clock.learn(dateMs, missedMs, sentMs);
@@ -69,7 +78,7 @@ export class ReadSchedule {
   /** A read sent at `sentMs` has found nothing new. */
   quiet(sentMs: number): void {
     this.#sentMs = Math.max(this.#sentMs ?? 0, sentMs);
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     if (this.#expectedAtMs !== undefined && nowMs >= this.#expectedAtMs)
       this.soon(); // D2
     else if (nowMs - this.#steppedAtMs >= this.#backOff.intervalMs * PASSED) this.failed();
@@ -78,19 +87,19 @@ export class ReadSchedule {
   /** Nothing was found out. */
   failed(): void {
     this.#backOff.grow();
-    this.#steppedAtMs = Date.now();
+    this.#steppedAtMs = performance.now();
   }
 
   /** There is reason to read again soon. */
   soon(): void {
     this.#backOff.reset();
-    this.#steppedAtMs = Date.now();
+    this.#steppedAtMs = performance.now();
     this.#expectedAtMs = undefined;
   }
 
   /** Sets the time of the next read. @param byPage whether this one came with others (see `Claim`) */
   plan(byPage: boolean): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const { stretch } = this.#budget;
     const expectedMs = this.#pace.expectedMs;
     let delayMs = jittered(this.intervalMs);
@@ -103,9 +112,21 @@ export class ReadSchedule {
       }
     }
     this.#claim.update(delayMs / stretch, byPage);
-    this.#dueAtMs = nowMs + delayMs;
+    this.#plannedAtMs = nowMs;
+    this.#baseMs = delayMs / stretch;
+    this.#wait(delayMs);
+  }
+
+  #wait(ms: number): void {
+    const delayMs = Math.min(ms, MAX_TIMER_MS);
+    this.#dueAtMs = performance.now() + delayMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onDue, delayMs);
+    this.#timer = setTimeout(() => {
+      // Others may have come since, or pages may have ended, so that all must wait for longer (D3).
+      const restMs = this.#plannedAtMs + this.#baseMs * this.#budget.stretch - performance.now();
+      if (restMs > this.#minMs) this.#wait(restMs);
+      else this.#onDue();
+    }, delayMs);
   }
 
   /** Sets no time for a next read, since one is under way or none is needed. */

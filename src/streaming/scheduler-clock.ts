@@ -14,7 +14,7 @@ export class SchedulerClock {
 
   /**
    * A read sent at `foundMs` has found a change that one sent at `missedMs` had not.
-   * @param dateMs the change's date by the scheduler; all in epoch milliseconds
+   * @param dateMs the change's date by the scheduler, in epoch milliseconds; ours are `performance.now()`
    */
   learn(dateMs: number, missedMs: number, foundMs: number): void {
     const tooEarlyMs = missedMs - dateMs;

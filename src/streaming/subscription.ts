@@ -194,8 +194,9 @@ export class Subscription {
    * Who came with the cursor of a PENDING that is shown as RUNNING here was perhaps shown PENDING, by a
    * replica that had not seen what was before; the RUNNING that is stored next is then news.
    */
-  #mayHaveSeenPending({ cursor }: Operation): boolean {
-    return !this.#known && this.#position?.status === "PENDING" && cursor.status === "RUNNING";
+  #mayHaveSeenPending({ cursor, instance }: Operation): boolean {
+    if (this.#known || cursor.status !== "RUNNING") return false;
+    return (this.#position?.status ?? instance.status) === "PENDING";
   }
 
   #isKnown(operation: Operation): boolean {

@@ -3,6 +3,7 @@ import { type Problem, SchedulerUnavailableError } from "../errors.ts";
 import type { BackOffOptions } from "./back-off.ts";
 import { isBefore, isSameState } from "./cursor.ts";
 import { type Operation, toOperation } from "./operation.ts";
+import type { Refreshed } from "./page-pass.ts";
 import type { PageReads, Watched } from "./page-reads.ts";
 import type { Found, Poller, ReadOutcome } from "./poller.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -35,10 +36,11 @@ export interface WatcherEvents {
 
 /**
  * Reads one operation for all of its subscribers.
- *   W1. There is at most one read under way, and reads do not grow with subscribers.
+ *   W1. There is at most one read of its own under way, and reads do not grow with subscribers.
  *   W2. A subscriber is counted before the read whose outcome it gets (C5), so that nothing falls
  *       between its first state and the next.
- *   W3. A state from before the one already seen is dropped (C2).
+ *   W3. A state from before the one already seen is dropped (C2), and so is what a read has found that
+ *       was sent before one that has answered already: pages and single reads overtake each other.
  *   W4. A failed read backs off and costs no subscriber its place; each is told once.
  *   W5. An operation that was seen is gone only when two reads in a row do not find it.
  *   W6. After `close` no timer is left, and no read is begun.
@@ -50,12 +52,15 @@ export class Watcher implements Watched {
   readonly #pages: PageReads;
   readonly #events: WatcherEvents;
   readonly #subscriptions = new Set<Subscription>();
-  /** Those who have not been offered a state yet, with the epoch milliseconds of their coming. */
+  /** Those who have not been offered a state yet, with the time of their coming. */
   readonly #fresh = new Map<Subscription, number>();
   readonly #schedule: ReadSchedule;
   #operation: Operation | undefined;
   #asOfMs: number | undefined;
   #safeThroughMs = 0;
+  /** When the newest read that brought an answer was sent, and when the last answer came. */
+  #sentMs = Number.NEGATIVE_INFINITY;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
   #problem: Problem | undefined;
   #notFound = 0;
   #alive = false;
@@ -110,7 +115,7 @@ export class Watcher implements Watched {
   add(subscription: Subscription): void {
     clearTimeout(this.#lingerTimer);
     this.#subscriptions.add(subscription);
-    this.#fresh.set(subscription, Date.now());
+    this.#fresh.set(subscription, performance.now());
     if (this.#operation && this.#isCurrent() && !subscription.needsNewRead) {
       queueMicrotask(() => this.#welcome(subscription));
     } else if (!this.#read) {
@@ -143,12 +148,13 @@ export class Watcher implements Watched {
     return settled;
   }
 
-  /** Takes what a page has found. @returns false where a read before the page had found more */
-  refresh(found: Found): boolean {
+  refresh(found: Found): Refreshed {
+    if (found.startedAtMs < this.#sentMs) return "not";
     const known = this.#operation;
-    const wasCurrent = this.#asOfMs !== undefined && this.#asOfMs < found.startedAtMs;
+    const isLate = this.#answeredAtMs > found.startedAtMs;
+    const isBehind = known !== undefined && !isLate && isBefore(found.instance, known.cursor);
     this.#settle(found, true);
-    return !(wasCurrent && known && isBefore(found.instance, known.cursor));
+    return isBehind ? "behind" : "refreshed";
   }
 
   close(): void {
@@ -164,7 +170,7 @@ export class Watcher implements Watched {
    */
   #isCurrent(): boolean {
     if (this.#problem || this.#operation?.terminal) return false;
-    return Date.now() - (this.#asOfMs ?? 0) <= this.intervalMs * 2;
+    return performance.now() - this.#answeredAtMs <= this.intervalMs * 2;
   }
 
   #welcome(subscription: Subscription): void {
@@ -174,11 +180,16 @@ export class Watcher implements Watched {
 
   #settle(outcome: ReadOutcome, byPage: boolean): void {
     if (this.#closed) return;
-    if (outcome.kind === "found") {
+    if (outcome.kind !== "failed" && outcome.startedAtMs < this.#sentMs) {
+      this.#readForLate(); // W3: a read that was sent later has been there
+    } else if (outcome.kind === "found") {
+      this.#sentMs = outcome.startedAtMs;
       this.#safeThroughMs = outcome.horizonMs;
       this.#found(outcome.instance, outcome.startedAtMs);
-    } else if (outcome.kind === "missing") this.#missing(outcome.startedAtMs);
-    else this.#failed(outcome.error);
+    } else if (outcome.kind === "missing") {
+      this.#sentMs = outcome.startedAtMs;
+      this.#missing(outcome.startedAtMs);
+    } else this.#failed(outcome.error);
     if (!this.#read) this.#plan(byPage);
   }
 
@@ -240,6 +251,7 @@ export class Watcher implements Watched {
 
   #readSucceeded(): void {
     this.#asOfMs = Date.now();
+    this.#answeredAtMs = performance.now();
     if (!this.#problem) return;
     this.#problem = undefined;
     for (const each of [...this.#subscriptions]) each.recover();

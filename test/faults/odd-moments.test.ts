@@ -169,6 +169,29 @@ test("C5: who was shown PENDING at one replica is told of RUNNING at another tha
   expect([answer.status, shown]).toEqual([200, "RUNNING"]);
 });
 
+test("C5: who resumes by watermark from a replica that showed PENDING is told of RUNNING likewise", async () => {
+  const { store, scheduler, several } = await startStored(["op"]);
+  const other = await startTestApi(scheduler.address, QUICK);
+  const watching = await SseClient.connect(several);
+  await watching.nextState();
+  const present = instance();
+  const put = (status: Instance["status"], laterMs: number) => {
+    const lastUpdatedAtMs = present.lastUpdatedAtMs + laterMs;
+    store.set("op", instance({ id: "op", status, customStatus: "1", lastUpdatedAtMs }));
+  };
+  put("PENDING", 1);
+  expect((await watching.nextState()).data.operation.status).toBe("RUNNING");
+  const elsewhere = await SseClient.connect(new URL(several.pathname + several.search, other.url));
+  const shown = await elsewhere.nextState();
+  expect(shown.data.operation.status).toBe("PENDING");
+  elsewhere.destroy();
+  const resumed = await SseClient.connect(several, { "last-event-id": shown.id ?? "" });
+  const reads = scheduler.readCount;
+  await eventually("some reads", () => scheduler.readCount > reads + 3);
+  put("RUNNING", 2);
+  expect((await resumed.nextState()).data.operation.status).toBe("RUNNING");
+});
+
 test("C4: a cursor from before a continue-as-new stays good through it", async () => {
   const { events, answer } = await startScripted();
   const opening = SseClient.connect(events);

@@ -50,8 +50,8 @@ class Run {
       this.#found = changes.length;
       const atMs = changes.at(-1) as number;
       this.lags.push(nowMs - atMs);
-      this.schedule.changed(this.#beganMs + atMs + this.#aheadMs, Date.now());
-    } else this.schedule.quiet(Date.now());
+      this.schedule.changed(this.#beganMs + atMs + this.#aheadMs, performance.now());
+    } else this.schedule.quiet(performance.now());
     this.schedule.plan(false);
   }
 

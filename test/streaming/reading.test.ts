@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { HubOptions } from "../../src/streaming/hub.ts";
+import { ClockedScheduler, hubOn } from "../helpers/clocked-scheduler.ts";
+
+/* How watchers, pages and single reads work together over time, under a clock that the test owns. */
+
+const HOUR_MS = 3_600_000;
+const TWO_POWER_31 = 2 ** 31;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_800_000_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+/** Operations op-0, op-1, … each with a subscriber. */
+function watch(count: number, options: Partial<HubOptions> = {}) {
+  const scheduler = new ClockedScheduler();
+  for (let index = 0; index < count; index += 1) scheduler.set(`op-${index}`);
+  const watched = hubOn(scheduler, options);
+  for (const id of scheduler.states.keys())
+    watched.hub.subscribe(id, watched.subscriber, undefined);
+  const forget = () => {
+    scheduler.reads = [];
+    scheduler.pages = [];
+  };
+  return { scheduler, forget, ...watched };
+}
+
+test("W6: a clock that is set back stops nothing, with pages", async () => {
+  const { scheduler, hub, forget, toldOf } = watch(2000);
+  await pass(20_000);
+  vi.setSystemTime(Date.now() - HOUR_MS);
+  forget();
+  scheduler.set("op-7", { status: "COMPLETED", lastUpdatedAtMs: Date.now() + HOUR_MS + 1 });
+  await pass(20_000);
+  expect(scheduler.pages.length).toBeGreaterThan(3);
+  expect(toldOf("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
+  hub.close();
+});
+
+test("a clock that is set back while the first read is on its way leads to no more reads", async () => {
+  const { scheduler, hub, toldOf } = watch(0);
+  scheduler.set("over", { status: "COMPLETED" });
+  hub.subscribe("over", hubOn(scheduler).subscriber, undefined);
+  vi.setSystemTime(Date.now() - HOUR_MS);
+  await pass(10_000);
+  expect(scheduler.reads.length).toBeLessThanOrEqual(2);
+  expect(toldOf("over")).toEqual([]);
+  hub.close();
+});
+
+test("D1: the back-off grows although the clock was set back", async () => {
+  const { scheduler, hub, forget } = watch(1);
+  await pass(5);
+  vi.setSystemTime(Date.now() - HOUR_MS);
+  forget();
+  await pass(60_000);
+  expect(scheduler.reads.length).toBeLessThanOrEqual(25);
+  hub.close();
+});
+
+test("a clock that is set forward makes no read overdue", async () => {
+  const { scheduler, hub, told } = watch(300, { pollPageSize: 0 });
+  scheduler.readMs = 400;
+  await pass(50);
+  vi.setSystemTime(Date.now() + 31_000);
+  await pass(20_000);
+  expect(told.filter(({ what }) => what === "trouble")).toEqual([]);
+  hub.close();
+});
+
+/** Holds the next page back, as it was made up, until it is released. */
+function holdPage(scheduler: ClockedScheduler): { isHeld(): boolean; release(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let held = false;
+  scheduler.afterPage = () => {
+    scheduler.afterPage = async () => undefined;
+    held = true;
+    return promise;
+  };
+  return { isHeld: () => held, release: resolve };
+}
+
+test("W3, C2: what a page brings late, after a read that was sent later, is dropped", async () => {
+  const { scheduler, hub, toldOf } = watch(60);
+  await pass(3000);
+  const page = holdPage(scheduler);
+  const lastUpdatedAtMs = Date.now() + 1;
+  scheduler.set("op-7", { customStatus: '"a"', lastUpdatedAtMs });
+  while (!page.isHeld()) await pass(10);
+  scheduler.set("op-7", { customStatus: '"b"', lastUpdatedAtMs }); // in the same millisecond
+  hub.wake("op-7");
+  await pass(50);
+  page.release();
+  await pass(3000);
+  expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", 'update RUNNING "b"']);
+  hub.close();
+});
+
+test("W3, W5: a page does not bring back what was purged since it was sent", async () => {
+  const { scheduler, hub, subscriber, toldOf } = watch(60);
+  await pass(3000);
+  const page = holdPage(scheduler);
+  while (!page.isHeld()) await pass(10);
+  scheduler.states.delete("op-7");
+  for (let count = 0; count < 2; count += 1) {
+    hub.wake("op-7");
+    await pass(50);
+  }
+  page.release();
+  await pass(50);
+  hub.subscribe("op-7", subscriber, undefined);
+  await pass(3000);
+  expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", "end gone", "end not-found"]);
+  hub.close();
+});
+
+test("G4: queries that lag behind for good are found out, and hide no end", async () => {
+  const { scheduler, hub, toldOf } = watch(60);
+  await pass(5000);
+  scheduler.listed = new Map(scheduler.states);
+  scheduler.set("op-7", { status: "COMPLETED" });
+  // One of the watched is read alone at each pass, and a pass of idle ones comes every few seconds.
+  await pass(60 * 6000);
+  expect(toldOf("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
+  hub.close();
+});
+
+test("G1: one operation that changes does not make every pass read all that is idle", async () => {
+  const { scheduler, hub, forget } = watch(5000);
+  await pass(40_000);
+  forget();
+  for (let count = 0; count < 60; count += 1) {
+    scheduler.set("op-7", { customStatus: `${count}` });
+    await pass(300 + (count % 3) * 350);
+  }
+  // All idle, 39 s are nine passes of ten pages.
+  expect(scheduler.pages.length).toBeLessThan(250);
+  expect(scheduler.reads.length).toBeLessThan(500);
+  hub.close();
+});
+
+test("G3: who comes due again while a long pass goes on waits for the next one", async () => {
+  const { scheduler, hub, forget } = watch(800, { pollPageSize: 100, pollMaxMs: 250 });
+  scheduler.pageMs = 100;
+  await pass(10_000);
+  forget();
+  await pass(30_000);
+  expect(scheduler.pages.length).toBeGreaterThan(200);
+  expect(scheduler.reads.length).toBeLessThan(scheduler.pages.length);
+  hub.close();
+});
+
+test("G2: pages that are empty and never the last are given up, and are no trouble", async () => {
+  const { scheduler, hub, logged } = watch(60);
+  scheduler.isEndless = true;
+  await pass(60_000);
+  expect(scheduler.pages.length).toBeLessThanOrEqual(15);
+  expect(logged).toEqual([]);
+  hub.close();
+});
+
+test("G2, R3: where pages end and the budget is small, all slow down, and nobody is told of trouble", async () => {
+  const { scheduler, hub, told } = watch(2000, { pollReadsPerSecond: 40 });
+  await pass(120_000);
+  const before = told.length;
+  scheduler.beforePage = () => {
+    scheduler.beforePage = async () => undefined;
+    return Promise.reject(new Error("once"));
+  };
+  await pass(60_000);
+  expect(told.slice(before).filter(({ what }) => what === "trouble")).toEqual([]);
+  hub.close();
+});
+
+test("G2: the half that passes leave aside does not wait for them", async () => {
+  const { scheduler, hub } = watch(0, { pollMinMs: 60_000, pollMaxMs: 60_000 });
+  const { subscriber } = hubOn(scheduler);
+  for (let index = 0; index < 200; index += 1) {
+    scheduler.set(`op-${index}`, { createdAtMs: Date.now() - HOUR_MS + index });
+    hub.subscribe(`op-${index}`, subscriber, undefined);
+  }
+  // What lies between the first of them and the others fills the first page.
+  const strangers = Array.from({ length: 2000 }, (_, index) => `stranger-${index}`);
+  const listed = new Map(scheduler.states);
+  const [first] = listed.values();
+  const crowd = strangers.map(
+    (id) => [id, { ...(first as NonNullable<typeof first>), id }] as const,
+  );
+  scheduler.listed = new Map([...crowd, ...listed]);
+  const readAtMs = new Map<string, number[]>();
+  const read = scheduler.getInstance.bind(scheduler);
+  scheduler.getInstance = (id) => {
+    readAtMs.set(id, [...(readAtMs.get(id) ?? []), performance.now()]);
+    return read(id);
+  };
+  await pass(HOUR_MS / 4);
+  for (let index = 0; index < 90; index += 1) {
+    const times = readAtMs.get(`op-${index}`) ?? [];
+    expect(times.length).toBeGreaterThan(8);
+    const gaps = times.slice(1).map((atMs, at) => atMs - (times[at] as number));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(70_000);
+  }
+  hub.close();
+});
+
+test("G3: what no page ever lists keeps its own back-off", async () => {
+  const { scheduler, hub, forget } = watch(400);
+  scheduler.listed = new Map([...scheduler.states].slice(100));
+  await pass(20_000);
+  forget();
+  for (let count = 0; count < 78; count += 1) {
+    scheduler.set("op-300", { customStatus: `${count}` });
+    scheduler.listed = new Map([...scheduler.states].slice(100));
+    await pass(1000);
+  }
+  // A hundred at one in five seconds, and one of all at each pass.
+  expect(scheduler.reads.length).toBeLessThan(100 * (78 / 5) * 1.3 + scheduler.pages.length * 2);
+  hub.close();
+});
+
+test("G1: a hub that is closed in the middle of a pass asks for no more pages", async () => {
+  const { scheduler, hub, forget, logged } = watch(60, { pollPageSize: 10 });
+  await pass(3000);
+  const page = holdPage(scheduler);
+  while (!page.isHeld()) await pass(10);
+  hub.close();
+  forget();
+  page.release();
+  await pass(10_000);
+  expect([scheduler.pages, scheduler.reads, logged]).toEqual([[], [], []]);
+});
+
+test("D3: an interval past what a timer can wait does not become none", async () => {
+  const { scheduler, hub, forget } = watch(3000, {
+    pollMaxMs: HOUR_MS,
+    pollReadsPerSecond: 1,
+    pollPageSize: 0,
+  });
+  await pass(3000);
+  forget();
+  await pass(60_000);
+  expect(scheduler.reads.length).toBeLessThanOrEqual(62);
+  expect(hub.intervalMs("op-0")).toBeLessThan(TWO_POWER_31);
+  hub.close();
+});
