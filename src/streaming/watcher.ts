@@ -197,7 +197,9 @@ export class Watcher implements Watched {
     this.#notFound = 0;
     const known = this.#operation;
     if (known && isSameInstance(instance, known.instance)) {
-      this.#unchanged(known, startedAtMs);
+      this.#schedule.quiet(startedAtMs);
+      this.#tell(known, startedAtMs, this.#fresh.keys());
+      this.#readForLate();
       return;
     }
     const operation = toOperation(instance, known?.cursor);
@@ -205,34 +207,27 @@ export class Watcher implements Watched {
       this.#schedule.quiet(startedAtMs); // W3
     } else if (known && isSameState(operation.cursor, known.cursor)) {
       // Its position moved on; its content, and all that was prepared of it, stays.
-      this.#unchanged({ ...operation, content: known.content }, startedAtMs);
+      // Who comes from another replica may have seen what was between, and must be told.
+      this.#schedule.quiet(startedAtMs);
+      this.#tell({ ...operation, content: known.content }, startedAtMs, this.#subscriptions);
       if (this.#events.onMoved()) this.#schedule.soon();
     } else {
-      this.#readSucceeded();
       this.#schedule.changed(instance.lastUpdatedAtMs, startedAtMs);
-      this.#operation = operation;
-      const late = this.#lateFor(startedAtMs);
-      for (const each of [...this.#subscriptions]) {
-        if (late.has(each) && (operation.terminal || each.needsNewRead)) continue;
-        this.#fresh.delete(each);
-        each.offer(operation);
-      }
+      this.#tell(operation, startedAtMs, this.#subscriptions);
       this.#events.onMoved();
-      this.#readForLate();
     }
+    this.#readForLate();
   }
 
-  #unchanged(operation: Operation, startedAtMs: number): void {
+  #tell(operation: Operation, startedAtMs: number, whom: Iterable<Subscription>): void {
     this.#readSucceeded();
-    this.#schedule.quiet(startedAtMs);
     this.#operation = operation;
     const late = this.#lateFor(startedAtMs);
-    for (const each of [...this.#fresh.keys()]) {
+    for (const each of [...whom]) {
       if (late.has(each) && (operation.terminal || each.needsNewRead)) continue;
       this.#fresh.delete(each);
       each.offer(operation);
     }
-    this.#readForLate();
   }
 
   /**

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
+import { cursorOf } from "../../src/streaming/cursor.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
@@ -190,6 +191,25 @@ test("C5: who resumes by watermark from a replica that showed PENDING is told of
   await eventually("some reads", () => scheduler.readCount > reads + 3);
   put("RUNNING", 2);
   expect((await resumed.nextState()).data.operation.status).toBe("RUNNING");
+});
+
+test("C5: who has seen what was between two like states elsewhere is told of the second", async () => {
+  const { store, scheduler, url } = await startStored(["op"]);
+  const events = new URL("/api/operations/op/events", url);
+  const watching = await SseClient.connect(events);
+  await watching.nextState();
+  const present = instance();
+  const between = { lastUpdatedAtMs: present.lastUpdatedAtMs + 1, customStatus: "1" };
+  const { text } = cursorOf(instance({ id: "op", ...between }));
+  const resumed = await SseClient.connect(events, { "last-event-id": text });
+  const reads = scheduler.readCount;
+  await eventually("some reads", () => scheduler.readCount > reads + 3);
+  store.set("op", instance({ id: "op", lastUpdatedAtMs: present.lastUpdatedAtMs + 2 }));
+  expect((await resumed.nextState()).data).toMatchObject({
+    type: "snapshot",
+    operation: { last_updated: new Date(present.lastUpdatedAtMs + 2).toISOString() },
+  });
+  expect(watching.waiting).toEqual([]);
 });
 
 test("C4: a cursor from before a continue-as-new stays good through it", async () => {
