@@ -17,7 +17,7 @@ const MARGIN_MS = 10;
  *   D2. Where the operation changes at an even pace, a read that would come after the next change, or
  *       less than `minMs` before, comes with it; if it finds nothing, the back-off begins anew.
  *   D3. Past the budget all intervals are stretched alike, and none is shorter than `minMs` so stretched.
- *   D4. After `rest` and `close` there is no timer, and nothing is claimed of the budget.
+ *   D4. After `rest` there is no timer, and nothing is claimed of the budget.
  */
 export class ReadSchedule {
   readonly #minMs: number;
@@ -79,7 +79,8 @@ export class ReadSchedule {
   quiet(sentMs: number): void {
     this.#sentMs = Math.max(this.#sentMs ?? 0, sentMs);
     const nowMs = performance.now();
-    if (this.#expectedAtMs !== undefined && nowMs >= this.#expectedAtMs)
+    const wasExpected = this.#expectedAtMs !== undefined && nowMs >= this.#expectedAtMs;
+    if (wasExpected)
       this.soon(); // D2
     else if (nowMs - this.#steppedAtMs >= this.#backOff.intervalMs * PASSED) this.failed();
   }

@@ -143,8 +143,7 @@ describe("H1: each step once and in order, however the history comes", () => {
     finish(scheduler, "late", all.slice(0, 15));
     const stream = await openSteps(api, "late");
     const events = await untilSeq(stream, 15);
-    await eventually("some reads that do not find the end", () => scheduler.readsOf("late") >= 3);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await eventually("some reads that do not find the end", () => scheduler.readsOf("late") >= 4);
     scheduler.histories.set("late", all);
     events.push(...(await stream.untilBye()));
     expect(seqs(events)).toEqual(upTo(21));
