@@ -140,6 +140,6 @@ function placeOf({ id, cursor }: Operation): Place {
 }
 
 /** By creation, and by id within a millisecond, so that every replica drops the same ones. */
-function isOlder(a: Place, b: Place): boolean {
+export function isOlder(a: Place, b: Place): boolean {
   return a.createdAtMs !== b.createdAtMs ? a.createdAtMs < b.createdAtMs : a.id < b.id;
 }

@@ -3,6 +3,7 @@ import { type Problem, SchedulerUnavailableError } from "../errors.ts";
 import { cursorResume, isBefore } from "./cursor.ts";
 import type { Requester } from "./fair-queue.ts";
 import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
+import { isOlder } from "./feed-log.ts";
 import type { Listing } from "./listing.ts";
 import { type ListedInstance, listNewest } from "./newest.ts";
 import { type Operation, toOperation } from "./operation.ts";
@@ -203,7 +204,7 @@ export class FeedReader implements FeedOwner, Subscriber {
     const sentAtMs = first?.sentAtMs ?? performance.now();
     this.#feeds.set(feed, { sentAtMs, horizonMs: first?.horizonMs ?? 0 });
     const newest = [...listed]
-      .sort((a, b) => b.instance.createdAtMs - a.instance.createdAtMs)
+      .sort((a, b) => (isOlder(a.instance, b.instance) ? 1 : -1))
       .slice(0, CAPACITY);
     feed.listed(truncated || listed.length > CAPACITY);
     const settled = newest.map((each) => this.#take(each, [feed]));
