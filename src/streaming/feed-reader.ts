@@ -13,8 +13,6 @@ import type { StateEvent } from "./state-event.ts";
 import { type EndReason, type Subscriber, Subscription } from "./subscription.ts";
 import type { Watcher } from "./watcher.ts";
 
-/** Time between two checks of one feed. */
-const CHECK_EVERY_MS = 10_000;
 /** Most pages of one query. */
 const MAX_PAGES = 40;
 /** How long what is known of the reading is used again, since many clients ask for it at once. */
@@ -34,18 +32,12 @@ interface Followed {
   readonly settled: PromiseWithResolvers<void>;
 }
 
-/** The last time that a feed was compared with the scheduler as a whole. */
-interface Checked {
-  readonly sentAtMs: number;
-  readonly horizonMs: number;
-}
-
 /**
  * Reads for all feeds of this process.
  *   FEED-1. One query finds what was created since the last one, for all feeds together: reads do not
  *       grow with subscribers or prefixes, and nothing is read while nobody follows a feed.
  *   FEED-2. Active operations are watched like any others, and take part in sweeps.
- *   FEED-3. Each feed is compared with the scheduler as a whole every 10 s (with many feeds one at each
+ *   FEED-3. Each feed is compared with the scheduler as a whole every `maxMs` (of many feeds, one at each
  *       pass), since terminal operations can be rewound, restarted or purged, and dates can go back.
  *   FEED-4. A failed pass backs off and costs no subscriber its place; each is notified once.
  */
@@ -55,13 +47,15 @@ export class FeedReader implements FeedOwner, Subscriber {
   readonly #reader: Reader;
   readonly #listing: Listing;
   readonly #onIdle: (feed: Feed) => void;
-  readonly #feeds = new Map<Feed, Checked | undefined>();
+  /** Each with the time of its last comparison as a whole. */
+  readonly #feeds = new Map<Feed, ReadTime | undefined>();
   readonly #toCheck = new Set<Feed>();
   readonly #followed = new Map<string, Followed>();
   readonly #failing = new Set<Subscription>();
   #queryProblem: Problem | undefined;
   #lastPass: ReadTime | undefined;
   readonly #schedule: PollSchedule;
+  readonly #checkEveryMs: number;
   #timer: NodeJS.Timeout | undefined;
   #passing = false;
   #closed = false;
@@ -79,6 +73,7 @@ export class FeedReader implements FeedOwner, Subscriber {
     this.#reader = reader;
     this.#listing = listing;
     this.#schedule = new PollSchedule(intervals);
+    this.#checkEveryMs = intervals.maxMs;
     this.#onIdle = onIdle;
   }
 
@@ -113,9 +108,10 @@ export class FeedReader implements FeedOwner, Subscriber {
     const nowMs = performance.now();
     const recent = this.#reading.get(feed);
     if (recent && nowMs - recent.atMs < READING_FOR_MS) return recent;
-    const checkedMs = this.#feeds.get(feed)?.horizonMs ?? 0;
-    let safeThroughMs = Math.min(this.#lastPass?.horizonMs ?? 0, checkedMs);
-    let asOfMs = this.#lastPass?.asOfMs;
+    const checked = this.#feeds.get(feed);
+    const pass = this.#lastPass ?? checked;
+    let safeThroughMs = Math.min(pass?.horizonMs ?? 0, checked?.horizonMs ?? 0);
+    let asOfMs = checked && Math.min(pass?.asOfMs ?? checked.asOfMs, checked.asOfMs);
     for (const { watcher } of this.#followed.values()) {
       // Of an operation that has not been read yet nothing is known, and nothing was sent.
       if (watcher.asOfMs === undefined) continue;
@@ -198,11 +194,9 @@ export class FeedReader implements FeedOwner, Subscriber {
 
   /** Fills a new feed with the newest operations. */
   async #load(feed: Feed): Promise<void> {
-    const { listed, truncated } = await listNewest(this.#listing, feed.prefix, CAPACITY);
+    const { listed, truncated, time } = await listNewest(this.#listing, feed.prefix, CAPACITY);
     if (!this.#feeds.has(feed)) return;
-    const first = listed[0]?.page;
-    const sentAtMs = first?.sentAtMs ?? performance.now();
-    this.#feeds.set(feed, { sentAtMs, horizonMs: first?.horizonMs ?? 0 });
+    this.#feeds.set(feed, time);
     const newest = [...listed]
       .sort((a, b) => (isOlder(a.instance, b.instance) ? 1 : -1))
       .slice(0, CAPACITY);
@@ -227,7 +221,7 @@ export class FeedReader implements FeedOwner, Subscriber {
   #feedsToCheck(): Feed[] {
     const wanted = [...this.#toCheck];
     this.#toCheck.clear();
-    const beforeMs = performance.now() - CHECK_EVERY_MS;
+    const beforeMs = performance.now() - this.#checkEveryMs;
     let stalest: Feed | undefined;
     let stalestMs = beforeMs;
     for (const [feed, checked] of this.#feeds) {
@@ -258,7 +252,7 @@ export class FeedReader implements FeedOwner, Subscriber {
     }
     await Promise.all(settled);
     if (!this.#feeds.has(feed)) return;
-    this.#feeds.set(feed, { sentAtMs: first.sentAtMs, horizonMs: first.horizonMs });
+    this.#feeds.set(feed, first);
     feed.checked(first.sentAtMs);
   }
 

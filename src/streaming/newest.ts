@@ -1,5 +1,6 @@
 import type { Instance } from "../dts/instance.ts";
 import type { Listed, Listing } from "./listing.ts";
+import type { ReadTime } from "./reader.ts";
 
 /** Pages of one window, after which it is halved: it holds more than is wanted. */
 const WINDOW_PAGES = 4;
@@ -19,6 +20,8 @@ export interface Newest {
   readonly listed: readonly ListedInstance[];
   /** Whether there are older ones that were not listed. */
   readonly truncated: boolean;
+  /** When the first page was requested. */
+  readonly time: ReadTime;
 }
 
 /**
@@ -32,18 +35,28 @@ export async function listNewest(
   wanted: number,
 ): Promise<Newest> {
   const listed: ListedInstance[] = [];
+  let time: ReadTime | undefined;
   const nowMs = Date.now();
   let toMs: number | undefined;
   for (const fromMs of [...WINDOWS_MS.map((windowMs) => nowMs - windowMs), 0]) {
     // The first window is open towards the future: the scheduler's clock may be ahead of ours.
-    const whole = await listWindow(listing, idPrefix, wanted, fromMs, toMs, listed);
-    if (!whole || (listed.length >= wanted && fromMs > 0)) return { listed, truncated: true };
+    const window = await listWindow(listing, idPrefix, wanted, fromMs, toMs, listed);
+    time ??= window.time;
+    if (!window.whole || (listed.length > wanted && fromMs > 0)) {
+      return { listed, truncated: true, time };
+    }
     toMs = fromMs;
   }
-  return { listed, truncated: false };
+  return { listed, truncated: false, time: time as ReadTime };
 }
 
-/** Lists one window, its newer half first where it holds too much. @returns whether all of it is listed */
+interface Window {
+  /** Whether all of it is listed. */
+  readonly whole: boolean;
+  readonly time: ReadTime;
+}
+
+/** Lists one window, its newer half first where it holds too much. */
 async function listWindow(
   listing: Listing,
   idPrefix: string,
@@ -51,8 +64,9 @@ async function listWindow(
   fromMs: number,
   toMs: number | undefined,
   listed: ListedInstance[],
-): Promise<boolean> {
+): Promise<Window> {
   const before = listed.length;
+  let time: ReadTime | undefined;
   let pageToken: string | undefined;
   for (let count = 0; count < WINDOW_PAGES || listed.length - before < wanted; count += 1) {
     const page = await listing.page({
@@ -64,14 +78,15 @@ async function listWindow(
     for (const instance of page.instances) {
       if (!instance.id.startsWith("@")) listed.push({ instance, page });
     }
+    time ??= page;
     pageToken = page.nextPageToken;
-    if (!pageToken) return true;
+    if (!pageToken) return { whole: true, time };
   }
   const endMs = toMs ?? Date.now() + MINUTE_MS;
   const middleMs = Math.floor((fromMs + endMs) / 2);
-  if (middleMs <= fromMs) return false;
+  if (middleMs <= fromMs) return { whole: false, time: time as ReadTime };
   listed.length = before;
-  const newerIsWhole = await listWindow(listing, idPrefix, wanted, middleMs, toMs, listed);
-  if (!newerIsWhole || listed.length - before >= wanted) return false;
+  const newer = await listWindow(listing, idPrefix, wanted, middleMs, toMs, listed);
+  if (!newer.whole || listed.length - before >= wanted) return { ...newer, whole: false };
   return listWindow(listing, idPrefix, wanted, fromMs, middleMs, listed);
 }
