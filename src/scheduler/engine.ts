@@ -12,7 +12,7 @@ import {
 } from "./history-events.ts";
 import type { Lifecycle, NewInstance } from "./lifecycle.ts";
 import type { Rewind } from "./rewind.ts";
-import { ALL_STATUSES, isTerminal, statusName, TERMINATED } from "./status.ts";
+import { ALL_STATUSES, isTerminal, statusName, TERMINAL_STATUSES, TERMINATED } from "./status.ts";
 import type { PendingTimer, Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
 import { parseTags } from "./tags.ts";
@@ -43,8 +43,14 @@ export class Engine {
     this.#entities = entities;
   }
 
-  /** @param replaceable statuses in which an instance of the same id gives way */
-  async start(request: NewInstance, replaceable: readonly number[]): Promise<void> {
+  /**
+   * @param replaceable statuses in which an existing instance of the same id is replaced. Without a
+   *   reuse policy these are the terminal ones; a policy that lists none refuses every id in use.
+   */
+  async start(
+    request: NewInstance,
+    replaceable: readonly number[] = TERMINAL_STATUSES,
+  ): Promise<void> {
     checkReusePolicy(replaceable);
     await this.#commit.run((after) => {
       const existing = this.#store.instances.byId(request.hub, request.instanceId);
@@ -186,12 +192,13 @@ export class Engine {
   }
 }
 
-/** Replacing a live instance terminates it, so a policy that forbids the result makes no sense. */
+/** Replacing an active instance terminates it, so the policy must allow the status that results. */
 function checkReusePolicy(replaceable: readonly number[]): void {
-  const replacesLive = ALL_STATUSES.some((s) => !isTerminal(s) && replaceable.includes(s));
-  if (replacesLive && !replaceable.includes(TERMINATED)) {
+  const replacesActive = ALL_STATUSES.some((s) => !isTerminal(s) && replaceable.includes(s));
+  if (replacesActive && !replaceable.includes(TERMINATED)) {
+    // Word for word what the Durable Task Scheduler answers.
     throw invalid(
-      "Invalid reusable statuses: cannot exclude 'Terminated' while including a status of a live instance.",
+      "Invalid reusable statuses: cannot exclude 'Terminated' while also allowing reuse of running instances",
     );
   }
 }

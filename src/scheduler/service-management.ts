@@ -15,7 +15,7 @@ export function managementMethods(engine: Engine, reads: Reads) {
     startInstance: async (request: pb.CreateInstanceRequest, { hub }: CallContext) => {
       const policy = request.getOrchestrationidreusepolicy();
       const instance = newInstance(hub, request);
-      await engine.start(instance, policy?.getReplaceablestatusList() ?? []);
+      await engine.start(instance, policy?.getReplaceablestatusList());
       const response = new pb.CreateInstanceResponse();
       response.setInstanceid(instance.instanceId);
       return response;

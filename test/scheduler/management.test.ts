@@ -12,6 +12,7 @@ import {
 } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 
+/** @param replaceable the policy's statuses; empty: a policy that is present and lists none */
 function startWithPolicy(client: RawClient, id: string, replaceable: number[]) {
   const policy = new pb.OrchestrationIdReusePolicy();
   policy.setReplaceablestatusList(replaceable as pb.OrchestrationStatus[]);
@@ -43,8 +44,38 @@ test("an id can be used again when the policy allows the status it has, and is c
   expect(state?.getCreatedtimestamp()?.toDate().getTime()).toBeGreaterThan(first?.getTime() ?? 0);
   await expect(startWithPolicy(client, "b", [RUNNING])).rejects.toMatchObject({
     code: 3,
-    details: expect.stringContaining("Invalid reusable statuses: cannot exclude 'Terminated'"),
+    details:
+      "Invalid reusable statuses: cannot exclude 'Terminated' while also allowing reuse of running instances",
   });
+});
+
+test.each([COMPLETED, FAILED, TERMINATED])(
+  "a start without a reuse policy replaces a terminal instance (status %i)",
+  async (status) => {
+    const { address } = await startTestScheduler();
+    const client = new RawClient(address);
+    const work = client.work();
+    await runToEnd(client, work, "a", status);
+    await expect(startWithPolicy(client, "a", [])).rejects.toMatchObject({ code: 6 });
+    expect((await client.state("a"))?.getOrchestrationstatus()).toBe(status);
+    await client.start("a");
+    expect((await client.state("a"))?.getOrchestrationstatus()).toBe(PENDING);
+    await work.completeTurn(await work.next("turn of the replacement"), [complete(1, '"again"')]);
+    expect((await client.state("a"))?.getOutput()?.getValue()).toBe('"again"');
+  },
+);
+
+test("a start without a reuse policy is refused while an instance of the id is active", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  await expect(client.start("a")).rejects.toMatchObject({
+    code: 6,
+    details: expect.stringContaining("already exists and is PENDING"),
+  });
+  const work = client.work();
+  await work.completeTurn(await work.next(), []);
+  await expect(client.start("a")).rejects.toMatchObject({ code: 6 });
 });
 
 test("a result that comes after its instance was replaced reaches neither (L2)", async () => {
