@@ -8,13 +8,13 @@
  */
 import { precondition } from "./errors.ts";
 import type { After } from "./group-commit.ts";
-import { childFailed, EventKind, executionRewound, failureDetails } from "./history-events.ts";
+import { EventKind, executionRewound } from "./history-events.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type pb, toMs } from "./proto.ts";
 import { FAILED, isTerminal, RUNNING, statusName } from "./status.ts";
 import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
-import type { TurnEffects } from "./turn-effects.ts";
+import type { ChildCall, TurnEffects } from "./turn-effects.ts";
 import { historyChunk } from "./wire.ts";
 
 export class Rewind {
@@ -87,25 +87,21 @@ export class Rewind {
       const child = event.getSuborchestrationinstancecreated();
       if (task) this.#effects.scheduleActivity(after, instance, id, task);
       if (timer) this.#lifecycle.addTimer(after, instance, toMs(timer.getFireat()) ?? 0, id);
-      if (child) this.#takeBack(after, instance, id, child.getInstanceid(), reason);
+      if (child) this.#takeBack(after, instance, id, child, reason);
     }
   }
 
-  /** Makes a child report to the new generation, whatever has become of it. */
+  /** Makes a child report to the new generation. One that was purged is created again. */
   #takeBack(
     after: After,
     parent: Instance,
     taskId: number,
-    childId: string,
+    call: ChildCall,
     reason: string | undefined,
   ): void {
-    const child = this.#store.instances.byId(parent.hub, childId);
+    const child = this.#store.instances.byId(parent.hub, call.getInstanceid());
     if (child?.parent?.key !== parent.key) {
-      const failure = failureDetails(
-        "OrchestrationNotFound",
-        `There is no sub-orchestration '${childId}' any more.`,
-      );
-      this.#lifecycle.deliver(after, parent, childFailed(Date.now(), taskId, failure));
+      this.#effects.createChild(after, parent, taskId, call);
       return;
     }
     const link = {

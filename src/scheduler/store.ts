@@ -82,6 +82,10 @@ export class Store {
     }));
   }
 
+  hasMessages(instanceKey: number): boolean {
+    return this.#sql.hasMessages.get(instanceKey) !== undefined;
+  }
+
   removeMessages(instanceKey: number, lastSeq: number): void {
     this.#sql.removeMessages.run(instanceKey, lastSeq);
   }
@@ -225,6 +229,7 @@ function prepare(db: DatabaseSync) {
     messages: db.prepare(
       "SELECT seq, kind, event FROM inbox WHERE instance_key = ? AND seq <= ? ORDER BY seq",
     ),
+    hasMessages: db.prepare("SELECT 1 FROM inbox WHERE instance_key = ? LIMIT 1"),
     removeMessages: db.prepare("DELETE FROM inbox WHERE instance_key = ? AND seq <= ?"),
     addHistory: db.prepare("INSERT INTO history (instance_key, turn, events) VALUES (?, ?, ?)"),
     history: db.prepare("SELECT events FROM history WHERE instance_key = ? ORDER BY turn"),

@@ -18,6 +18,12 @@ export type ActivityCall = Pick<
   "getName" | "getVersion" | "getInput" | "getParenttracecontext" | "getTagsMap"
 >;
 
+/** The same for a child: an action to create it and the event that it was created both have it. */
+export type ChildCall = Pick<
+  pb.CreateSubOrchestrationAction,
+  "getInstanceid" | "getName" | "getVersion" | "getInput" | "getParenttracecontext" | "getTagsMap"
+>;
+
 export class TurnEffects {
   readonly #store: Store;
   readonly #queue: WorkQueue;
@@ -42,7 +48,7 @@ export class TurnEffects {
       }
     }
     for (const { taskId, action } of plan.children) {
-      this.#createChild(after, instance, taskId, action);
+      this.createChild(after, instance, taskId, action);
     }
     for (const action of plan.sends) this.#sendEvent(after, instance, action);
     for (const message of plan.entityMessages) this.#entities.send(after, instance, message);
@@ -82,14 +88,9 @@ export class TurnEffects {
     if (target) this.#lifecycle.deliver(after, target, message);
   }
 
-  /** A child takes the place of an instance that has ended; one that lives makes the call fail. */
-  #createChild(
-    after: After,
-    parent: Instance,
-    taskId: number,
-    action: pb.CreateSubOrchestrationAction,
-  ): void {
-    const instanceId = action.getInstanceid();
+  /** A child takes the place of an instance that has ended; an active one makes the call fail. */
+  createChild(after: After, parent: Instance, taskId: number, call: ChildCall): void {
+    const instanceId = call.getInstanceid();
     const existing = this.#store.instances.byId(parent.hub, instanceId);
     const problem =
       instanceIdProblem(instanceId) ??
@@ -106,11 +107,11 @@ export class TurnEffects {
     const child = {
       hub: parent.hub,
       instanceId,
-      name: action.getName(),
-      version: action.getVersion()?.getValue(),
-      input: action.getInput()?.getValue(),
-      tags: tagsOf(action),
-      traceContext: action.getParenttracecontext(),
+      name: call.getName(),
+      version: call.getVersion()?.getValue(),
+      input: call.getInput()?.getValue(),
+      tags: tagsOf(call),
+      traceContext: call.getParenttracecontext(),
       parent: { key, generation, taskId, instanceId: parent.instanceId, executionId, name },
     };
     this.#lifecycle.create(after, child, existing?.updatedMs);

@@ -4,6 +4,7 @@
  *   E1. All effects of a turn are stored together or not at all, and once.
  *   E2. History is, per turn: what the orchestrator was told, then what it decided.
  *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
+ *   E4. A message that a turn leaves in the inbox queues another turn.
  */
 import { continueAsNew } from "./continue-as-new.ts";
 import type { Entities } from "./entities.ts";
@@ -110,6 +111,7 @@ export class Turns {
       if (instance?.generation !== turn.generation || isTerminal(instance.status))
         throw staleToken();
       this.#apply(after, instance, turn, response);
+      this.#queueLeftover(after, item);
     });
     this.#queue.finishTurn(item);
   }
@@ -202,6 +204,13 @@ export class Turns {
       this.#append(instance, turn, plan.confirmations);
       this.#lifecycle.save(after, instance);
     }
+  }
+
+  /** A turn may have been shown less than its inbox held; what it left makes the next turn (E4). */
+  #queueLeftover(after: After, item: WorkItem): void {
+    if (!this.#store.hasMessages(item.instanceKey)) return;
+    const instance = this.#store.instances.byKey(item.instanceKey);
+    if (instance) this.#lifecycle.ready(after, instance);
   }
 
   #append(instance: Instance, turn: LeasedTurn, decided: readonly Uint8Array[]): void {

@@ -132,39 +132,6 @@ test("an abandoned turn is given out again", async () => {
   ).rejects.toMatchObject({ code: 9 });
 });
 
-test("a rewind does again what was pending when the instance failed", async () => {
-  const { address } = await startTestScheduler();
-  const client = new RawClient(address);
-  await client.start("a");
-  const work = client.work();
-  const far = Date.now() + 3_600_000;
-  await work.completeTurn(await work.next(), [scheduleTask(1, "pending"), createTimer(2, far)]);
-  const pending = await work.next("pending activity");
-  await client.raiseEvent("a", "fail now");
-  await work.completeTurn(await work.next(), [complete(3, undefined, FAILED)]);
-  await work.completeActivity(pending, '"dropped, for the instance has ended"');
-
-  const request = new pb.RewindInstanceRequest();
-  request.setInstanceid("a");
-  await client.call(client.stub.rewindInstance, request);
-  const asked = await work.next("rewind turn");
-  const { past, fresh } = events(asked);
-  expect(kinds(fresh)).toEqual(["ORCHESTRATORSTARTED", "EXECUTIONREWOUND"]);
-  expect(kinds(past).at(-1)).toBe("EXECUTIONCOMPLETED");
-  const cleaned = new pb.RewindOrchestrationAction();
-  cleaned.setNewhistoryList([...past.filter((e) => !e.hasExecutioncompleted()), ...fresh]);
-  const action = new pb.OrchestratorAction();
-  action.setId(-1);
-  action.setRewindorchestration(cleaned);
-  await work.completeTurn(asked, [action]);
-
-  const items = [await work.next("turn after the rewind"), await work.next("activity again")];
-  const again = items.find((item) => item.hasActivityrequest());
-  expect(again?.getActivityrequest()?.getName()).toBe("pending");
-  expect(again?.getActivityrequest()?.getTaskid()).toBe(1);
-  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(RUNNING);
-});
-
 function events(item: pb.WorkItem) {
   const request = item.getOrchestratorrequest();
   return { past: request?.getPasteventsList() ?? [], fresh: request?.getNeweventsList() ?? [] };

@@ -210,6 +210,17 @@ export function scheduleTask(id: number, name: string): pb.OrchestratorAction {
   return action;
 }
 
+export function createChild(id: number, instanceId: string, input: string): pb.OrchestratorAction {
+  const child = new pb.CreateSubOrchestrationAction();
+  child.setInstanceid(instanceId);
+  child.setName("child");
+  child.setInput(stringValue(input));
+  const action = new pb.OrchestratorAction();
+  action.setId(id);
+  action.setCreatesuborchestration(child);
+  return action;
+}
+
 export function createTimer(id: number, fireAtMs: number): pb.OrchestratorAction {
   const timer = new pb.CreateTimerAction();
   timer.setFireat(toTimestamp(fireAtMs));
