@@ -13,6 +13,8 @@ export interface Message {
 
 /** Results and messages carry this id; a confirmation carries its action's id instead. */
 const NOT_A_CONFIRMATION = -1;
+/** As on the Durable Task Scheduler. */
+const EXECUTION_STARTED_ID = 0;
 
 function event(atMs: number, eventId = NOT_A_CONFIRMATION): pb.HistoryEvent {
   const result = new pb.HistoryEvent();
@@ -57,7 +59,7 @@ export function executionStarted(nowMs: number, start: Start): Message {
   if (start.parent) body.setParentinstance(parentInfo(start.parent));
   body.setParenttracecontext(start.traceContext);
   setTags(body, start.tags);
-  const result = event(nowMs);
+  const result = event(nowMs, EXECUTION_STARTED_ID);
   result.setExecutionstarted(body);
   return message(result);
 }

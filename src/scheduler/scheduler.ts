@@ -167,8 +167,8 @@ function resume(store: Store, queue: WorkQueue): void {
   for (const { hub, key, entityId } of store.entities.withMessages()) {
     queue.add(entityWork(hub, key, entityId));
   }
-  for (const { hub, instanceKey, id, name, version } of store.pendingActivities()) {
-    queue.add({ kind: "activity", hub, instanceKey, id, name, version });
+  for (const { hub, instanceKey, id, name, version, ownerVersion } of store.pendingActivities()) {
+    queue.add({ kind: "activity", hub, instanceKey, id, name, version, ownerVersion });
   }
 }
 

@@ -197,8 +197,13 @@ export class Store {
   }
 
   /** Activities that have not reported, without their requests, for the queue of a new process. */
-  *pendingActivities(): Generator<Omit<PendingActivity, "request">> {
-    for (const row of this.#sql.pendingActivities.iterate()) yield toActivity(row);
+  *pendingActivities(): Generator<
+    Omit<PendingActivity, "request"> & { readonly ownerVersion: string | undefined }
+  > {
+    for (const row of this.#sql.pendingActivities.iterate()) {
+      const ownerVersion = row.owner_version === null ? undefined : String(row.owner_version);
+      yield { ...toActivity(row), ownerVersion };
+    }
   }
 }
 
@@ -260,7 +265,9 @@ function prepare(db: DatabaseSync) {
     waitingInstances: db.prepare(`SELECT key, hub, name, version FROM instances
       WHERE held = 0 AND key IN (SELECT DISTINCT instance_key FROM inbox) ORDER BY key`),
     pendingActivities: db.prepare(
-      "SELECT instance_key, id, hub, generation, task_id, name, version FROM activities ORDER BY id",
+      `SELECT a.instance_key, a.id, a.hub, a.generation, a.task_id, a.name, a.version,
+        i.version AS owner_version
+        FROM activities a LEFT JOIN instances i ON i.key = a.instance_key ORDER BY a.id`,
     ),
   };
 }

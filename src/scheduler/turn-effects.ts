@@ -77,7 +77,8 @@ export class TurnEffects {
     const version = call.getVersion()?.getValue();
     const activity = { instanceKey, id, hub, generation, taskId, name, version };
     this.#store.addActivity({ ...activity, request: request.serializeBinary() });
-    after(() => this.#queue.add({ kind: "activity", hub, instanceKey, id, name, version }));
+    const item = { hub, instanceKey, id, name, version, ownerVersion: instance.version };
+    after(() => this.#queue.add({ kind: "activity", ...item }));
   }
 
   /** An event for an instance that does not exist, or has ended, is dropped. */

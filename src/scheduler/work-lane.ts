@@ -1,4 +1,4 @@
-/** Items that every stream accepts or refuses alike: same hub, kind, name and version. First in, first out. */
+/** Items that every stream accepts or refuses alike: same hub, kind, name and versions. First in, first out. */
 import type { WorkItem } from "./work-queue.ts";
 
 /** Taken items are dropped from the front of the array in blocks of this many. */

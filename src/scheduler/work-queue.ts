@@ -31,6 +31,8 @@ export interface WorkItem {
   readonly id: number;
   readonly name: string;
   readonly version: string | undefined;
+  /** The version of an activity's orchestration, by which filters may match an unversioned activity. */
+  readonly ownerVersion?: string | undefined;
   /** It was once found to be gone, by a change that was not durable yet. */
   readonly doubted?: boolean;
 }
@@ -185,7 +187,7 @@ export class WorkQueue {
   }
 
   #lane(item: WorkItem): Lane {
-    const key = JSON.stringify([item.hub, item.kind, item.name, item.version]);
+    const key = JSON.stringify([item.hub, item.kind, item.name, item.version, item.ownerVersion]);
     let lane = this.#lanes.get(key);
     if (!lane) {
       lane = new Lane(item);

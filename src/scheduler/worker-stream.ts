@@ -42,7 +42,7 @@ export class WorkerStream {
   accepts(item: WorkItem): boolean {
     if (item.hub !== this.hub || this.#choked) return false;
     if (this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
-    return this.#filters?.[item.kind].matches(item.name, item.version) ?? true;
+    return this.#filters?.[item.kind].matches(item) ?? true;
   }
 
   send(workItem: Uint8Array, token: string): void {
@@ -72,7 +72,10 @@ function ping(): Buffer {
   return Buffer.from(item.serializeBinary());
 }
 
-/** A name with no versions accepts every version; `""` among them accepts "no version". */
+/**
+ * A name with no versions accepts every version; `""` among them accepts "no version". An activity
+ * without a version is accepted by that of its orchestration as well.
+ */
 class NameFilter {
   readonly #versions = new Map<string, readonly string[]>();
 
@@ -82,8 +85,10 @@ class NameFilter {
     }
   }
 
-  matches(name: string, version: string | undefined): boolean {
+  matches({ name, version, ownerVersion }: WorkItem): boolean {
     const versions = this.#versions.get(name);
-    return versions !== undefined && (versions.length === 0 || versions.includes(version ?? ""));
+    if (!versions) return false;
+    if (versions.length === 0 || versions.includes(version ?? "")) return true;
+    return !version && ownerVersion !== undefined && versions.includes(ownerVersion);
   }
 }
