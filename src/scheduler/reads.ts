@@ -1,12 +1,24 @@
-/** What clients read. A reader is told only what is durable, so nothing it has seen is taken back. */
+/**
+ * What clients read.
+ *
+ *   R1. A read returns only what is durable, so nothing a client has seen is taken back.
+ *   R2. All of a read comes from one committed state: rows and payloads are read in one go, before
+ *       the read waits for durability.
+ */
 import { status } from "@grpc/grpc-js";
 import { SchedulerError, shuttingDown } from "./errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Caller } from "./rpc.ts";
 import { FAILED } from "./status.ts";
 import type { Store } from "./store.ts";
-import type { Instance, Payloads } from "./store-instances.ts";
+import type { Instance, InstanceTable, Payloads } from "./store-instances.ts";
 import type { Waiters } from "./waiters.ts";
+
+/** An instance and its payloads at one moment. */
+export interface InstanceState {
+  readonly instance: Instance;
+  readonly payloads: Payloads;
+}
 
 const NO_PAYLOADS: Payloads = { input: undefined, output: undefined, failure: undefined };
 
@@ -21,21 +33,19 @@ export class Reads {
     this.#waiters = waiters;
   }
 
+  /** @param query reads all that the answer needs, at once (R2) */
   async read<T>(query: (store: Store) => T): Promise<T> {
     const result = query(this.#store);
     await this.#commit.settled();
     return result;
   }
 
-  find(hub: number, instanceId: string): Promise<Instance | undefined> {
-    return this.read((store) => store.instances.byId(hub, instanceId));
-  }
-
-  /** Input and output only when asked for, because they may be large and reads are many. */
-  payloads(instance: Instance, withInputAndOutput: boolean): Payloads {
-    if (!withInputAndOutput && instance.status !== FAILED) return NO_PAYLOADS;
-    const payloads = this.#store.instances.payloads(instance.key);
-    return withInputAndOutput ? payloads : { ...NO_PAYLOADS, failure: payloads.failure };
+  /** @param withPayloads also input and output */
+  find(hub: number, instanceId: string, withPayloads: boolean): Promise<InstanceState | undefined> {
+    return this.read(({ instances }) => {
+      const instance = instances.byId(hub, instanceId);
+      return instance && withState(instances, instance, withPayloads);
+    });
   }
 
   /** Waits until the instance is as wanted. `undefined`: there is none, or it was purged meanwhile. */
@@ -43,19 +53,23 @@ export class Reads {
     hub: number,
     instanceId: string,
     wanted: (instance: Instance) => boolean,
+    withPayloads: boolean,
     caller: Caller,
-  ): Promise<Instance | undefined> {
+  ): Promise<InstanceState | undefined> {
+    const { instances } = this.#store;
     for (;;) {
       if (caller.gone) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
       if (this.#waiters.closed) throw shuttingDown();
-      const seen = this.#store.instances.byId(hub, instanceId);
+      const seen = instances.byId(hub, instanceId);
+      const found = seen && wanted(seen) && withState(instances, seen, withPayloads);
       const { promise: changed, resolve: wake } = Promise.withResolvers<void>();
       // Listening begins before the first pause, so no change is missed.
       const stop = seen && this.#waiters.listen(seen.key, wake);
       const stopCaller = caller.onGone(wake);
       try {
         await this.#commit.settled();
-        if (!seen || wanted(seen)) return seen;
+        if (!seen) return undefined;
+        if (found) return found;
         await changed;
       } finally {
         stop?.();
@@ -63,4 +77,16 @@ export class Reads {
       }
     }
   }
+}
+
+/** Input and output only when asked for, because they may be large and reads are many. */
+export function withState(
+  instances: InstanceTable,
+  instance: Instance,
+  withPayloads: boolean,
+): InstanceState {
+  if (!withPayloads && instance.status !== FAILED) return { instance, payloads: NO_PAYLOADS };
+  const payloads = instances.payloads(instance.key);
+  if (withPayloads) return { instance, payloads };
+  return { instance, payloads: { ...NO_PAYLOADS, failure: payloads.failure } };
 }

@@ -3,7 +3,7 @@ import type { Engine } from "./engine.ts";
 import type { NewInstance } from "./lifecycle.ts";
 import { orchestrationState } from "./orchestration-state.ts";
 import { pb, toMs } from "./proto.ts";
-import type { Reads } from "./reads.ts";
+import type { InstanceState, Reads } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import { isTerminal, PENDING } from "./status.ts";
 import type { Instance } from "./store-instances.ts";
@@ -22,22 +22,16 @@ export function managementMethods(engine: Engine, reads: Reads) {
     },
 
     getInstance: async (request: pb.GetInstanceRequest, { hub }: CallContext) =>
-      describe(reads, request, await reads.find(hub, request.getInstanceid())),
+      describe(
+        request,
+        await reads.find(hub, request.getInstanceid(), request.getGetinputsandoutputs()),
+      ),
 
-    waitForInstanceStart: async (request: pb.GetInstanceRequest, { hub, caller }: CallContext) => {
-      const started = ({ status }: Instance) => status !== PENDING;
-      const instance = await reads.waitFor(hub, request.getInstanceid(), started, caller);
-      return describe(reads, request, instance);
-    },
+    waitForInstanceStart: (request: pb.GetInstanceRequest, context: CallContext) =>
+      waitFor(reads, request, context, ({ status }) => status !== PENDING),
 
-    waitForInstanceCompletion: async (
-      request: pb.GetInstanceRequest,
-      { hub, caller }: CallContext,
-    ) => {
-      const done = ({ status }: Instance) => isTerminal(status);
-      const instance = await reads.waitFor(hub, request.getInstanceid(), done, caller);
-      return describe(reads, request, instance);
-    },
+    waitForInstanceCompletion: (request: pb.GetInstanceRequest, context: CallContext) =>
+      waitFor(reads, request, context, ({ status }) => isTerminal(status)),
 
     raiseEvent: async (request: pb.RaiseEventRequest, { hub }: CallContext) => {
       const name = checkName("The event's name", request.getName());
@@ -100,18 +94,25 @@ function newInstance(hub: number, request: pb.CreateInstanceRequest): NewInstanc
   };
 }
 
-function describe(
+async function waitFor(
   reads: Reads,
   request: pb.GetInstanceRequest,
-  instance: Instance | undefined,
+  { hub, caller }: CallContext,
+  wanted: (instance: Instance) => boolean,
+): Promise<pb.GetInstanceResponse> {
+  const full = request.getGetinputsandoutputs();
+  return describe(request, await reads.waitFor(hub, request.getInstanceid(), wanted, full, caller));
+}
+
+function describe(
+  request: pb.GetInstanceRequest,
+  state: InstanceState | undefined,
 ): pb.GetInstanceResponse {
   const response = new pb.GetInstanceResponse();
-  response.setExists(instance !== undefined);
-  if (instance) {
-    const withPayloads = request.getGetinputsandoutputs();
-    response.setOrchestrationstate(
-      orchestrationState(instance, reads.payloads(instance, withPayloads), withPayloads),
-    );
+  response.setExists(state !== undefined);
+  if (state) {
+    const full = request.getGetinputsandoutputs();
+    response.setOrchestrationstate(orchestrationState(state.instance, state.payloads, full));
   }
   return response;
 }

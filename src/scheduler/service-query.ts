@@ -1,10 +1,10 @@
 /** The calls about many instances: listing and purging. */
 import type { Engine } from "./engine.ts";
-import { listCompleted, queryInstances } from "./instance-query.ts";
+import { listCompleted, type Page, queryInstances } from "./instance-query.ts";
 import { orchestrationState, stateBytes } from "./orchestration-state.ts";
 import { boolValue, pb, stringValue, toMs } from "./proto.ts";
 import { purgeByFilter } from "./purge.ts";
-import type { Reads } from "./reads.ts";
+import { type InstanceState, type Reads, withState } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
@@ -27,24 +27,19 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
         idPrefix: query.getInstanceidprefix()?.getValue(),
       };
       const token = query.getContinuationtoken()?.getValue();
-      const page = await reads.read(({ instances }) =>
-        queryInstances(instances, filter, token, pageSize(query.getMaxinstancecount())),
-      );
       const full = query.getFetchinputsandoutputs();
-      const states: pb.OrchestrationState[] = [];
-      let { token: next } = page;
-      let bytes = 0;
-      let last: Instance | undefined;
-      for (const instance of page.items) {
-        const payloads = reads.payloads(instance, full);
-        bytes += stateBytes(instance, payloads);
-        if (last && bytes > MAX_PAGE_BYTES) {
-          next = page.tokenAfter(last);
-          break;
-        }
-        states.push(orchestrationState(instance, payloads, full));
-        last = instance;
-      }
+      const { found, next } = await reads.read(({ instances }) => {
+        const page = queryInstances(
+          instances,
+          filter,
+          token,
+          pageSize(query.getMaxinstancecount()),
+        );
+        return cutToBytes(page, (instance) => withState(instances, instance, full));
+      });
+      const states = found.map(({ instance, payloads }) =>
+        orchestrationState(instance, payloads, full),
+      );
       const response = new pb.QueryInstancesResponse();
       response.setOrchestrationstateList(states);
       response.setContinuationtoken(stringValue(next));
@@ -95,6 +90,20 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
       return response;
     },
   };
+}
+
+/** Cuts a page after the last state that fits, and gives the token of what follows. */
+function cutToBytes(page: Page<Instance>, stateOf: (instance: Instance) => InstanceState) {
+  const found: InstanceState[] = [];
+  let bytes = 0;
+  for (const instance of page.items) {
+    const state = stateOf(instance);
+    bytes += stateBytes(instance, state.payloads);
+    const last = found.at(-1);
+    if (last && bytes > MAX_PAGE_BYTES) return { found, next: page.tokenAfter(last.instance) };
+    found.push(state);
+  }
+  return { found, next: page.token };
 }
 
 function pageSize(asked: number): number {
