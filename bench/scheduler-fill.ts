@@ -3,7 +3,7 @@ import { openDatabase } from "../src/scheduler/database.ts";
 import { COMPLETED } from "../src/scheduler/status.ts";
 
 export function fillWithFinished(file: string, count: number): void {
-  const db = openDatabase(file);
+  const { db } = openDatabase(file);
   const now = Date.now();
   db.exec(`BEGIN;
     INSERT INTO hubs (id, name) VALUES (1, 'default');

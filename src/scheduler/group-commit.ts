@@ -5,7 +5,10 @@
  *   G2. Work that throws leaves nothing behind and does not harm the other work of its group.
  *   G3. Effects on memory (queues, waiters) happen after G1, in the order of the work, or not at all.
  *   G4. While one group is being synced the next one fills; no more than two exist.
- *   G5. After a failed sync nobody knows what the disk holds, so nothing is accepted any more.
+ *   G5. After a failed sync the content of the disk is unknown, so nothing is accepted any more. The
+ *       same holds when the file was deleted, replaced or found damaged.
+ *   G6. `assertWritable` fails while nothing can be stored. After a write that failed, and where the
+ *       disk has hardly any room, a trial write, at most one a second, finds out.
  *
  * SQLite's own `synchronous = FULL` would block this thread during every sync. With NORMAL it
  * writes the log but leaves syncing it to us, off this thread; what is synced is the same.
@@ -13,7 +16,9 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
+import { trialWrite } from "./database.ts";
 import { SchedulerError, shuttingDown } from "./errors.ts";
+import { classify } from "./storage-errors.ts";
 
 export type Effect = () => void;
 /** Defers an effect until the work is durable (G3). */
@@ -26,33 +31,50 @@ interface Group {
 
 export interface GroupCommitParts {
   readonly db: DatabaseSync;
+  /** The database's path, for messages. */
+  readonly path: string;
   /** Makes everything committed so far survive a power cut; absent: a commit is enough. */
   readonly sync: (() => Promise<void>) | undefined;
   /** The newest id given to a row. */
   readonly lastId: () => number;
   /** Something was undone: what was read from the open transaction may be wrong. */
   readonly onRollback: () => void;
+  /** Throws SchedulerError once the file was deleted or replaced. */
+  readonly checkFile: () => void;
+  /** The disk has so little room that the next write may fail. */
+  readonly isShortOfRoom: () => boolean;
+  /** The file cannot be used any more; called once (G5). */
+  readonly onUnusable: (error: SchedulerError) => void;
+  /** Whether changes can be stored has changed (G6). */
+  readonly onWritable: (error: SchedulerError | undefined) => void;
 }
+
+/** Least time between two trial writes, and between two looks at the file for a read. */
+const CHECK_MS = 1000;
 
 export class GroupCommit {
   readonly #db: DatabaseSync;
-  readonly #sync: (() => Promise<void>) | undefined;
+  readonly #parts: GroupCommitParts;
   readonly #savepoint;
   readonly #release;
   readonly #rollback;
-  readonly #lastId: () => number;
-  readonly #onRollback: () => void;
   #filling: Group | undefined;
   #syncing: Group | undefined;
-  #refusal: SchedulerError | undefined;
+  /** Why the file cannot be used any more (G5). */
+  #unusable: SchedulerError | undefined;
+  #closing = false;
+  /** Why the last attempt to store failed. */
+  #failure: SchedulerError | undefined;
+  #isShortOfRoom = false;
+  #checkedMs = Number.NEGATIVE_INFINITY;
+  #triedMs = Number.NEGATIVE_INFINITY;
   #durableId: number;
 
-  constructor({ db, sync, lastId, onRollback }: GroupCommitParts) {
+  constructor(parts: GroupCommitParts) {
+    const { db } = parts;
     this.#db = db;
-    this.#sync = sync;
-    this.#lastId = lastId;
-    this.#onRollback = onRollback;
-    this.#durableId = lastId();
+    this.#parts = parts;
+    this.#durableId = parts.lastId();
     this.#savepoint = db.prepare("SAVEPOINT work");
     this.#release = db.prepare("RELEASE work");
     this.#rollback = db.prepare("ROLLBACK TO work");
@@ -70,7 +92,8 @@ export class GroupCommit {
 
   /** Runs `work` at once and settles when its writes are durable. */
   async run<T>(work: (after: After) => T): Promise<T> {
-    if (this.#refusal) throw this.#refusal;
+    if (this.#unusable) throw this.#unusable;
+    if (this.#closing) throw shuttingDown();
     const group = this.#filling ?? this.#begin();
     const effects: Effect[] = [];
     this.#savepoint.run();
@@ -79,27 +102,69 @@ export class GroupCommit {
       result = work((effect) => effects.push(effect));
       this.#release.run();
     } catch (error) {
-      this.#undo(group, error);
-      throw explain(error);
+      throw this.#undo(group, error);
     }
     for (const effect of effects) group.effects.push(effect); // too many to be arguments, perhaps
     await group.durable.promise;
     return result;
   }
 
-  /** Settles when everything written so far is durable, so that a reader is told nothing that a crash takes back. */
+  /** Throws when nothing will ever be stored again (G5). */
+  assertUsable(): void {
+    if (this.#unusable) throw this.#unusable;
+    const now = performance.now();
+    if (now - this.#checkedMs < CHECK_MS) return;
+    this.#checkedMs = now;
+    try {
+      this.#parts.checkFile();
+      this.#isShortOfRoom = this.#parts.isShortOfRoom();
+    } catch (error) {
+      throw this.#refuse(classify(error, this.#parts.path).error);
+    }
+  }
+
+  /** Fails while nothing can be stored (G5, G6). */
+  async assertWritable(): Promise<void> {
+    this.assertUsable();
+    if (!this.#failure && !this.#isShortOfRoom) return;
+    const now = performance.now();
+    if (now - this.#triedMs >= CHECK_MS) {
+      this.#triedMs = now;
+      await this.run(() => trialWrite(this.#db)).then(
+        () => this.#setFailure(undefined),
+        () => undefined, // it has been noted
+      );
+    }
+    if (!this.#failure) return;
+    const reason = this.#failure.message;
+    throw new SchedulerError(status.UNAVAILABLE, `Nothing can be stored at the moment. ${reason}`);
+  }
+
+  /** Takes note of an error of the file. @returns what the caller is told */
+  failed(cause: unknown): SchedulerError {
+    const { kind, error } = classify(cause, this.#parts.path);
+    if (kind === "lasting") return this.#refuse(error);
+    if (kind === "passing") this.#setFailure(error);
+    return error;
+  }
+
+  /** Settles when everything written so far is durable, so that a reader sees nothing that a crash takes back. */
   async settled(): Promise<void> {
     await (this.#filling ?? this.#syncing)?.durable.promise;
   }
 
   /** Refuses new work and settles when the accepted work is done. */
   async close(): Promise<void> {
-    this.#refusal ??= shuttingDown();
-    await this.settled().catch(() => undefined); // those who wait for the work have been told
+    this.#closing = true;
+    await this.settled().catch(() => undefined); // the callers get the error
   }
 
   #begin(): Group {
-    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      this.#db.exec("BEGIN IMMEDIATE");
+    } catch (error) {
+      throw this.failed(error);
+    }
     const group: Group = { effects: [], durable: Promise.withResolvers<void>() };
     group.durable.promise.catch(() => undefined); // a group of failed work alone has nobody waiting
     this.#filling = group;
@@ -107,42 +172,45 @@ export class GroupCommit {
     return group;
   }
 
-  #undo(group: Group, error: unknown): void {
-    this.#onRollback();
+  /** @returns what the caller is told */
+  #undo(group: Group, cause: unknown): SchedulerError {
+    this.#parts.onRollback();
+    const error = this.failed(cause);
     if (this.#db.isTransaction) {
       this.#rollback.run();
       this.#release.run();
-      return;
+    } else {
+      // A full disk or an I/O error makes SQLite drop the whole transaction, not only the statement.
+      this.#filling = undefined;
+      group.durable.reject(error);
     }
-    // A full disk or an I/O error makes SQLite drop the whole transaction, not only the statement.
-    this.#filling = undefined;
-    group.durable.reject(explain(error));
+    return error;
   }
 
   async #flush(group: Group): Promise<void> {
     if (this.#filling !== group) return;
     this.#filling = undefined;
-    const lastId = this.#lastId();
+    const lastId = this.#parts.lastId();
     try {
+      if (this.#unusable) throw this.#unusable; // nothing is written to a damaged file
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      this.#onRollback();
-      group.durable.reject(explain(error));
+      this.#parts.onRollback();
+      group.durable.reject(this.failed(error));
       return;
     }
-    if (this.#sync) {
-      this.#syncing = group;
-      try {
-        await this.#sync();
-      } catch (error) {
-        this.#refusal = explain(error);
-        group.durable.reject(this.#refusal);
-        (this.#filling as Group | undefined)?.durable.reject(this.#refusal);
-        return;
-      } finally {
-        this.#syncing = undefined;
-      }
+    this.#syncing = group;
+    try {
+      await this.#parts.sync?.();
+      this.#parts.checkFile();
+    } catch (error) {
+      const refusal = this.#refuse(classify(error, this.#parts.path).error);
+      group.durable.reject(refusal);
+      (this.#filling as Group | undefined)?.durable.reject(refusal);
+      return;
+    } finally {
+      this.#syncing = undefined;
     }
     this.#durableId = lastId;
     for (const effect of group.effects) effect();
@@ -150,20 +218,18 @@ export class GroupCommit {
     const next = this.#filling as Group | undefined;
     if (next) setImmediate(() => void this.#flush(next));
   }
-}
 
-/** What a caller is told when the file cannot take the write. Errors of our own pass unchanged. */
-function explain(error: unknown): SchedulerError {
-  if (error instanceof SchedulerError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  if (/full|ENOSPC/i.test(reason)) {
-    return new SchedulerError(
-      status.RESOURCE_EXHAUSTED,
-      "The scheduler's disk is full; nothing was changed. Make room and try again.",
-      { cause: error },
-    );
+  #refuse(error: SchedulerError): SchedulerError {
+    if (!this.#unusable) {
+      this.#unusable = error;
+      this.#parts.onUnusable(error);
+    }
+    return this.#unusable;
   }
-  return new SchedulerError(status.INTERNAL, "The scheduler could not store the change.", {
-    cause: error,
-  });
+
+  #setFailure(error: SchedulerError | undefined): void {
+    const changed = Boolean(this.#failure) !== Boolean(error);
+    this.#failure = error;
+    if (changed) this.#parts.onWritable(error);
+  }
 }

@@ -4,6 +4,8 @@
  *   R1. A read returns only what is durable, so nothing a client has seen is taken back.
  *   R2. All of a read comes from one committed state: rows and payloads are read in one go, before
  *       the read waits for durability.
+ *   R3. Reads fail while nothing can be stored, so that no readiness probe takes the scheduler for
+ *       healthy.
  */
 import { status } from "@grpc/grpc-js";
 import { SchedulerError, shuttingDown } from "./errors.ts";
@@ -35,6 +37,7 @@ export class Reads {
 
   /** @param query reads all that the answer needs, at once (R2) */
   async read<T>(query: (store: Store) => T): Promise<T> {
+    await this.#commit.assertWritable();
     const result = query(this.#store);
     await this.#commit.settled();
     return result;
@@ -57,7 +60,9 @@ export class Reads {
     caller: Caller,
   ): Promise<InstanceState | undefined> {
     const { instances } = this.#store;
+    await this.#commit.assertWritable();
     for (;;) {
+      this.#commit.assertUsable();
       if (caller.gone) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
       if (this.#waiters.closed) throw shuttingDown();
       const seen = instances.byId(hub, instanceId);

@@ -34,21 +34,29 @@ export function taskHubName(metadata: Metadata): string {
   return String(metadata.get("taskhub")[0] ?? DEFAULT_TASK_HUB);
 }
 
+/** What every method needs, whatever it does. */
+export interface CallGate {
+  readonly logger: SchedulerLogger;
+  /** The task hub that a call names. @throws SchedulerError when the call cannot be served */
+  readonly admit: (metadata: Metadata) => number;
+  /** Takes note of an unexpected error. @returns what the caller is told */
+  readonly failed: (error: unknown) => SchedulerError;
+}
+
 /** Makes a grpc-js method of a handler. */
 export function unary<Request, Response>(
   method: string,
-  logger: SchedulerLogger,
-  hubOf: (metadata: Metadata) => number,
+  gate: CallGate,
   handler: Handler<Request, Response>,
 ) {
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
     const answer = async () => {
-      const hub = hubOf(call.metadata);
+      const hub = gate.admit(call.metadata);
       return handler(call.request, { hub, caller: callerOf(call) });
     };
     answer().then(
       (response) => callback(null, response),
-      (error: unknown) => callback(toServiceError(method, logger, error)),
+      (error: unknown) => callback(toServiceError(method, gate, error)),
     );
   };
 }
@@ -65,19 +73,17 @@ function callerOf(call: ServerUnaryCall<unknown, unknown>): Caller {
   };
 }
 
-/** @returns the error as the caller may see it; what is unexpected is logged and kept to ourselves */
+/** @returns the error as the caller may see it; the cause of an internal one is only logged */
 export function toServiceError(
   method: string,
-  logger: SchedulerLogger,
+  { logger, failed }: CallGate,
   error: unknown,
 ): { code: status; details: string } {
-  if (!(error instanceof SchedulerError)) {
-    logger.error({ err: error, method }, "call failed unexpectedly");
-    return {
-      code: status.INTERNAL,
-      details: `${method} failed. The scheduler's log has the cause.`,
-    };
-  }
-  if (error.cause) logger.error({ err: error, method }, "call failed");
-  return { code: error.code, details: error.message };
+  const known = error instanceof SchedulerError ? error : failed(error);
+  if (known.code !== status.INTERNAL) return { code: known.code, details: known.message };
+  logger.error({ err: known.cause ?? known, method }, "call failed unexpectedly");
+  return {
+    code: status.INTERNAL,
+    details: `${method} failed. The scheduler's log has the cause.`,
+  };
 }

@@ -1,7 +1,6 @@
 /** The gRPC service: each method of the protocol, its handler, and what is not implemented. */
 import type {
   handleServerStreamingCall,
-  Metadata,
   ServerWritableStream,
   ServiceDefinition,
   UntypedServiceImplementation,
@@ -11,7 +10,7 @@ import type { Entities } from "./entities.ts";
 import { unimplemented } from "./errors.ts";
 import { type pb, TaskHubSidecarServiceService } from "./proto.ts";
 import type { Reads } from "./reads.ts";
-import { type Handler, type SchedulerLogger, toServiceError, unary } from "./rpc.ts";
+import { type CallGate, type Handler, toServiceError, unary } from "./rpc.ts";
 import { entityMethods } from "./service-entities.ts";
 import { streamHistory } from "./service-history.ts";
 import { managementMethods } from "./service-management.ts";
@@ -28,9 +27,7 @@ export interface ServiceParts {
   readonly entities: Entities;
   readonly queue: WorkQueue;
   readonly store: Store;
-  readonly logger: SchedulerLogger;
-  /** The task hub that a call names. @throws SchedulerError when there is none of that name */
-  readonly hubOf: (metadata: Metadata) => number;
+  readonly gate: CallGate;
 }
 
 /** The SDK's definition, except that work items and histories come serialized: what is stored is never parsed here. */
@@ -47,11 +44,11 @@ export const serviceDefinition: ServiceDefinition = {
 };
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
-  const { engine, reads, turns, entities, queue, store, logger, hubOf } = parts;
+  const { engine, reads, turns, entities, queue, store, gate } = parts;
   const service: UntypedServiceImplementation = {};
   for (const [method, { path }] of Object.entries(serviceDefinition)) {
     const name = path.slice(path.lastIndexOf("/") + 1);
-    service[method] = unary(name, logger, hubOf, () => {
+    service[method] = unary(name, gate, () => {
       throw unimplemented(name);
     });
   }
@@ -63,12 +60,12 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
   };
   for (const [method, handler] of Object.entries(handlers)) {
     const run = handler as Handler<unknown, unknown>;
-    service[method] = unary(method, logger, hubOf, run);
+    service[method] = unary(method, gate, run);
   }
-  service.getWorkItems = streaming("GetWorkItems", parts, (hub, call) =>
+  service.getWorkItems = streaming("GetWorkItems", gate, (hub, call) =>
     serveWorker(queue, hub, call as ServerWritableStream<pb.GetWorkItemsRequest, Buffer>),
   );
-  service.streamInstanceHistory = streaming("StreamInstanceHistory", parts, (hub, call) =>
+  service.streamInstanceHistory = streaming("StreamInstanceHistory", gate, (hub, call) =>
     streamHistory(
       reads,
       hub,
@@ -80,11 +77,11 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
 
 function streaming(
   method: string,
-  { logger, hubOf }: ServiceParts,
+  gate: CallGate,
   serve: (hub: number, call: ServerWritableStream<unknown, unknown>) => void | Promise<void>,
 ): handleServerStreamingCall<unknown, unknown> {
   return (call) => {
-    const run = async () => serve(hubOf(call.metadata), call);
-    run().catch((error: unknown) => call.emit("error", toServiceError(method, logger, error)));
+    const run = async () => serve(gate.admit(call.metadata), call);
+    run().catch((error: unknown) => call.emit("error", toServiceError(method, gate, error)));
   };
 }

@@ -61,7 +61,14 @@ export class Turns {
 
   /** Reads a ready item from the file, as the worker needs it. */
   load(item: WorkItem): LoadedWork | undefined {
-    const work = this.#read(item);
+    let work: LoadedWork | undefined;
+    try {
+      work = this.#read(item);
+    } catch (error) {
+      this.#commit.failed(error);
+      this.#queue.addLater(item);
+      return undefined;
+    }
     // What ended it may not be durable yet; should that fail, the item is still to be done.
     if (!work && !item.doubted && this.#commit.busy) {
       const again = () => this.#queue.add({ ...item, doubted: true });

@@ -109,6 +109,11 @@ export class WorkQueue {
     this.#pumpSoon();
   }
 
+  /** Like `add`, after a pause: for an item that could not be read. */
+  addLater(item: WorkItem): void {
+    setTimeout(() => this.add(item), GIVE_BACK_PAUSE_MS).unref();
+  }
+
   addStream(stream: WorkerStream): void {
     this.#streams.add(stream);
     this.#pumpSoon();

@@ -47,6 +47,11 @@ async function whileSyncing() {
     },
     lastId: () => store.lastId,
     onRollback: () => store.instances.forgetAll(),
+    path: "reads.db",
+    checkFile() {},
+    isShortOfRoom: () => false,
+    onUnusable() {},
+    onWritable() {},
   });
   const waiters = new Waiters();
   const created = commit.run(() => store.instances.insert(INSTANCE, '"in"'));
@@ -65,11 +70,15 @@ async function whileSyncing() {
   };
 }
 
+/** Lets the read begin; the sync goes on. */
+const nextTick = () => new Promise((resolve) => setImmediate(resolve));
+
 const caller = { gone: false, onGone: () => () => undefined };
 
 test("a read returns status and payloads of one committed state (R2)", async () => {
   const { reads, finish, created, sync } = await whileSyncing();
   const found = reads.find(1, "a", true);
+  await nextTick();
   const finished = finish(); // while the read waits for the sync
   sync();
   await Promise.all([created, finished]);
@@ -82,6 +91,7 @@ test("a read returns status and payloads of one committed state (R2)", async () 
 test("a wait returns status and payloads of one committed state (R2)", async () => {
   const { reads, finish, created, sync } = await whileSyncing();
   const found = reads.waitFor(1, "a", ({ status }) => status === RUNNING, true, caller);
+  await nextTick();
   const finished = finish();
   sync();
   await Promise.all([created, finished]);

@@ -94,6 +94,8 @@ export class WorkStream {
   readonly #call;
   readonly #items: pb.WorkItem[] = [];
   #arrived = Promise.withResolvers<void>();
+  /** Settles when the scheduler has ended the stream. */
+  readonly ended: Promise<void>;
 
   constructor(client: RawClient, request: pb.GetWorkItemsRequest) {
     this.#client = client;
@@ -103,6 +105,9 @@ export class WorkStream {
       this.#arrived.resolve();
     });
     this.#call.on("error", () => undefined); // a stream that is cancelled says so
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#call.on("end", resolve);
+    this.ended = promise;
     onTestFinished(() => this.cancel());
   }
 
