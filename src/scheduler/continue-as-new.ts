@@ -1,4 +1,5 @@
 /** Begins the next generation of an instance: new history, new execution id, same instance. */
+import { now } from "./clock.ts";
 import type { After } from "./group-commit.ts";
 import {
   EventKind,
@@ -28,7 +29,7 @@ export function continueAsNew(
   turn: LeasedTurn,
   action: pb.CompleteOrchestrationAction,
 ): void {
-  const nowMs = Date.now();
+  const nowMs = now();
   const { key } = instance;
   const input = action.getResult()?.getValue();
   const next: Instance = {

@@ -1,5 +1,7 @@
 /** What clients ask of instances. Each call is one piece of work in a group's transaction. */
+
 import { randomUUID } from "node:crypto";
+import { now } from "./clock.ts";
 import type { Entities } from "./entities.ts";
 import { instanceExists, instanceNotFound, invalid, precondition } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
@@ -67,15 +69,15 @@ export class Engine {
     name: string,
     input: string | undefined,
   ): Promise<void> {
-    await this.#send(hub, id, eventRaised(Date.now(), name, input));
+    await this.#send(hub, id, eventRaised(now(), name, input));
   }
 
   async suspend(hub: number, id: string, reason: string | undefined): Promise<void> {
-    await this.#send(hub, id, executionSuspended(Date.now(), reason));
+    await this.#send(hub, id, executionSuspended(now(), reason));
   }
 
   async resume(hub: number, id: string, reason: string | undefined): Promise<void> {
-    await this.#send(hub, id, executionResumed(Date.now(), reason));
+    await this.#send(hub, id, executionResumed(now(), reason));
   }
 
   async terminate(
@@ -153,7 +155,7 @@ export class Engine {
     const instance = this.#store.instances.byKey(timer.instanceKey);
     if (instance?.generation !== timer.generation || isTerminal(instance.status)) return;
     if (timer.timerId !== undefined) {
-      const event = timerFired(Date.now(), timer.timerId, timer.dueMs);
+      const event = timerFired(now(), timer.timerId, timer.dueMs);
       this.#lifecycle.deliver(after, instance, event);
       return;
     }

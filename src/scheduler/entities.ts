@@ -1,4 +1,5 @@
 /** Entities: what they are sent, the batches that workers run for them, and what comes of those. */
+import { now } from "./clock.ts";
 import { asMessage, type EntityInbox } from "./entity-inbox.ts";
 import { invalid, staleToken } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
@@ -147,7 +148,7 @@ export class Entities {
       this.#table.removeMessage(entity.key, message.seq);
       if (message.sender) this.#answer(after, message, message.sender, answer, tooLarge);
     }
-    const updatedMs = Math.max(Date.now(), entity.updatedMs + 1);
+    const updatedMs = Math.max(now(), entity.updatedMs + 1);
     const saved = tooLarge ? entity : { ...entity, state, updatedMs };
     this.#table.update(saved);
     for (const action of tooLarge ? [] : result.getActionsList()) this.#act(after, saved, action);
@@ -171,8 +172,8 @@ export class Entities {
       : answer.getFailure()?.getFailuredetails();
     const output = answer.getSuccess()?.getResult()?.getValue();
     const message = failure
-      ? entityOperationFailed(Date.now(), requestId, failure)
-      : entityOperationCompleted(Date.now(), requestId, output);
+      ? entityOperationFailed(now(), requestId, failure)
+      : entityOperationCompleted(now(), requestId, output);
     this.#lifecycle.deliver(after, caller, message);
   }
 
@@ -203,9 +204,9 @@ export class Entities {
   }
 
   #signal(after: After, hub: number, entityId: string, signal: Signal): void {
-    const message = entityOperationSignaled(Date.now(), entityId, signal);
+    const message = entityOperationSignaled(now(), entityId, signal);
     const { dueMs } = signal;
-    if (dueMs === undefined || dueMs <= Date.now()) {
+    if (dueMs === undefined || dueMs <= now()) {
       this.#inbox.deliver(after, hub, entityId, message, undefined);
       return;
     }

@@ -9,6 +9,7 @@
  *   N4. An orchestration that ends, or starts anew, holds no lock.
  *   N5. An entity without state, lock and messages does not exist.
  */
+import { now } from "./clock.ts";
 import type { After } from "./group-commit.ts";
 import { EventKind, entityLockGranted, type Message } from "./history-events.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -56,7 +57,7 @@ export class EntityInbox {
 
   #create(hub: number, entityId: string): Entity {
     const key = this.#store.nextId();
-    const entity = { key, hub, entityId, state: undefined, updatedMs: Date.now(), lock: undefined };
+    const entity = { key, hub, entityId, state: undefined, updatedMs: now(), lock: undefined };
     this.#table.insert(entity);
     return entity;
   }
@@ -104,7 +105,7 @@ export class EntityInbox {
         generation: holder.generation,
       }); // N3
     } else {
-      this.#lifecycle.deliver(after, holder, entityLockGranted(Date.now(), criticalSectionId));
+      this.#lifecycle.deliver(after, holder, entityLockGranted(now(), criticalSectionId));
     }
   }
 

@@ -7,7 +7,9 @@
  *   L3. `updated_ms` goes up with every visible change, so readers can put states in order.
  *   L4. An id that is used again gets a later `created_ms` than it ever had.
  */
+
 import { randomUUID } from "node:crypto";
+import { now } from "./clock.ts";
 import type { After } from "./group-commit.ts";
 import {
   childCompleted,
@@ -75,7 +77,7 @@ export class Lifecycle {
 
   /** @param notBeforeMs the creation must be later than this (L4) */
   create(after: After, request: NewInstance, notBeforeMs = 0): Instance {
-    const nowMs = Date.now();
+    const nowMs = now();
     const held = request.startMs !== undefined && request.startMs > nowMs;
     const createdMs = Math.max(nowMs, notBeforeMs + 1);
     const instance: Instance = {
@@ -135,7 +137,7 @@ export class Lifecycle {
 
   /** Stores what became of an instance, and tells those who wait for it. */
   save(after: After, instance: Instance): Instance {
-    const updatedMs = Math.max(Date.now(), instance.updatedMs + 1); // L3
+    const updatedMs = Math.max(now(), instance.updatedMs + 1); // L3
     const completedMs = isTerminal(instance.status) ? updatedMs : undefined;
     const saved = { ...instance, updatedMs, completedMs };
     this.#store.instances.update(saved);
@@ -172,7 +174,7 @@ export class Lifecycle {
   terminate(after: After, instance: Instance, output: string | undefined, recurse: boolean): void {
     if (isTerminal(instance.status)) return;
     if (!instance.held) {
-      this.deliver(after, instance, executionTerminated(Date.now(), output, recurse));
+      this.deliver(after, instance, executionTerminated(now(), output, recurse));
       return;
     }
     // It has not begun, so there is no orchestrator to ask, and none of it must run.
@@ -181,7 +183,7 @@ export class Lifecycle {
 
   /** Terminates an instance without asking its orchestrator; a turn in progress is in vain. */
   endByForce(after: After, instance: Instance, output: string | undefined): void {
-    const nowMs = Date.now();
+    const nowMs = now();
     const outcome = { status: TERMINATED, output, failure: undefined };
     const events = [
       executionTerminated(nowMs, output, false).event,
@@ -210,11 +212,11 @@ export class Lifecycle {
   #report(after: After, child: Instance, link: ParentLink, outcome: Outcome): void {
     const parent = this.#store.instances.byKey(link.key);
     if (parent?.generation !== link.generation) return; // L2
-    const now = Date.now();
+    const nowMs = now();
     const message =
       outcome.status === COMPLETED
-        ? childCompleted(now, link.taskId, outcome.output)
-        : childFailed(now, link.taskId, outcome.failure ?? terminatedFailure(child));
+        ? childCompleted(nowMs, link.taskId, outcome.output)
+        : childFailed(nowMs, link.taskId, outcome.failure ?? terminatedFailure(child));
     this.deliver(after, parent, message);
   }
 }

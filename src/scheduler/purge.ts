@@ -1,4 +1,5 @@
 /** Forgets many instances, in batches so small that other calls are served in between. */
+import { now } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { type CompletedFilter, listCompleted, queryInstances } from "./instance-query.ts";
 import type { SchedulerLogger } from "./rpc.ts";
@@ -26,14 +27,14 @@ export async function purgeByFilter(
   filter: PurgeFilter,
   recursive: boolean,
 ): Promise<{ purged: number; complete: boolean }> {
-  const endMs = Date.now() + (filter.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const endMs = performance.now() + (filter.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const asked = filter.statuses.length > 0 ? filter.statuses : TERMINAL_STATUSES;
   const statuses = asked.filter(isTerminal);
   if (statuses.length === 0) return { purged: 0, complete: true };
   let purged = 0;
   let token: string | undefined;
   do {
-    if (Date.now() >= endMs) return { purged, complete: false };
+    if (performance.now() >= endMs) return { purged, complete: false };
     const page = queryInstances(store.instances, { ...filter, statuses }, token, BATCH);
     const ids = page.items.map(({ instanceId }) => instanceId);
     if (ids.length > 0) purged += await engine.purge(filter.hub, ids, recursive);
@@ -51,7 +52,7 @@ export function startRetention(
 ): () => void {
   const stopped = new AbortController();
   const sweep = async () => {
-    const completedToMs = Date.now() - retentionDays * DAY_MS;
+    const completedToMs = now() - retentionDays * DAY_MS;
     for (const hub of store.hubs().values()) {
       const purged = await purgeCompleted(
         store,

@@ -6,6 +6,7 @@
  * without the failures. That becomes a new generation; what was pending when the old one failed is
  * done again, because its results were dropped (L1), and failed children are rewound in turn.
  */
+import { now } from "./clock.ts";
 import { precondition } from "./errors.ts";
 import type { After } from "./group-commit.ts";
 import { EventKind, executionRewound } from "./history-events.ts";
@@ -38,11 +39,7 @@ export class Rewind {
     this.#store.instances.setOutcome(instance.key, undefined, undefined);
     const revived = this.#lifecycle.save(after, { ...instance, status: RUNNING });
     const parentExecutionId = instance.parent?.executionId;
-    this.#lifecycle.deliver(
-      after,
-      revived,
-      executionRewound(Date.now(), reason, parentExecutionId),
-    );
+    this.#lifecycle.deliver(after, revived, executionRewound(now(), reason, parentExecutionId));
   }
 
   /** Takes the cleaned history from the worker. `instance` still belongs to the old generation. */
@@ -65,8 +62,7 @@ export class Rewind {
     const chunk = historyChunk(history.map((event) => event.serializeBinary()));
     this.#store.addHistory(instance.key, next.turn, chunk);
     const saved = this.#lifecycle.save(after, next);
-    const event =
-      rewound?.serializeBinary() ?? executionRewound(Date.now(), undefined, undefined).event;
+    const event = rewound?.serializeBinary() ?? executionRewound(now(), undefined, undefined).event;
     this.#lifecycle.deliver(after, saved, { kind: EventKind.EXECUTIONREWOUND, event });
     this.#redo(after, saved, history, rewound?.getExecutionrewound()?.getReason()?.getValue());
   }

@@ -1,5 +1,7 @@
 /** Everything in the file except instances and entities themselves: inboxes, history, activities, timers, hubs. */
+
 import type { DatabaseSync } from "node:sqlite";
+import { now } from "./clock.ts";
 import type { Message } from "./history-events.ts";
 import { EntityTable } from "./store-entities.ts";
 import { InstanceTable } from "./store-instances.ts";
@@ -49,7 +51,7 @@ export class Store {
     this.entities = new EntityTable(db);
     this.#sql = prepare(db);
     const highest = Number(this.#sql.highestId.get()?.id ?? 0);
-    this.#lastId = Math.max(highest, Date.now() * IDS_PER_MS);
+    this.#lastId = Math.max(highest, now() * IDS_PER_MS);
   }
 
   get lastId(): number {

@@ -5,9 +5,11 @@
  *   T2. A timer fires at or after its time, never before, however far off it is.
  */
 
+import { now } from "./clock.ts";
+
 /**
- * A longer wait is made in steps: setTimeout fires at once beyond 2^31 ms (T2), and its clock stands
- * still while the machine sleeps and does not notice when the time is set.
+ * A longer wait is made in steps: setTimeout fires at once beyond 2^31 ms (T2), and it does not notice
+ * that the machine has slept or that the wall clock was set forward.
  */
 const LONGEST_TIMEOUT_MS = 60_000;
 /** Wait before another try after the file could not be written. */
@@ -51,22 +53,22 @@ export class Timers {
     clearTimeout(this.#timeout);
     this.#dueMs = dueMs ?? Number.POSITIVE_INFINITY;
     if (dueMs === undefined) return;
-    const delay = Math.min(Math.max(dueMs - Date.now(), 0), LONGEST_TIMEOUT_MS);
+    const delay = Math.min(Math.max(dueMs - now(), 0), LONGEST_TIMEOUT_MS);
     this.#timeout = setTimeout(() => void this.#wake(), delay);
   }
 
   async #wake(): Promise<void> {
-    const now = Date.now();
-    if (now < this.#dueMs) return this.#arm(this.#dueMs); // a step of a long wait, or a coarse clock
+    const nowMs = now();
+    if (nowMs < this.#dueMs) return this.#arm(this.#dueMs); // a step of a long wait, or a coarse clock
     this.#firing = true;
     let next: number | undefined;
     try {
-      await this.#options.fireDue(now);
+      await this.#options.fireDue(nowMs);
       next = this.#options.nextDueMs();
     } catch (error) {
       if (this.#closed) return;
       this.#options.onError(error);
-      next = now + RETRY_MS;
+      next = nowMs + RETRY_MS;
     } finally {
       this.#firing = false;
     }

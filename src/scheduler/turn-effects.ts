@@ -1,4 +1,5 @@
 /** Carries out what an orchestrator decided: activities, timers, children, events to others. */
+import { now } from "./clock.ts";
 import type { Entities } from "./entities.ts";
 import type { After } from "./group-commit.ts";
 import { childFailed, eventRaised, failureDetails } from "./history-events.ts";
@@ -85,7 +86,7 @@ export class TurnEffects {
   #sendEvent(after: After, sender: Instance, action: pb.SendEventAction): void {
     const id = action.getInstance()?.getInstanceid() ?? "";
     const target = this.#store.instances.byId(sender.hub, id);
-    const message = eventRaised(Date.now(), action.getName(), action.getData()?.getValue());
+    const message = eventRaised(now(), action.getName(), action.getData()?.getValue());
     if (target) this.#lifecycle.deliver(after, target, message);
   }
 
@@ -100,7 +101,7 @@ export class TurnEffects {
         : undefined);
     if (problem) {
       const failure = failureDetails("SubOrchestrationNotCreated", problem);
-      this.#lifecycle.deliver(after, parent, childFailed(Date.now(), taskId, failure));
+      this.#lifecycle.deliver(after, parent, childFailed(now(), taskId, failure));
       return;
     }
     if (existing) this.#lifecycle.purge(after, existing);

@@ -6,6 +6,7 @@
  *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
  *   E4. A message that a turn leaves in the inbox queues another turn.
  */
+import { now } from "./clock.ts";
 import { continueAsNew } from "./continue-as-new.ts";
 import type { Entities } from "./entities.ts";
 import { staleToken } from "./errors.ts";
@@ -94,7 +95,7 @@ export class Turns {
     if (inbox[0]?.kind === EventKind.EXECUTIONREWOUND) inbox = inbox.slice(0, 1); // see rewind.ts
     const last = inbox.at(-1);
     if (!last) return undefined;
-    const messages = [orchestratorStarted(Date.now()), ...inbox];
+    const messages = [orchestratorStarted(now()), ...inbox];
     return {
       bytes: orchestratorWorkItem(
         requestHead(instance),
@@ -158,8 +159,8 @@ export class Turns {
       ? failureDetails("PayloadTooLarge", problem)
       : response.getFailuredetails();
     const message = failure
-      ? taskFailed(Date.now(), activity.taskId, failure)
-      : taskCompleted(Date.now(), activity.taskId, result);
+      ? taskFailed(now(), activity.taskId, failure)
+      : taskCompleted(now(), activity.taskId, result);
     this.#lifecycle.deliver(after, instance, message);
   }
 
@@ -189,7 +190,7 @@ export class Turns {
     };
     let plan: TurnPlan;
     try {
-      plan = planTurn(response, Date.now());
+      plan = planTurn(response, now());
     } catch (error) {
       if (!(error instanceof UnacceptableTurnError)) throw error;
       const failure = failureDetails(error.errorType, error.message);
@@ -233,7 +234,7 @@ export class Turns {
     eventId: number,
     outcome: Outcome,
   ): void {
-    this.#append(instance, turn, [...decided, executionCompleted(Date.now(), eventId, outcome)]);
+    this.#append(instance, turn, [...decided, executionCompleted(now(), eventId, outcome)]);
     this.#lifecycle.finish(after, instance, outcome);
     if (outcome.status !== TERMINATED) return;
     const terminated = turn.messages.find(({ kind }) => kind === EventKind.EXECUTIONTERMINATED);

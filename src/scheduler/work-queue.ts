@@ -59,6 +59,7 @@ export interface Lease {
   readonly stream: WorkerStream;
   readonly turn: LeasedTurn | undefined;
   readonly batch: readonly EntityMessage[] | undefined;
+  /** On the monotonic clock. */
   readonly expiresMs: number;
   /** What came of the turn so far; a worker may report a large one in parts. */
   readonly parts: pb.OrchestratorAction[];
@@ -247,7 +248,7 @@ export class WorkQueue {
       batch: work.batch,
       parts: [],
       recalled: false,
-      expiresMs: Date.now() + (item.kind === "activity" ? activityLeaseMs : turnLeaseMs),
+      expiresMs: performance.now() + (item.kind === "activity" ? activityLeaseMs : turnLeaseMs),
     };
     this.#leases.set(lease.token, lease);
     // To the end of the line: among equally busy streams the next item goes to another, so one that
@@ -271,7 +272,7 @@ export class WorkQueue {
     const delay = Math.min(turnLeaseMs, activityLeaseMs, MAX_EXPIRY_CHECK_MS);
     this.#expiry = setTimeout(() => {
       this.#expiry = undefined;
-      const now = Date.now();
+      const now = performance.now();
       for (const lease of this.#leases.values()) if (lease.expiresMs <= now) this.#expire(lease);
       if (this.#leases.size > 0) this.#armExpiry();
     }, delay).unref();
