@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { now } from "./clock.ts";
 import type { Entities } from "./entities.ts";
-import { instanceExists, instanceNotFound, invalid, precondition } from "./errors.ts";
+import { instanceExists, instanceNotFound, precondition } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
 import {
   eventRaised,
@@ -14,7 +14,7 @@ import {
 } from "./history-events.ts";
 import type { Lifecycle, NewInstance } from "./lifecycle.ts";
 import type { Rewind } from "./rewind.ts";
-import { ALL_STATUSES, isTerminal, statusName, TERMINAL_STATUSES, TERMINATED } from "./status.ts";
+import { isTerminal, statusName, TERMINAL_STATUSES } from "./status.ts";
 import type { PendingTimer, Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
 import { parseTags } from "./tags.ts";
@@ -53,7 +53,6 @@ export class Engine {
     request: NewInstance,
     replaceable: readonly number[] = TERMINAL_STATUSES,
   ): Promise<void> {
-    checkReusePolicy(replaceable);
     await this.#commit.run((after) => {
       const existing = this.#store.instances.byId(request.hub, request.instanceId);
       if (existing && !replaceable.includes(existing.status)) {
@@ -191,16 +190,5 @@ export class Engine {
     }
     this.#lifecycle.purge(after, instance);
     return purged;
-  }
-}
-
-/** Replacing an active instance terminates it, so the policy must allow the status that results. */
-function checkReusePolicy(replaceable: readonly number[]): void {
-  const replacesActive = ALL_STATUSES.some((s) => !isTerminal(s) && replaceable.includes(s));
-  if (replacesActive && !replaceable.includes(TERMINATED)) {
-    // Word for word what the Durable Task Scheduler answers.
-    throw invalid(
-      "Invalid reusable statuses: cannot exclude 'Terminated' while also allowing reuse of running instances",
-    );
   }
 }

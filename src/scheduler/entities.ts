@@ -1,7 +1,7 @@
 /** Entities: what they are sent, the batches that workers run for them, and what comes of those. */
 import { now } from "./clock.ts";
 import { asMessage, type EntityInbox } from "./entity-inbox.ts";
-import { invalid, staleToken } from "./errors.ts";
+import { staleToken } from "./errors.ts";
 import type { After, GroupCommit } from "./group-commit.ts";
 import {
   EventKind,
@@ -16,7 +16,13 @@ import type { Store } from "./store.ts";
 import type { Entity, EntityMessage, EntityTable, Sender } from "./store-entities.ts";
 import type { Instance } from "./store-instances.ts";
 import type { Timers } from "./timers.ts";
-import { entityIdProblem, instanceIdProblem, payloadProblem } from "./validation.ts";
+import {
+  boundedFailure,
+  callProblem,
+  entityIdProblem,
+  instanceIdProblem,
+  payloadProblem,
+} from "./validation.ts";
 import { entityWorkItem } from "./wire.ts";
 import type { Lease, LoadedWork, WorkItem, WorkQueue } from "./work-queue.ts";
 
@@ -55,10 +61,8 @@ export class Entities {
     this.#inbox = inbox;
   }
 
-  /** A client's signal. */
+  /** A client's signal; its id has been checked. */
   async signal(hub: number, entityId: string, signal: Signal): Promise<void> {
-    const problem = entityIdProblem(entityId);
-    if (problem) throw invalid(problem);
     await this.#commit.run((after) => this.#signal(after, hub, entityId, signal));
   }
 
@@ -161,27 +165,28 @@ export class Entities {
     { event }: EntityMessage,
     sender: Sender,
     answer: pb.OperationResult,
-    problem: string | undefined,
+    tooLarge: string | undefined,
   ): void {
     const caller = this.#store.instances.byKey(sender.key);
     if (caller?.generation !== sender.generation) return;
     const called = pb.HistoryEvent.deserializeBinary(event).getEntityoperationcalled();
     const requestId = called?.getRequestid() ?? "";
+    const output = answer.getSuccess()?.getResult()?.getValue();
+    const problem = tooLarge ?? payloadProblem("The operation's result", output);
     const failure = problem
       ? failureDetails("PayloadTooLarge", problem)
-      : answer.getFailure()?.getFailuredetails();
-    const output = answer.getSuccess()?.getResult()?.getValue();
+      : boundedFailure(answer.getFailure()?.getFailuredetails());
     const message = failure
       ? entityOperationFailed(now(), requestId, failure)
       : entityOperationCompleted(now(), requestId, output);
     this.#lifecycle.deliver(after, caller, message);
   }
 
-  /** What an entity asked for; an invalid or taken id of an orchestration is passed over. */
+  /** What an entity asked for. What is invalid, and an orchestration whose id is taken, is passed over. */
   #act(after: After, { hub }: Entity, action: pb.OperationAction): void {
     const signal = action.getSendsignal();
     const start = action.getStartneworchestration();
-    if (signal && !entityIdProblem(signal.getInstanceid())) {
+    if (signal && !entityIdProblem(signal.getInstanceid()) && !callProblem("signal", signal)) {
       this.#signal(after, hub, signal.getInstanceid(), {
         requestId: `${this.#store.nextId()}`,
         operation: signal.getName(),
@@ -190,6 +195,7 @@ export class Entities {
       });
     }
     if (!start || instanceIdProblem(start.getInstanceid())) return;
+    if (callProblem("orchestration", start)) return;
     if (this.#store.instances.byId(hub, start.getInstanceid())) return;
     this.#lifecycle.create(after, {
       hub,

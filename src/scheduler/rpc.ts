@@ -1,6 +1,7 @@
 /** Carries a call from gRPC to a function and its outcome back: metadata, errors, status codes. */
 import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
-import { SchedulerError } from "./errors.ts";
+import { invalid, SchedulerError } from "./errors.ts";
+import type { TaskHub } from "./task-hubs.ts";
 
 /** What the scheduler needs of a logger; pino has it. */
 export interface SchedulerLogger {
@@ -11,7 +12,10 @@ export interface SchedulerLogger {
 }
 
 export interface CallContext {
+  /** The task hub's id. */
   readonly hub: number;
+  /** For a call that stores something: creates the task hub where need be. @returns its id */
+  readonly ensureHub: () => number;
   readonly caller: Caller;
 }
 
@@ -38,9 +42,17 @@ export function taskHubName(metadata: Metadata): string {
 export interface CallGate {
   readonly logger: SchedulerLogger;
   /** The task hub that a call names. @throws SchedulerError when the call cannot be served */
-  readonly admit: (metadata: Metadata) => number;
+  readonly admit: (metadata: Metadata) => TaskHub;
   /** Takes note of an unexpected error. @returns what the caller is told */
   readonly failed: (error: unknown) => SchedulerError;
+}
+
+/** Takes the place of a request that is too large to be parsed. */
+export class Oversized {
+  readonly error: SchedulerError;
+  constructor(bytes: number, limit: number) {
+    this.error = invalid(`The request has ${bytes} bytes; the limit is ${limit}.`);
+  }
 }
 
 /** Makes a grpc-js method of a handler. */
@@ -52,7 +64,12 @@ export function unary<Request, Response>(
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
     const answer = async () => {
       const hub = gate.admit(call.metadata);
-      return handler(call.request, { hub, caller: callerOf(call) });
+      if (call.request instanceof Oversized) throw call.request.error;
+      return handler(call.request, {
+        hub: hub.id,
+        ensureHub: () => hub.ensure(),
+        caller: callerOf(call),
+      });
     };
     answer().then(
       (response) => callback(null, response),

@@ -13,7 +13,7 @@ import { startRetention } from "./purge.ts";
 import { Reads } from "./reads.ts";
 import { Rewind } from "./rewind.ts";
 import { type CallGate, type SchedulerLogger, taskHubName } from "./rpc.ts";
-import { createService, serviceDefinition } from "./service.ts";
+import { boundDecompression, createService, serviceDefinition } from "./service.ts";
 import { isSqliteError, openingMessage } from "./storage-errors.ts";
 import { Store } from "./store.ts";
 import { TaskHubs } from "./task-hubs.ts";
@@ -137,12 +137,12 @@ async function serve(
   const reads = new Reads(store, commit, waiters);
   const hubs = new TaskHubs(store, commit, options.taskHubs);
 
-  const server = new Server(SERVER_OPTIONS);
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: [boundDecompression] });
   const gate: CallGate = {
     logger,
     admit: (metadata) => {
       commit.assertUsable();
-      return hubs.idOf(taskHubName(metadata));
+      return hubs.named(taskHubName(metadata));
     },
     failed: (error) => commit.failed(error),
   };

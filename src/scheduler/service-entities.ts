@@ -5,7 +5,14 @@ import type { Reads } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import type { Store } from "./store.ts";
 import type { Entity } from "./store-entities.ts";
-import { checkEntityId, checkName, checkPayload } from "./validation.ts";
+import {
+  checkEntityId,
+  checkIdPrefix,
+  checkLabel,
+  checkName,
+  checkPayload,
+  checkToken,
+} from "./validation.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
@@ -22,13 +29,15 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
   };
 
   return {
-    signalEntity: async (request: pb.SignalEntityRequest, { hub }: CallContext) => {
-      await entities.signal(hub, request.getInstanceid(), {
-        requestId: request.getRequestid(),
+    signalEntity: async (request: pb.SignalEntityRequest, { ensureHub }: CallContext) => {
+      const id = checkEntityId(request.getInstanceid());
+      const signal = {
+        requestId: checkLabel("The request id", request.getRequestid()),
         operation: checkName("The operation", request.getName()),
         input: checkPayload("The input", request.getInput()?.getValue()),
         dueMs: toMs(request.getScheduledtime()),
-      });
+      };
+      await entities.signal(ensureHub(), id, signal);
       return new pb.SignalEntityResponse();
     },
 
@@ -53,8 +62,8 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
       const size = Math.min(asked, MAX_PAGE_SIZE);
       const filter = {
         hub,
-        idPrefix: query.getInstanceidstartswith()?.getValue() ?? "@",
-        afterId: query.getContinuationtoken()?.getValue() ?? "",
+        idPrefix: checkIdPrefix(query.getInstanceidstartswith()?.getValue()) ?? "@",
+        afterId: checkToken(query.getContinuationtoken()?.getValue()) ?? "",
         modifiedFromMs: toMs(query.getLastmodifiedfrom()) ?? 0,
         modifiedToMs: toMs(query.getLastmodifiedto()) ?? Number.MAX_SAFE_INTEGER,
         transient: query.getIncludetransient(),

@@ -7,15 +7,23 @@ import type { InstanceState, Reads } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import { isTerminal, PENDING } from "./status.ts";
 import type { Instance } from "./store-instances.ts";
-import { tagsOf } from "./tags.ts";
-import { checkBatch, checkInstanceId, checkName, checkPayload } from "./validation.ts";
+import {
+  checkBatch,
+  checkInstanceId,
+  checkLabel,
+  checkName,
+  checkPayload,
+  checkReusePolicy,
+  checkTags,
+  checkTraceContext,
+} from "./validation.ts";
 
 export function managementMethods(engine: Engine, reads: Reads) {
   return {
-    startInstance: async (request: pb.CreateInstanceRequest, { hub }: CallContext) => {
-      const policy = request.getOrchestrationidreusepolicy();
-      const instance = newInstance(hub, request);
-      await engine.start(instance, policy?.getReplaceablestatusList());
+    startInstance: async (request: pb.CreateInstanceRequest, { ensureHub }: CallContext) => {
+      const replaceable = checkReusePolicy(request.getOrchestrationidreusepolicy());
+      const instance = newInstance(request);
+      await engine.start({ ...instance, hub: ensureHub() }, replaceable);
       const response = new pb.CreateInstanceResponse();
       response.setInstanceid(instance.instanceId);
       return response;
@@ -47,12 +55,12 @@ export function managementMethods(engine: Engine, reads: Reads) {
     },
 
     suspendInstance: async (request: pb.SuspendRequest, { hub }: CallContext) => {
-      await engine.suspend(hub, request.getInstanceid(), request.getReason()?.getValue());
+      await engine.suspend(hub, request.getInstanceid(), reasonOf(request));
       return new pb.SuspendResponse();
     },
 
     resumeInstance: async (request: pb.ResumeRequest, { hub }: CallContext) => {
-      await engine.resume(hub, request.getInstanceid(), request.getReason()?.getValue());
+      await engine.resume(hub, request.getInstanceid(), reasonOf(request));
       return new pb.ResumeResponse();
     },
 
@@ -64,7 +72,7 @@ export function managementMethods(engine: Engine, reads: Reads) {
     },
 
     rewindInstance: async (request: pb.RewindInstanceRequest, { hub }: CallContext) => {
-      await engine.rewind(hub, request.getInstanceid(), request.getReason()?.getValue());
+      await engine.rewind(hub, request.getInstanceid(), reasonOf(request));
       return new pb.RewindInstanceResponse();
     },
 
@@ -73,7 +81,7 @@ export function managementMethods(engine: Engine, reads: Reads) {
       { hub }: CallContext,
     ) => {
       const ids = checkBatch(request.getInstancebatch());
-      const reason = request.getReason()?.getValue();
+      const reason = reasonOf(request);
       const response = new pb.SkipGracefulOrchestrationTerminationsResponse();
       response.setUnterminatedinstanceidsList(await engine.terminateByForce(hub, ids, reason));
       return response;
@@ -81,16 +89,19 @@ export function managementMethods(engine: Engine, reads: Reads) {
   };
 }
 
-function newInstance(hub: number, request: pb.CreateInstanceRequest): NewInstance {
+function reasonOf(request: { getReason(): { getValue(): string } | undefined }) {
+  return checkPayload("The reason", request.getReason()?.getValue());
+}
+
+function newInstance(request: pb.CreateInstanceRequest): Omit<NewInstance, "hub"> {
   return {
-    hub,
     instanceId: checkInstanceId(request.getInstanceid()),
     name: checkName("The orchestration's name", request.getName()),
-    version: request.getVersion()?.getValue(),
+    version: checkLabel("The version", request.getVersion()?.getValue()),
     input: checkPayload("The input", request.getInput()?.getValue()),
     startMs: toMs(request.getScheduledstarttimestamp()),
-    tags: tagsOf(request),
-    traceContext: request.getParenttracecontext(),
+    tags: checkTags(request),
+    traceContext: checkTraceContext(request.getParenttracecontext()),
   };
 }
 

@@ -8,7 +8,7 @@ import { type InstanceState, type Reads, withState } from "./reads.ts";
 import type { CallContext } from "./rpc.ts";
 import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
-import { checkBatch } from "./validation.ts";
+import { checkBatch, checkIdPrefix, checkStatuses, checkToken } from "./validation.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
@@ -21,12 +21,12 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
       const query = request.getQuery() ?? new pb.InstanceQuery();
       const filter = {
         hub,
-        statuses: query.getRuntimestatusList(),
+        statuses: checkStatuses(query.getRuntimestatusList()),
         createdFromMs: toMs(query.getCreatedtimefrom()),
         createdToMs: toMs(query.getCreatedtimeto()),
-        idPrefix: query.getInstanceidprefix()?.getValue(),
+        idPrefix: checkIdPrefix(query.getInstanceidprefix()?.getValue()),
       };
-      const token = query.getContinuationtoken()?.getValue();
+      const token = checkToken(query.getContinuationtoken()?.getValue());
       const full = query.getFetchinputsandoutputs();
       const { found, next } = await reads.read(({ instances }) => {
         const page = queryInstances(
@@ -49,11 +49,11 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
     listInstanceIds: async (request: pb.ListInstanceIdsRequest, { hub }: CallContext) => {
       const filter = {
         hub,
-        statuses: request.getRuntimestatusList(),
+        statuses: checkStatuses(request.getRuntimestatusList()),
         completedFromMs: toMs(request.getCompletedtimefrom()),
         completedToMs: toMs(request.getCompletedtimeto()),
       };
-      const token = request.getLastinstancekey()?.getValue();
+      const token = checkToken(request.getLastinstancekey()?.getValue());
       const page = await reads.read(({ instances }) =>
         listCompleted(instances, filter, token, pageSize(request.getPagesize())),
       );
@@ -70,7 +70,7 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
       if (filter) {
         const criteria = {
           hub,
-          statuses: filter.getRuntimestatusList(),
+          statuses: checkStatuses(filter.getRuntimestatusList()),
           createdFromMs: toMs(filter.getCreatedtimefrom()),
           createdToMs: toMs(filter.getCreatedtimeto()),
           timeoutMs: filter.hasTimeout()

@@ -3,7 +3,9 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 import type { Entities } from "./entities.ts";
 import { staleToken } from "./errors.ts";
 import { Empty, pb } from "./proto.ts";
+import type { TaskHub } from "./task-hubs.ts";
 import type { Turns } from "./turns.ts";
+import { checkFilters } from "./validation.ts";
 import type { WorkKind, WorkQueue } from "./work-queue.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
@@ -52,9 +54,10 @@ export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue
 /** Serves one worker until it leaves or the scheduler closes. */
 export function serveWorker(
   queue: WorkQueue,
-  hub: number,
+  hub: TaskHub,
   call: ServerWritableStream<pb.GetWorkItemsRequest, Buffer>,
 ): void {
+  checkFilters(call.request.getWorkitemfilters());
   const stream = new WorkerStream(hub, call.request, call);
   call.on("drain", () => {
     stream.drained();

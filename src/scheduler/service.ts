@@ -1,6 +1,9 @@
 /** The gRPC service: each method of the protocol, its handler, and what is not implemented. */
 import type {
   handleServerStreamingCall,
+  MethodDefinition,
+  ServerInterceptingCall,
+  ServerInterceptor,
   ServerWritableStream,
   ServiceDefinition,
   UntypedServiceImplementation,
@@ -10,13 +13,14 @@ import type { Entities } from "./entities.ts";
 import { unimplemented } from "./errors.ts";
 import { type pb, TaskHubSidecarServiceService } from "./proto.ts";
 import type { Reads } from "./reads.ts";
-import { type CallGate, type Handler, toServiceError, unary } from "./rpc.ts";
+import { type CallGate, type Handler, Oversized, toServiceError, unary } from "./rpc.ts";
 import { entityMethods } from "./service-entities.ts";
 import { streamHistory } from "./service-history.ts";
 import { managementMethods } from "./service-management.ts";
 import { queryMethods } from "./service-query.ts";
 import { serveWorker, workerMethods } from "./service-worker.ts";
 import type { Store } from "./store.ts";
+import type { TaskHub } from "./task-hubs.ts";
 import type { Turns } from "./turns.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
@@ -30,18 +34,59 @@ export interface ServiceParts {
   readonly gate: CallGate;
 }
 
+/** A client sends one payload of at most 1 MiB, a batch of ids, or a worker's filters. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+/** What a compressed message may become; no SDK compresses unless told. */
+const MAX_DECOMPRESSED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Bounds decompression. By itself grpc-js (1.14) decompresses up to the largest message that the
+ * server accepts, so a kilobyte sent could take a hundred megabytes here. It checks this property
+ * only on compressed messages, and has no option for it.
+ */
+export const boundDecompression: ServerInterceptor = (_method, call) => {
+  Object.assign(call, { maxReceiveMessageSize: MAX_DECOMPRESSED_BYTES });
+  return call as ServerInterceptingCall;
+};
+
+/** Results of a wide fan-out come in one message, which only the server's own limit bounds. */
+const FROM_WORKERS: readonly string[] = ["completeOrchestratorTask", "completeEntityTask"];
+
+const { getWorkItems, streamInstanceHistory } = TaskHubSidecarServiceService;
+
 /** The SDK's definition, except that work items and histories come serialized: what is stored is never parsed here. */
 export const serviceDefinition: ServiceDefinition = {
-  ...TaskHubSidecarServiceService,
+  ...Object.fromEntries(
+    Object.entries<MethodDefinition<unknown, unknown>>(TaskHubSidecarServiceService).map(
+      ([method, definition]) => [
+        method,
+        FROM_WORKERS.includes(method) ? definition : boundedRequest(definition),
+      ],
+    ),
+  ),
   getWorkItems: {
-    ...TaskHubSidecarServiceService.getWorkItems,
+    ...boundedRequest(getWorkItems),
     responseSerialize: (workItem: Buffer) => workItem,
   },
   streamInstanceHistory: {
-    ...TaskHubSidecarServiceService.streamInstanceHistory,
+    ...boundedRequest(streamInstanceHistory),
     responseSerialize: (chunk: Buffer) => chunk,
   },
 };
+
+function boundedRequest<Request, Response>(
+  definition: MethodDefinition<Request, Response>,
+): MethodDefinition<Request | Oversized, Response> {
+  return {
+    ...definition,
+    requestSerialize: definition.requestSerialize as (request: Request | Oversized) => Buffer,
+    requestDeserialize: (bytes) =>
+      bytes.length > MAX_REQUEST_BYTES
+        ? new Oversized(bytes.length, MAX_REQUEST_BYTES)
+        : definition.requestDeserialize(bytes),
+  };
+}
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
   const { engine, reads, turns, entities, queue, store, gate } = parts;
@@ -68,7 +113,7 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
   service.streamInstanceHistory = streaming("StreamInstanceHistory", gate, (hub, call) =>
     streamHistory(
       reads,
-      hub,
+      hub.id,
       call as ServerWritableStream<pb.StreamInstanceHistoryRequest, Buffer>,
     ),
   );
@@ -78,10 +123,14 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
 function streaming(
   method: string,
   gate: CallGate,
-  serve: (hub: number, call: ServerWritableStream<unknown, unknown>) => void | Promise<void>,
+  serve: (hub: TaskHub, call: ServerWritableStream<unknown, unknown>) => void | Promise<void>,
 ): handleServerStreamingCall<unknown, unknown> {
   return (call) => {
-    const run = async () => serve(gate.admit(call.metadata), call);
+    const run = async () => {
+      const hub = gate.admit(call.metadata);
+      if (call.request instanceof Oversized) throw call.request.error;
+      await serve(hub, call);
+    };
     run().catch((error: unknown) => call.emit("error", toServiceError(method, gate, error)));
   };
 }

@@ -3,7 +3,9 @@ import { EventKind } from "./history-events.ts";
 import { pb, toMs, toTimestamp } from "./proto.ts";
 import { CONTINUED_AS_NEW } from "./status.ts";
 import { setTags, tagsOf } from "./tags.ts";
-import { entityIdProblem, payloadProblem } from "./validation.ts";
+import { callProblem, entityIdProblem, nameProblem, payloadProblem } from "./validation.ts";
+
+const MAX_LOCK_SET = 100;
 
 export interface TurnPlan {
   /** One per action, serialized; its event id is the action's, or the action would be sent again. */
@@ -52,7 +54,7 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
     switch (source.getOrchestratoractiontypeCase()) {
       case Case.SCHEDULETASK: {
         const action = source.getScheduletask() as pb.ScheduleTaskAction;
-        fits(`The input of activity '${action.getName()}'`, action.getInput());
+        refuse(callProblem("activity", action));
         activities.push({ taskId: id, action });
         confirm((event) => event.setTaskscheduled(taskScheduled(action)));
         break;
@@ -65,14 +67,14 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
       }
       case Case.CREATESUBORCHESTRATION: {
         const action = source.getCreatesuborchestration() as pb.CreateSubOrchestrationAction;
-        fits(`The input of sub-orchestration '${action.getName()}'`, action.getInput());
+        refuse(callProblem("sub-orchestration", action));
         children.push({ taskId: id, action });
         confirm((event) => event.setSuborchestrationinstancecreated(childCreated(action)));
         break;
       }
       case Case.SENDEVENT: {
         const action = source.getSendevent() as pb.SendEventAction;
-        fits(`The data of event '${action.getName()}'`, action.getData());
+        checkEvent(action.getName(), action.getData());
         sends.push(action);
         confirm((event) => event.setEventsent(eventSent(action)));
         break;
@@ -89,6 +91,11 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
       case Case.COMPLETEORCHESTRATION: {
         const action = source.getCompleteorchestration() as pb.CompleteOrchestrationAction;
         fits("The output", action.getResult());
+        refuse(nameProblem("The new version", action.getNewversion()?.getValue() ?? ""));
+        for (const event of action.getCarryovereventsList()) {
+          const raised = event.getEventraised();
+          checkEvent(raised?.getName() ?? "", raised?.getInput());
+        }
         end =
           action.getOrchestrationstatus() === CONTINUED_AS_NEW
             ? { kind: "continues", action }
@@ -125,8 +132,14 @@ function checkEntityMessage(message: pb.SendEntityMessageAction): pb.SendEntityM
   const targets = operation ? [operation.getTargetinstanceid()?.getValue() ?? ""] : lockSet;
   const problem = targets?.map(entityIdProblem).find((each) => each !== undefined);
   if (problem) throw new UnacceptableTurnError("InvalidEntityId", problem);
-  if (operation)
-    fits(`The input of entity operation '${operation.getOperation()}'`, operation.getInput());
+  if (lockSet && lockSet.length > MAX_LOCK_SET) {
+    refuse(`A lock set holds at most ${MAX_LOCK_SET} entities, got ${lockSet.length}.`);
+  }
+  if (operation) {
+    const name = operation.getOperation();
+    refuse(nameProblem("The name of the entity operation", name));
+    fits(`The input of entity operation '${name}'`, operation.getInput());
+  }
   return message;
 }
 
@@ -138,8 +151,16 @@ function copyEntityMessage(from: pb.SendEntityMessageAction, to: pb.HistoryEvent
   if (from.hasEntityunlocksent()) to.setEntityunlocksent(from.getEntityunlocksent());
 }
 
+function checkEvent(name: string, data: { getValue(): string } | undefined): void {
+  refuse(nameProblem("The event's name", name));
+  fits(`The data of event '${name}'`, data);
+}
+
 function fits(what: string, payload: { getValue(): string } | undefined): void {
-  const problem = payloadProblem(what, payload?.getValue());
+  refuse(payloadProblem(what, payload?.getValue()));
+}
+
+function refuse(problem: string | undefined): void {
   if (problem) throw new UnacceptableTurnError("PayloadTooLarge", problem);
 }
 

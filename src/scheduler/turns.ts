@@ -27,7 +27,7 @@ import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
 import type { TurnEffects } from "./turn-effects.ts";
 import { planTurn, suspensionAfter, type TurnPlan, UnacceptableTurnError } from "./turn-plan.ts";
-import { payloadProblem } from "./validation.ts";
+import { boundedFailure, payloadProblem, traceContextProblem } from "./validation.ts";
 import { activityWorkItem, historyChunk, orchestratorWorkItem } from "./wire.ts";
 import type { Lease, LeasedTurn, LoadedWork, WorkItem, WorkQueue } from "./work-queue.ts";
 
@@ -157,7 +157,7 @@ export class Turns {
     const problem = payloadProblem(`The result of activity '${activity.name}'`, result);
     const failure = problem
       ? failureDetails("PayloadTooLarge", problem)
-      : response.getFailuredetails();
+      : boundedFailure(response.getFailuredetails());
     const message = failure
       ? taskFailed(now(), activity.taskId, failure)
       : taskCompleted(now(), activity.taskId, result);
@@ -180,12 +180,14 @@ export class Turns {
       );
       return;
     }
-    const trace = response.getOrchestrationtracecontext()?.serializeBinary();
+    const trace = response.getOrchestrationtracecontext();
     const instance: Instance = {
       ...before,
       status: statusAfter(before, turn),
       customStatus: response.getCustomstatus()?.getValue() ?? before.customStatus,
-      traceContext: trace ?? before.traceContext,
+      traceContext: traceContextProblem(trace)
+        ? before.traceContext
+        : (trace?.serializeBinary() ?? before.traceContext),
       turn: before.turn + 1,
     };
     let plan: TurnPlan;
@@ -206,7 +208,7 @@ export class Turns {
       this.#end(after, instance, turn, plan.confirmations, end.eventId, {
         status: end.action.getOrchestrationstatus(),
         output: end.action.getResult()?.getValue(),
-        failure: end.action.getFailuredetails(),
+        failure: boundedFailure(end.action.getFailuredetails()),
       });
     } else {
       this.#append(instance, turn, plan.confirmations);

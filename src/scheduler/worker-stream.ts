@@ -1,5 +1,6 @@
 /** One worker's GetWorkItems call: what it accepts, how much it holds, and whether it keeps up. */
 import { pb } from "./proto.ts";
+import type { TaskHub } from "./task-hubs.ts";
 import { withCompletionToken } from "./wire.ts";
 import type { WorkItem, WorkKind } from "./work-queue.ts";
 
@@ -15,7 +16,8 @@ const DEFAULT_IN_FLIGHT = 100;
 const PING = ping();
 
 export class WorkerStream {
-  readonly hub: number;
+  /** Its id changes when something is first stored in it. */
+  readonly #hub: TaskHub;
   readonly inFlight: Record<WorkKind, number> = { turn: 0, activity: 0, entity: 0 };
   readonly #sink: WorkItemSink;
   readonly #limits: Record<WorkKind, number>;
@@ -23,8 +25,8 @@ export class WorkerStream {
   /** The socket's buffer is full; nothing is sent until it drains. */
   #choked = false;
 
-  constructor(hub: number, request: pb.GetWorkItemsRequest, sink: WorkItemSink) {
-    this.hub = hub;
+  constructor(hub: TaskHub, request: pb.GetWorkItemsRequest, sink: WorkItemSink) {
+    this.#hub = hub;
     this.#sink = sink;
     this.#limits = {
       turn: limit(request.getMaxconcurrentorchestrationworkitems()),
@@ -40,7 +42,7 @@ export class WorkerStream {
   }
 
   accepts(item: WorkItem): boolean {
-    if (item.hub !== this.hub || this.#choked) return false;
+    if (item.hub !== this.#hub.id || this.#choked) return false;
     if (this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
     return this.#filters?.[item.kind].matches(item) ?? true;
   }
