@@ -16,6 +16,7 @@ import type { Store } from "./store.ts";
 import type { Entity, EntityMessage, EntityTable, Sender } from "./store-entities.ts";
 import type { Instance } from "./store-instances.ts";
 import type { Timers } from "./timers.ts";
+import type { UnregisteredWork } from "./unregistered-work.ts";
 import {
   boundedFailure,
   callProblem,
@@ -40,6 +41,7 @@ export interface EntitiesParts {
   readonly lifecycle: Lifecycle;
   readonly timers: Timers;
   readonly inbox: EntityInbox;
+  readonly unregistered: UnregisteredWork;
 }
 
 export class Entities {
@@ -50,8 +52,9 @@ export class Entities {
   readonly #lifecycle: Lifecycle;
   readonly #timers: Timers;
   readonly #inbox: EntityInbox;
+  readonly #unregistered: UnregisteredWork;
 
-  constructor({ store, commit, queue, lifecycle, timers, inbox }: EntitiesParts) {
+  constructor({ store, commit, queue, lifecycle, timers, inbox, unregistered }: EntitiesParts) {
     this.#store = store;
     this.#table = store.entities;
     this.#commit = commit;
@@ -59,6 +62,7 @@ export class Entities {
     this.#lifecycle = lifecycle;
     this.#timers = timers;
     this.#inbox = inbox;
+    this.#unregistered = unregistered;
   }
 
   /** A client's signal; its id has been checked. */
@@ -125,6 +129,9 @@ export class Entities {
     const lease = this.#queue.settle(result.getCompletiontoken(), "entity");
     if (!lease?.batch) throw staleToken();
     const { batch } = lease;
+    const failed = result.getResultsList().find((each) => each.hasFailure());
+    const failure = result.getFailuredetails() ?? failed?.getFailure()?.getFailuredetails();
+    this.#unregistered.inspect(lease, failure);
     // The worker could not run the batch at all; none of its operations has happened.
     if (result.hasFailuredetails()) return this.#queue.giveBackLater(lease);
     try {

@@ -20,6 +20,7 @@ import { TaskHubs } from "./task-hubs.ts";
 import { Timers } from "./timers.ts";
 import { TurnEffects } from "./turn-effects.ts";
 import { Turns } from "./turns.ts";
+import { UnregisteredWork } from "./unregistered-work.ts";
 import { Waiters } from "./waiters.ts";
 import { WorkQueue } from "./work-queue.ts";
 
@@ -129,11 +130,21 @@ async function serve(
     releaseLocks: (after, key) => inbox.releaseLocks(after, key),
   });
   const inbox = new EntityInbox(store, queue, lifecycle);
-  const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox });
+  const unregistered = new UnregisteredWork(queue, logger);
+  const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox, unregistered });
   const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
   const engine = new Engine({ store, commit, lifecycle, rewind, entities });
-  const turns = new Turns({ store, commit, queue, lifecycle, effects, rewind, entities });
+  const turns = new Turns({
+    store,
+    commit,
+    queue,
+    lifecycle,
+    effects,
+    rewind,
+    entities,
+    unregistered,
+  });
   const reads = new Reads(store, commit, waiters);
   const hubs = new TaskHubs(store, commit, options.taskHubs);
 

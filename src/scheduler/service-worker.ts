@@ -9,6 +9,8 @@ import { checkFilters } from "./validation.ts";
 import type { WorkKind, WorkQueue } from "./work-queue.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
+const MAX_LABEL_LENGTH = 200;
+
 export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue) {
   const abandon = (token: string, kind: WorkKind): void => {
     const lease = queue.settle(token, kind);
@@ -58,7 +60,7 @@ export function serveWorker(
   call: ServerWritableStream<pb.GetWorkItemsRequest, Buffer>,
 ): void {
   checkFilters(call.request.getWorkitemfilters());
-  const stream = new WorkerStream(hub, call.request, call);
+  const stream = new WorkerStream(hub, call.request, call, workerLabel(call));
   call.on("drain", () => {
     stream.drained();
     queue.wake();
@@ -67,4 +69,11 @@ export function serveWorker(
     call.on(event, () => queue.removeStream(stream));
   }
   queue.addStream(stream);
+}
+
+/** `host,pid,… at 127.0.0.1:5000`; not every SDK sends an id. */
+function workerLabel(call: ServerWritableStream<pb.GetWorkItemsRequest, Buffer>): string {
+  const [id] = [...call.metadata.get("workerid"), ...call.metadata.get("x-user-agent")];
+  const peer = call.getPeer();
+  return id === undefined ? peer : `${String(id).slice(0, MAX_LABEL_LENGTH)} at ${peer}`;
 }

@@ -27,6 +27,7 @@ import type { Store } from "./store.ts";
 import type { Instance } from "./store-instances.ts";
 import type { TurnEffects } from "./turn-effects.ts";
 import { planTurn, suspensionAfter, type TurnPlan, UnacceptableTurnError } from "./turn-plan.ts";
+import type { UnregisteredWork } from "./unregistered-work.ts";
 import { boundedFailure, payloadProblem, traceContextProblem } from "./validation.ts";
 import { activityWorkItem, historyChunk, orchestratorWorkItem } from "./wire.ts";
 import type { Lease, LeasedTurn, LoadedWork, WorkItem, WorkQueue } from "./work-queue.ts";
@@ -39,6 +40,7 @@ export interface TurnParts {
   readonly effects: TurnEffects;
   readonly rewind: Rewind;
   readonly entities: Entities;
+  readonly unregistered: UnregisteredWork;
 }
 
 export class Turns {
@@ -49,8 +51,18 @@ export class Turns {
   readonly #effects: TurnEffects;
   readonly #rewind: Rewind;
   readonly #entities: Entities;
+  readonly #unregistered: UnregisteredWork;
 
-  constructor({ store, commit, queue, lifecycle, effects, rewind, entities }: TurnParts) {
+  constructor({
+    store,
+    commit,
+    queue,
+    lifecycle,
+    effects,
+    rewind,
+    entities,
+    unregistered,
+  }: TurnParts) {
     this.#store = store;
     this.#commit = commit;
     this.#queue = queue;
@@ -58,6 +70,7 @@ export class Turns {
     this.#effects = effects;
     this.#rewind = rewind;
     this.#entities = entities;
+    this.#unregistered = unregistered;
   }
 
   /** Reads a ready item from the file, as the worker needs it. */
@@ -113,6 +126,8 @@ export class Turns {
     if (!lease?.turn) throw staleToken();
     response.setActionsList([...lease.parts, ...response.getActionsList()]);
     const { item, turn } = lease;
+    const end = response.getActionsList().find((action) => action.hasCompleteorchestration());
+    this.#unregistered.inspect(lease, end?.getCompleteorchestration()?.getFailuredetails());
     await this.#keep(lease, (after) => {
       const instance = this.#store.instances.byKey(item.instanceKey);
       // Purged or ended by force meanwhile: there is nothing left that this turn may change.
@@ -134,6 +149,7 @@ export class Turns {
   async completeActivity(response: pb.ActivityResponse): Promise<void> {
     const lease = this.#queue.settle(response.getCompletiontoken(), "activity");
     if (!lease) throw staleToken();
+    this.#unregistered.inspect(lease, response.getFailuredetails());
     await this.#keep(lease, (after) => this.#storeResult(after, lease, response));
   }
 

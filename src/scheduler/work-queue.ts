@@ -126,6 +126,12 @@ export class WorkQueue {
     for (const lease of this.#leases.values()) if (lease.stream === stream) this.#recall(lease);
   }
 
+  /** Another worker than `stream` that takes such items; one without filters, if there is any. */
+  otherTaker(item: WorkItem, stream: WorkerStream): WorkerStream | undefined {
+    const others = [...this.#streams].filter((other) => other !== stream && other.takes(item));
+    return others.find((other) => !other.hasFilters) ?? others[0];
+  }
+
   /** A stream can take more again. */
   wake(): void {
     this.#pumpSoon();

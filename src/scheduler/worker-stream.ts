@@ -18,6 +18,7 @@ const PING = ping();
 export class WorkerStream {
   /** Its id changes when something is first stored in it. */
   readonly #hub: TaskHub;
+  readonly label: string;
   readonly inFlight: Record<WorkKind, number> = { turn: 0, activity: 0, entity: 0 };
   readonly #sink: WorkItemSink;
   readonly #limits: Record<WorkKind, number>;
@@ -25,8 +26,10 @@ export class WorkerStream {
   /** The socket's buffer is full; nothing is sent until it drains. */
   #choked = false;
 
-  constructor(hub: TaskHub, request: pb.GetWorkItemsRequest, sink: WorkItemSink) {
+  /** @param label names the worker in the log */
+  constructor(hub: TaskHub, request: pb.GetWorkItemsRequest, sink: WorkItemSink, label: string) {
     this.#hub = hub;
+    this.label = label;
     this.#sink = sink;
     this.#limits = {
       turn: limit(request.getMaxconcurrentorchestrationworkitems()),
@@ -41,10 +44,23 @@ export class WorkerStream {
     };
   }
 
+  get taskHub(): string {
+    return this.#hub.name;
+  }
+
+  get hasFilters(): boolean {
+    return this.#filters !== undefined;
+  }
+
+  /** Whether an item of this kind is for this worker, now or later. */
+  takes(item: WorkItem): boolean {
+    return item.hub === this.#hub.id && (this.#filters?.[item.kind].matches(item) ?? true);
+  }
+
+  /** Whether the item may be sent now. */
   accepts(item: WorkItem): boolean {
-    if (item.hub !== this.#hub.id || this.#choked) return false;
-    if (this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
-    return this.#filters?.[item.kind].matches(item) ?? true;
+    if (this.#choked || this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
+    return this.takes(item);
   }
 
   send(workItem: Uint8Array, token: string): void {
