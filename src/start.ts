@@ -5,7 +5,7 @@ import { buildApp } from "./api/app.ts";
 import type { Config } from "./config.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection.ts";
-import { SchedulerStartError } from "./scheduler/errors.ts";
+import { SchedulerStartError } from "./scheduler/protocol/status-errors.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { Connections } from "./streaming/connections.ts";
 import { Hub } from "./streaming/hub.ts";

@@ -1,28 +1,28 @@
 /** Starts and stops the embedded scheduler: file, engine, gRPC server. */
 import { open } from "node:fs/promises";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
-import { IN_MEMORY, type OpenDatabase, openDatabase } from "./database.ts";
-import { isShortOfRoom } from "./database-file.ts";
-import { Engine } from "./engine.ts";
-import { Entities } from "./entities.ts";
-import { EntityInbox, entityWork } from "./entity-inbox.ts";
-import { SchedulerError, SchedulerStartError } from "./errors.ts";
-import { GroupCommit } from "./group-commit.ts";
-import { Lifecycle } from "./lifecycle.ts";
-import { startRetention } from "./purge.ts";
-import { Reads } from "./reads.ts";
-import { Rewind } from "./rewind.ts";
-import { type CallGate, type SchedulerLogger, taskHubName } from "./rpc.ts";
-import { boundDecompression, createService, serviceDefinition } from "./service.ts";
-import { isSqliteError, openingMessage } from "./storage-errors.ts";
-import { Store } from "./store.ts";
-import { TaskHubs } from "./task-hubs.ts";
-import { Timers } from "./timers.ts";
-import { TurnEffects } from "./turn-effects.ts";
-import { Turns } from "./turns.ts";
-import { UnregisteredWork } from "./unregistered-work.ts";
-import { Waiters } from "./waiters.ts";
-import { WorkQueue } from "./work-queue.ts";
+import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
+import { WorkQueue } from "./dispatch/work-queue.ts";
+import { Engine } from "./engine/commands.ts";
+import { Entities } from "./engine/entities.ts";
+import { EntityInbox, entityWork } from "./engine/entity-inbox.ts";
+import { Lifecycle } from "./engine/lifecycle.ts";
+import { startRetention } from "./engine/purge.ts";
+import { Reads } from "./engine/reads.ts";
+import { Rewind } from "./engine/rewind.ts";
+import { Timers } from "./engine/timers.ts";
+import { TurnEffects } from "./engine/turn-effects.ts";
+import { Turns } from "./engine/turns.ts";
+import { Waiters } from "./engine/waiters.ts";
+import { type CallGate, type SchedulerLogger, taskHubName } from "./grpc/calls.ts";
+import { boundDecompression, createService, serviceDefinition } from "./grpc/service.ts";
+import { SchedulerError, SchedulerStartError } from "./protocol/status-errors.ts";
+import { IN_MEMORY, type OpenDatabase, openDatabase } from "./storage/database.ts";
+import { isShortOfRoom } from "./storage/database-file.ts";
+import { GroupCommit } from "./storage/group-commit.ts";
+import { isSqliteError, openingMessage } from "./storage/storage-errors.ts";
+import { Store } from "./storage/store.ts";
+import { TaskHubs } from "./storage/task-hubs.ts";
 
 export interface SchedulerOptions {
   /** Where to listen. Default `127.0.0.1`. */

@@ -17,7 +17,7 @@ import {
   TaskHubGrpcClient,
 } from "@microsoft/durabletask-js";
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
-import { pb, stringValue } from "../../src/scheduler/proto.ts";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
 import { Victim } from "./victim.ts";
 import { KINDS, type Workload, workload } from "./workloads.ts";
 

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { afterEach, expect, test, vi } from "vitest";
 import { now } from "../../src/scheduler/clock.ts";
-import { COMPLETED } from "../../src/scheduler/status.ts";
+import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
 import { complete, createTimer, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { watchFiles } from "../../src/scheduler/database-file.ts";
-import { GroupCommit } from "../../src/scheduler/group-commit.ts";
+import { watchFiles } from "../../src/scheduler/storage/database-file.ts";
+import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
 import { temporaryFolder } from "./support/scheduler.ts";
 
 /** A commit over a real file; `sync` settles when the test says so. */

@@ -3,8 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { credentials, status } from "@grpc/grpc-js";
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import { expect, onTestFinished, test } from "vitest";
-import { pb, stringValue } from "../../src/scheduler/proto.ts";
-import { FAILED, RUNNING } from "../../src/scheduler/status.ts";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
+import { FAILED, RUNNING } from "../../src/scheduler/protocol/status.ts";
 import { complete, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 

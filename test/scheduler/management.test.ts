@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
-import { pb, stringValue, toTimestamp } from "../../src/scheduler/proto.ts";
-import { COMPLETED, FAILED, PENDING, RUNNING, TERMINATED } from "../../src/scheduler/status.ts";
+import { pb, stringValue, toTimestamp } from "../../src/scheduler/protocol/proto.ts";
+import {
+  COMPLETED,
+  FAILED,
+  PENDING,
+  RUNNING,
+  TERMINATED,
+} from "../../src/scheduler/protocol/status.ts";
 import { eventually } from "./support/deadline.ts";
 import {
   complete,

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { GroupCommit } from "../../src/scheduler/group-commit.ts";
-import { MIGRATIONS } from "../../src/scheduler/migrations.ts";
-import { Reads } from "../../src/scheduler/reads.ts";
-import { COMPLETED, RUNNING } from "../../src/scheduler/status.ts";
-import { Store } from "../../src/scheduler/store.ts";
-import type { Instance } from "../../src/scheduler/store-instances.ts";
-import { Waiters } from "../../src/scheduler/waiters.ts";
+import { Reads } from "../../src/scheduler/engine/reads.ts";
+import { Waiters } from "../../src/scheduler/engine/waiters.ts";
+import { COMPLETED, RUNNING } from "../../src/scheduler/protocol/status.ts";
+import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
+import type { Instance } from "../../src/scheduler/storage/instance-table.ts";
+import { MIGRATIONS } from "../../src/scheduler/storage/migrations.ts";
+import { Store } from "../../src/scheduler/storage/store.ts";
 import { temporaryFolder } from "./support/scheduler.ts";
 
 const INSTANCE: Instance = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { pb, stringValue } from "../../src/scheduler/proto.ts";
-import { COMPLETED, FAILED, RUNNING } from "../../src/scheduler/status.ts";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
+import { COMPLETED, FAILED, RUNNING } from "../../src/scheduler/protocol/status.ts";
 import {
   complete,
   createChild,

@@ -5,7 +5,7 @@ import { copyFile, open, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
-import { pb } from "../../src/scheduler/proto.ts";
+import { pb } from "../../src/scheduler/protocol/proto.ts";
 import { eventually, within } from "./support/deadline.ts";
 import { complete, RawClient } from "./support/raw-client.ts";
 import { silentLogger, startTestScheduler, temporaryFolder } from "./support/scheduler.ts";

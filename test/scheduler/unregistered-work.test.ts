@@ -1,7 +1,7 @@
 /** Workers that share a task hub without filters get each other's work. */
 import { expect, test } from "vitest";
-import { pb } from "../../src/scheduler/proto.ts";
-import { FAILED } from "../../src/scheduler/status.ts";
+import { pb } from "../../src/scheduler/protocol/proto.ts";
+import { FAILED } from "../../src/scheduler/protocol/status.ts";
 import { eventually } from "./support/deadline.ts";
 import { complete, RawClient, scheduleTask, type WorkStream } from "./support/raw-client.ts";
 import { silentLogger, startTestScheduler } from "./support/scheduler.ts";

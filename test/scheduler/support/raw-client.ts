@@ -2,8 +2,8 @@
 import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import { onTestFinished } from "vitest";
-import { pb, stringValue, toTimestamp } from "../../../src/scheduler/proto.ts";
-import { COMPLETED } from "../../../src/scheduler/status.ts";
+import { pb, stringValue, toTimestamp } from "../../../src/scheduler/protocol/proto.ts";
+import { COMPLETED } from "../../../src/scheduler/protocol/status.ts";
 import { within } from "./deadline.ts";
 
 type Stub = InstanceType<typeof service.TaskHubSidecarServiceClient>;
