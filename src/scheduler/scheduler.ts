@@ -1,4 +1,5 @@
 /** Starts and stops the embedded scheduler: file, engine, gRPC server. */
+
 import { open } from "node:fs/promises";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
@@ -14,9 +15,11 @@ import { Timers } from "./engine/timers.ts";
 import { TurnEffects } from "./engine/turn-effects.ts";
 import { Turns } from "./engine/turns.ts";
 import { Waiters } from "./engine/waiters.ts";
-import { type CallGate, type SchedulerLogger, taskHubName } from "./grpc/calls.ts";
+import { type CallGate, taskHubName } from "./grpc/calls.ts";
 import { boundDecompression, createService, serviceDefinition } from "./grpc/service.ts";
-import { SchedulerError, SchedulerStartError } from "./protocol/status-errors.ts";
+import { SchedulerError } from "./protocol/status-errors.ts";
+import type { SchedulerLogger } from "./scheduler-logger.ts";
+import { SchedulerStartError } from "./start-error.ts";
 import { IN_MEMORY, type OpenDatabase, openDatabase } from "./storage/database.ts";
 import { isShortOfRoom } from "./storage/database-file.ts";
 import { GroupCommit } from "./storage/group-commit.ts";

@@ -4,9 +4,10 @@
  * well. Without work-item filters the scheduler can only hand out at random.
  */
 
-import type { SchedulerLogger } from "../grpc/calls.ts";
 import type { pb } from "../protocol/proto.ts";
-import type { Lease, WorkItem, WorkKind, WorkQueue } from "./work-queue.ts";
+import type { SchedulerLogger } from "../scheduler-logger.ts";
+import type { WorkItem, WorkKind } from "./work-item.ts";
+import type { Lease, WorkQueue } from "./work-queue.ts";
 
 /** Names that have been warned about, at most. */
 const MAX_WARNINGS = 1000;

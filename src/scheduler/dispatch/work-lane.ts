@@ -1,5 +1,5 @@
 /** Items that every stream accepts or refuses alike: same hub, kind, name and versions. First in, first out. */
-import type { WorkItem } from "./work-queue.ts";
+import type { WorkItem } from "./work-item.ts";
 
 /** Taken items are dropped from the front of the array in blocks of this many. */
 const COMPACT_AT = 1024;

@@ -3,7 +3,7 @@
 import { withCompletionToken } from "../protocol/framing.ts";
 import { pb } from "../protocol/proto.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
-import type { WorkItem, WorkKind } from "./work-queue.ts";
+import type { WorkItem, WorkKind } from "./work-item.ts";
 
 /** The part of a server stream that is used here. */
 export interface WorkItemSink {

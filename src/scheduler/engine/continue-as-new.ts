@@ -1,6 +1,7 @@
 /** Begins the next generation of an instance: new history, new execution id, same instance. */
+
 import { now } from "../clock.ts";
-import type { LeasedTurn } from "../dispatch/work-queue.ts";
+import type { LeasedTurn } from "../dispatch/work-item.ts";
 import {
   EventKind,
   eventRaised,

@@ -1,7 +1,9 @@
 /** Entities: what they are sent, the batches that workers run for them, and what comes of those. */
+
 import { now } from "../clock.ts";
 import type { UnregisteredWork } from "../dispatch/unregistered-work.ts";
-import type { Lease, LoadedWork, WorkItem, WorkQueue } from "../dispatch/work-queue.ts";
+import type { LoadedWork, WorkItem } from "../dispatch/work-item.ts";
+import type { Lease, WorkQueue } from "../dispatch/work-queue.ts";
 import { entityWorkItem } from "../protocol/framing.ts";
 import {
   EventKind,

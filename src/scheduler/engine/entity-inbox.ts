@@ -9,8 +9,10 @@
  *   N4. An orchestration that ends, or starts anew, holds no lock.
  *   N5. An entity without state, lock and messages does not exist.
  */
+
 import { now } from "../clock.ts";
-import type { WorkItem, WorkQueue } from "../dispatch/work-queue.ts";
+import type { WorkItem } from "../dispatch/work-item.ts";
+import type { WorkQueue } from "../dispatch/work-queue.ts";
 import { EventKind, entityLockGranted, type Message } from "../protocol/history-events.ts";
 import { pb } from "../protocol/proto.ts";
 import { isTerminal } from "../protocol/status.ts";

@@ -12,6 +12,7 @@ import { randomUUID } from "node:crypto";
 import { now } from "../clock.ts";
 import type { WorkQueue } from "../dispatch/work-queue.ts";
 import { historyChunk } from "../protocol/framing.ts";
+import type { ParentLink } from "../protocol/history-events.ts";
 import {
   childCompleted,
   childFailed,
@@ -25,7 +26,7 @@ import { pb } from "../protocol/proto.ts";
 import { COMPLETED, isTerminal, PENDING, TERMINATED } from "../protocol/status.ts";
 import { serializeTags, type Tags } from "../protocol/tags.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance, ParentLink } from "../storage/instance-table.ts";
+import type { Instance } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Timers } from "./timers.ts";
 import type { Waiters } from "./waiters.ts";

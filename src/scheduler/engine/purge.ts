@@ -1,7 +1,8 @@
 /** Forgets many instances, in batches so small that other calls are served in between. */
+
 import { now } from "../clock.ts";
-import type { SchedulerLogger } from "../grpc/calls.ts";
 import { isTerminal, TERMINAL_STATUSES } from "../protocol/status.ts";
+import type { SchedulerLogger } from "../scheduler-logger.ts";
 import {
   type CompletedFilter,
   listCompleted,

@@ -8,13 +8,20 @@
  *       healthy.
  */
 import { status } from "@grpc/grpc-js";
-import type { Caller } from "../grpc/calls.ts";
 import { FAILED } from "../protocol/status.ts";
 import { SchedulerError, shuttingDown } from "../protocol/status-errors.ts";
 import type { GroupCommit } from "../storage/group-commit.ts";
 import type { Instance, InstanceTable, Payloads } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Waiters } from "./waiters.ts";
+
+/** Whoever waits for the answer. Lighter than an AbortSignal, which every call would pay for and few use. */
+export interface Caller {
+  /** Has hung up, or its deadline has passed. */
+  readonly gone: boolean;
+  /** @returns a function that stops listening */
+  onGone(listener: () => void): () => void;
+}
 
 /** An instance and its payloads at one moment. */
 export interface InstanceState {

@@ -6,9 +6,11 @@
  *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
  *   E4. A message that a turn leaves in the inbox queues another turn.
  */
+
 import { now } from "../clock.ts";
 import type { UnregisteredWork } from "../dispatch/unregistered-work.ts";
-import type { Lease, LeasedTurn, LoadedWork, WorkItem, WorkQueue } from "../dispatch/work-queue.ts";
+import type { LeasedTurn, LoadedWork, WorkItem } from "../dispatch/work-item.ts";
+import type { Lease, WorkQueue } from "../dispatch/work-queue.ts";
 import { activityWorkItem, historyChunk, orchestratorWorkItem } from "../protocol/framing.ts";
 import {
   EventKind,

@@ -1,15 +1,9 @@
 /** Carries a call from gRPC to a function and its outcome back: metadata, errors, status codes. */
 import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import type { Caller } from "../engine/reads.ts";
 import { invalid, SchedulerError } from "../protocol/status-errors.ts";
+import type { SchedulerLogger } from "../scheduler-logger.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
-
-/** What the scheduler needs of a logger; pino has it. */
-export interface SchedulerLogger {
-  debug(details: object, message: string): void;
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}
 
 export interface CallContext {
   /** The task hub's id. */
@@ -17,14 +11,6 @@ export interface CallContext {
   /** For a call that stores something: creates the task hub where need be. @returns its id */
   readonly ensureHub: () => number;
   readonly caller: Caller;
-}
-
-/** Whoever waits for the answer. Lighter than an AbortSignal, which every call would pay for and few use. */
-export interface Caller {
-  /** Has hung up, or its deadline has passed. */
-  readonly gone: boolean;
-  /** @returns a function that stops listening */
-  onGone(listener: () => void): () => void;
 }
 
 export type Handler<Request, Response> = (

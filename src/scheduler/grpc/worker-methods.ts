@@ -1,6 +1,8 @@
 /** The calls of workers: a stream of work items out, completions in. */
+
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import type { WorkKind, WorkQueue } from "../dispatch/work-queue.ts";
+import type { WorkKind } from "../dispatch/work-item.ts";
+import type { WorkQueue } from "../dispatch/work-queue.ts";
 import { WorkerStream } from "../dispatch/worker-stream.ts";
 import type { Entities } from "../engine/entities.ts";
 import type { Turns } from "../engine/turns.ts";

@@ -1,6 +1,5 @@
 /** Makes the history events that the server itself writes, serialized. */
 
-import type { ParentLink } from "../storage/instance-table.ts";
 import { pb, stringValue, toTimestamp } from "./proto.ts";
 import { setTags, type Tags } from "./tags.ts";
 
@@ -16,6 +15,15 @@ export interface Message {
 const NOT_A_CONFIRMATION = -1;
 /** As on the Durable Task Scheduler. */
 const EXECUTION_STARTED_ID = 0;
+
+/** The instance that waits for a sub-orchestration, and the task that it waits for. */
+export interface ParentLink {
+  readonly key: number;
+  readonly generation: number;
+  readonly taskId: number;
+  readonly instanceId: string;
+  readonly executionId: string;
+}
 
 function event(atMs: number, eventId = NOT_A_CONFIRMATION): pb.HistoryEvent {
   const result = new pb.HistoryEvent();

@@ -11,11 +11,6 @@ export class SchedulerError extends Error {
   }
 }
 
-/** The scheduler cannot start. The message says what the user can do. */
-export class SchedulerStartError extends Error {
-  override readonly name = "SchedulerStartError";
-}
-
 export const instanceNotFound = (id: string): SchedulerError =>
   new SchedulerError(
     status.NOT_FOUND,

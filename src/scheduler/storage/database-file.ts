@@ -1,9 +1,11 @@
 /** The database as a file: its folder, its state before it is opened, and whether it is still there. */
+
 import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
-import { SchedulerError, SchedulerStartError } from "../protocol/status-errors.ts";
+import { SchedulerError } from "../protocol/status-errors.ts";
+import { SchedulerStartError } from "../start-error.ts";
 import { DAMAGED_AT_START } from "./storage-errors.ts";
 
 /** Marks a file as ours ("dtsp" in ASCII), so that another program's database is left alone. */

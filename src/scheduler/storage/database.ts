@@ -1,8 +1,9 @@
 /** Opens the one file, holds it for this process alone, and brings its schema up to date. */
+
 import { realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { SchedulerStartError } from "../protocol/status-errors.ts";
+import { SchedulerStartError } from "../start-error.ts";
 import {
   APPLICATION_ID,
   createFolder,

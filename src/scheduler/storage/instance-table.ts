@@ -1,13 +1,6 @@
 /** The rows of instances: who they are, how they stand, what went in and came out. */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
-
-export interface ParentLink {
-  readonly key: number;
-  readonly generation: number;
-  readonly taskId: number;
-  readonly instanceId: string;
-  readonly executionId: string;
-}
+import type { ParentLink } from "../protocol/history-events.ts";
 
 export interface Instance {
   readonly key: number;
