@@ -39,8 +39,12 @@ export interface Config {
   readonly maxBufferedBytes: number;
   /** Open streams at a time; beyond it, new ones are told to come back. Default 20,000. */
   readonly maxConnections: number;
-  /** Time that a process takes to end after a signal, its clients being sent away. Default 10,000. */
+  /** Time within which a process ends after a signal. Default 10,000. */
   readonly graceMs: number;
+  /** Time that requests are served on after SIGTERM with `/readyz` at 503. Default 5,000. */
+  readonly drainDelayMs: number;
+  /** Whether the sample's operations can be started here. Default `true`. */
+  readonly sample: boolean;
   /** A pino level. Default `info`. */
   readonly logLevel: LogLevel;
 }
@@ -49,6 +53,8 @@ const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const DEFAULT_ENDPOINT = "http://localhost:8080";
+/** What closing takes at the least, after the drain delay. */
+const MIN_CLOSE_MS = 4000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The environment holds values the process cannot run with. The message names each of them. */
@@ -108,6 +114,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     return parsed("ENDPOINT", () => targetFromEndpoint(endpoint, taskHub, clientId), fallback);
   };
 
+  const graceMs = integer("GRACE_MS", 10_000, MIN_CLOSE_MS, 600_000);
   const config: Config = {
     host: env.HOST || "127.0.0.1",
     port: integer("PORT", 8000, 0, 65_535),
@@ -127,12 +134,19 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     streamMaxAgeMs: integer("STREAM_MAX_AGE_MS", 210_000, 100, MAX_TIMER_MS),
     maxBufferedBytes: integer("MAX_BUFFERED_BYTES", 1_048_576, 1024, 1_073_741_824),
     maxConnections: integer("MAX_CONNECTIONS", 20_000, 1, 1_000_000),
-    graceMs: integer("GRACE_MS", 10_000, 4000, 600_000),
+    graceMs,
+    drainDelayMs: integer("DRAIN_DELAY_MS", Math.min(5000, graceMs - MIN_CLOSE_MS), 0, 600_000),
+    sample: oneOf("SAMPLE", ["on", "off"], "on") === "on",
     logLevel: oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.pollMinMs > config.pollMaxMs) {
     problems.push(
       `POLL_MIN_MS (${config.pollMinMs}) must not exceed POLL_MAX_MS (${config.pollMaxMs})`,
+    );
+  }
+  if (config.drainDelayMs > graceMs - MIN_CLOSE_MS) {
+    problems.push(
+      `DRAIN_DELAY_MS (${config.drainDelayMs}) must leave ${MIN_CLOSE_MS} of GRACE_MS (${graceMs})`,
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);
