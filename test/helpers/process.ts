@@ -28,11 +28,6 @@ export interface Exit {
 export class AppProcess {
   stdout = "";
   stderr = "";
-  /** Where it stopped reading what the process prints, and the pipe stays open. */
-  pauseStdout(): void {
-    this.#child.stdout?.pause();
-  }
-
   readonly #child: ChildProcess;
   readonly #exited = Promise.withResolvers<Exit>();
 
@@ -82,6 +77,15 @@ export class AppProcess {
   async schedulerAddress(): Promise<string> {
     const [, address = ""] = await this.printed(/"address":"([^"]+)".*scheduler listens/);
     return address;
+  }
+
+  /** Reads no more of what it prints; the pipe stays open. */
+  pauseStdout(): void {
+    this.#child.stdout?.pause();
+  }
+
+  resumeStdout(): void {
+    this.#child.stdout?.resume();
   }
 
   /** How it ended, once it has, and once all that it printed was read. */
