@@ -1,7 +1,8 @@
 /** Descriptors for everything that is no client: files, the scheduler's connections, Node itself. */
 const RESERVED = 64;
-/** Of the sockets, the share that streams leave to other requests. */
-const REQUESTS_SHARE = 0.1;
+/** Sockets that streams leave to other requests, and to the refusal of further streams. */
+const MIN_FOR_REQUESTS = 64;
+const REQUESTS_SHARE = 0.05;
 /** Even a process with next to no descriptors serves a few clients. */
 const MIN_SOCKETS = 8;
 
@@ -19,7 +20,8 @@ export function clientLimits(
 ): ClientLimits {
   if (descriptors === undefined) return { maxSockets: undefined, maxStreams: maxConnections };
   const maxSockets = Math.max(MIN_SOCKETS, descriptors - RESERVED);
-  const forStreams = Math.floor(maxSockets * (1 - REQUESTS_SHARE));
+  const forRequests = Math.max(MIN_FOR_REQUESTS, Math.ceil(maxSockets * REQUESTS_SHARE));
+  const forStreams = Math.max(Math.floor(maxSockets / 2), maxSockets - forRequests);
   return { maxSockets, maxStreams: Math.min(maxConnections, forStreams) };
 }
 

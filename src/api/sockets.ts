@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { Logger } from "pino";
 
 /** How long the server counts as out of descriptors after the last refused connection. */
-const EXHAUSTED_FOR_MS = 10_000;
+const EXHAUSTED_FOR_MS = 5000;
 
 /**
  * Keeps accepted sockets below the process's limit of file descriptors, so that its own files and its

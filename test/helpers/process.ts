@@ -93,6 +93,10 @@ export class AppProcess {
     return within("the process to end", this.#exited.promise, ms);
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends it a signal and waits for its end. */
   async kill(signal: NodeJS.Signals, ms?: number): Promise<Exit> {
     this.#child.kill(signal);

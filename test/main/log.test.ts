@@ -3,8 +3,8 @@ import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { createLog } from "../../src/log.ts";
 import { eventually } from "../helpers/deadline.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { AppProcess } from "../helpers/process.ts";
-import { freePort } from "./support.ts";
 
 const CLOSED = { code: 0, signal: null };
 

@@ -4,9 +4,10 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "../helpers/free-port.ts";
 import { AppProcess, temporaryFolder } from "../helpers/process.ts";
 import { SseClient } from "../helpers/sse-client.ts";
-import { freePort, startOperation } from "./support.ts";
+import { startOperation } from "./support.ts";
 
 /** Follows an operation from its start to its end. */
 async function follow(url: URL): Promise<string[]> {
