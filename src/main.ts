@@ -46,7 +46,7 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
       scheduler = await startEmbeddedScheduler(config, logger);
       target = { ...target, address: scheduler.address };
     }
-    const withWorker = role === "worker" || (embedded && config.sample);
+    const withWorker = role === "worker" || (embedded && config.sample === "on");
     if (withWorker) clients.push(startWorkerRole({ ...config, target }, logger));
     if (role === "api" || role === "all") {
       const api = await startApi({ ...config, target }, logger);
@@ -73,7 +73,7 @@ async function greet(
   for (let isFirst = true; !closing.aborted; isFirst = false) {
     try {
       await ping();
-      return print(readyText({ url, sample, workerLeftOut }));
+      return print(readyText({ url, sample: sample === "on", workerLeftOut }));
     } catch (error) {
       if (isFirst) print(waitingText(url, target, error));
       await pause(backOff.nextMs(), closing);

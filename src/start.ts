@@ -58,7 +58,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     graceMs,
     closing: { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs },
     maxSockets: limits.maxSockets,
-    sample,
+    sample: sample === "on",
     logger,
   });
   const close = async ({ drain, hurry }: CloseOptions = inOrder()) => {

@@ -10,7 +10,7 @@ test("SAMPLE=on: the page is told that it can start operations", async () => {
 });
 
 test("SAMPLE=off: a start is 404 with a detail that says why, whatever its body, and the page is told", async () => {
-  const { url } = await startTestApi(NO_SCHEDULER, { sample: false });
+  const { url } = await startTestApi(NO_SCHEDULER, { sample: "off" });
   expect(await (await fetch(new URL("/api/sample", url))).json()).toEqual({ enabled: false });
   for (const [type, body] of [
     ["application/json", "{}"],
