@@ -53,15 +53,22 @@ export function installProblemDetails(app: FastifyInstance): void {
   );
 }
 
-/** Answers any error; what was not foreseen is logged and not told. */
+/**
+ * Answers any error. What was not foreseen is logged with its stack, and hidden from the client. A 503
+ * is one line without a stack: it says nothing about this code, and clients can cause any number.
+ */
 export function answerError(
   error: FastifyError | ProblemError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
   const problem = toProblemError(error);
-  if (problem.status >= 500) {
+  if (problem.slug === "internal") {
     request.log.error({ err: problem.cause ?? error, problem: problem.slug }, "request failed");
+  } else if (problem.status >= 500) {
+    const { slug, cause } = problem;
+    const reason = cause instanceof Error ? cause.message : undefined;
+    request.log[cause ? "warn" : "info"]({ problem: slug, reason }, "request refused");
   }
   return sendProblem(reply, problem);
 }
