@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { useChromium } from "../helpers/chromium.ts";
+import { AppProcess } from "../helpers/process.ts";
 import { startStack } from "../helpers/stack.ts";
 import { PageDriver } from "./page-driver.ts";
 
@@ -100,13 +101,10 @@ test("shows beside the form why an operation was not started", async () => {
   await alert.waitFor({ state: "hidden" }); // the outage is over
 });
 
-test("shows the form if the server has the sample, and hides it if not", async () => {
-  const { page } = await openPage();
-  const form = page.getByRole("form");
-  await form.waitFor();
-  await page.route("**/api/sample", (route) => route.fulfill({ json: { enabled: false } }));
-  await page.reload();
-  await form.waitFor({ state: "hidden" });
+test("hides the form where the server starts no samples", async () => {
+  const { page } = await openBrowser();
+  await page.goto((await AppProcess.start(["all"], { SAMPLE: "off" }).url()).href);
+  await page.getByRole("form").waitFor({ state: "hidden" });
   await page.getByText("Nothing here yet.", { exact: true }).waitFor();
 });
 

@@ -41,7 +41,7 @@ async function openStreams({ url }: Stack, count: number): Promise<void> {
   });
 }
 
-test("eight visible tabs all show an operation to its end", {
+test("the end of an operation reaches eight visible tabs", {
   timeout: MANY_TABS_TIMEOUT_MS,
 }, async () => {
   const stack = await startStack();
