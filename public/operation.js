@@ -9,7 +9,7 @@
  * @property {unknown} [custom_status] whatever the orchestration set: any JSON, from any worker
  * @property {unknown} [result]
  * @property {{ type: string, message: string }} [error]
- * @property {string} cursor `1.<created>.<updated>.<hash>`
+ * @property {string} cursor `<version>.<created>.<updated>.…`
  *
  * @typedef {{ percent: number, message: string }} Progress
  */
