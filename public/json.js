@@ -14,12 +14,31 @@ const { rawJSON, isRawJSON } = /** @type {any} */ (JSON);
 
 /**
  * `JSON.parse`, except that a number that JavaScript would write differently becomes an object that
- * `JSON.stringify` writes as it was. In a browser without `JSON.rawJSON` it stays a number.
+ * `JSON.stringify` writes as it was. It stays a number in a browser without `JSON.rawJSON`, and in
+ * text that is nested too deeply to be visited.
  * @param {string} text
  * @returns {any}
  */
 export function parseJson(text) {
-  return rawJSON ? JSON.parse(text, /** @type {any} */ (keepText)) : JSON.parse(text);
+  try {
+    if (rawJSON) return JSON.parse(text, /** @type {any} */ (keepText));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // the stack is used up
+  }
+  return JSON.parse(text);
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} indent spaces per level
+ */
+export function formatJson(value, indent) {
+  try {
+    return JSON.stringify(value, null, indent);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return "(nested too deeply to be shown)";
+  }
 }
 
 /**

@@ -14,7 +14,7 @@
  * @typedef {{ percent: number, message: string }} Progress
  */
 
-import { numberOf } from "./json.js";
+import { formatJson, numberOf } from "./json.js";
 
 const TERMINAL = new Set(["Completed", "Failed", "TERMINATED", "CANCELED"]);
 
@@ -66,5 +66,5 @@ export function progressOf({ status, custom_status: custom }) {
  * @param {number} [indent] spaces per level
  */
 export function textOf(value, indent = 0) {
-  return typeof value === "string" ? value : JSON.stringify(value, null, indent);
+  return typeof value === "string" ? value : formatJson(value, indent);
 }

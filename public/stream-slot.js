@@ -5,7 +5,8 @@
  *   SLOT-1. At most `STREAMS_PER_BROWSER` tabs hold a slot, and each tab holds at most one.
  *   SLOT-2. A slot is a Web Lock: the browser frees it when its tab is closed or crashes.
  *
- * Browsers offer Web Locks on HTTPS and on localhost only. Elsewhere every tab gets a slot.
+ * Browsers offer Web Locks on HTTPS and on localhost only, and can refuse them as they can refuse
+ * storage. There every tab has a stream.
  */
 
 /** Leaves two of the six connections to page loads and requests. */
@@ -35,9 +36,12 @@ export class StreamSlot {
   }
 
   async #takeAny() {
-    if (!navigator.locks) return true;
-    for (let number = 1; number <= STREAMS_PER_BROWSER && !this.#release; number++) {
-      this.#release = await lockNow(`dts-push.stream.${number}`);
+    try {
+      for (let number = 1; number <= STREAMS_PER_BROWSER && !this.#release; number++) {
+        this.#release = await lockNow(`dts-push.stream.${number}`);
+      }
+    } catch {
+      return true; // no Web Locks here
     }
     if (!this.#wanted) this.release();
     return this.#release !== undefined;
@@ -46,13 +50,16 @@ export class StreamSlot {
 
 /**
  * @param {string} name
- * @returns {Promise<(() => void) | undefined>} the function that unlocks; nothing if another tab has the lock
+ * @returns {Promise<(() => void) | undefined>} the function that unlocks; nothing if another tab has the
+ *   lock. Rejects where there are no Web Locks.
  */
 function lockNow(name) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     // The lock is held until the promise that this callback returns is settled.
-    void navigator.locks.request(name, { ifAvailable: true }, (lock) =>
-      lock ? new Promise((unlock) => resolve(() => unlock(undefined))) : resolve(undefined),
-    );
+    navigator.locks
+      .request(name, { ifAvailable: true }, (lock) =>
+        lock ? new Promise((unlock) => resolve(() => unlock(undefined))) : resolve(undefined),
+      )
+      .catch(reject);
   });
 }

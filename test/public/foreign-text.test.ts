@@ -134,3 +134,12 @@ test("shows a completed operation at 100 %, and a failed one where it stopped", 
   expect(await driver.percent("done")).toBe("100");
   expect(await driver.percent("failed")).toBe("67");
 });
+
+test("shows a result that is nested too deeply as such", async () => {
+  const { page } = await openPage({});
+  const text = await page.evaluate(`(async () => {
+    const { formatJson, parseJson } = await import("/json.js");
+    return formatJson(parseJson("[".repeat(200_000) + "1.10" + "]".repeat(200_000)), 2);
+  })()`);
+  expect(text).toBe("(nested too deeply to be shown)");
+});
