@@ -2,7 +2,7 @@
  * Detects a stream that is silent. A proxy can hold a connection open and pass nothing on, and an
  * EventSource does not notice that. Missing heartbeats show it.
  *
- *   SILENCE-1. `onSilence` is called once when an open stream brought nothing for `PATIENCE`
+ *   SILENCE-1. `onSilence` is called once when an open stream brought nothing for `SILENT_INTERVALS`
  *       heartbeat intervals.
  *   SILENCE-2. The interval is the server's own: the longest of the last few gaps between two
  *       heartbeats. The longest, because heartbeats delayed on the way arrive in a bunch.
@@ -13,7 +13,7 @@
  */
 
 /** Heartbeat intervals without any event before a stream counts as lost. */
-const PATIENCE = 2.5;
+const SILENT_INTERVALS = 2.5;
 /** The server's default, in milliseconds. */
 const ASSUMED_INTERVAL_MS = 15_000;
 const MAX_INTERVAL_MS = 120_000;
@@ -72,6 +72,6 @@ export class SilenceDetector {
    */
   #waitFor(intervalMs, onSilence) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(onSilence, PATIENCE * Math.min(intervalMs, MAX_INTERVAL_MS)); // SILENCE-1
+    this.#timer = setTimeout(onSilence, SILENT_INTERVALS * Math.min(intervalMs, MAX_INTERVAL_MS)); // SILENCE-1
   }
 }

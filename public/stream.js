@@ -43,7 +43,7 @@ export class OperationStream {
   #paused = false;
   /** @type {EventSource | undefined} */
   #source;
-  /** Changes with each restart, so that what was begun before it can be told apart. */
+  /** Counts restarts, so that a result of an earlier one is recognised and dropped. */
   #attempt = 0;
   /** Resumes the next stream; empty asks for a snapshot of everything. */
   #lastEventId = "";

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
@@ -14,7 +14,7 @@ const openBrowser = useChromium();
 const PROTOCOL = readFileSync(new URL("../../docs/PROTOCOL.md", import.meta.url), "utf8");
 const EXAMPLE = /^\*\*EventSource\*\*.*?^```js\n(.*?)^```$/ms.exec(PROTOCOL)?.[1] ?? "";
 
-const TIMEOUT_MS = 120_000;
+vi.setConfig({ testTimeout: 180_000 });
 /** The example pauses for up to 30 s between two attempts. */
 const RECOVERY_MS = 60_000;
 
@@ -76,9 +76,7 @@ async function openStreams(url: URL): Promise<number> {
   return Number(/^dts_push_connections\{transport="sse"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
 }
 
-test("goes on after the 502 of a proxy while the API is away", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+test("resumes after a proxy answered 502 during an outage of the API", async () => {
   const { stack, page, statuses } = await openSite();
   const id = await stack.startOperation({ processing_time: 6, steps: 12 });
   await runExample(page, id);
@@ -95,9 +93,7 @@ test("goes on after the 502 of a proxy while the API is away", {
   expect((await shown(page)).filter((status) => status === "Completed")).toHaveLength(1);
 });
 
-test("C4: gets nothing twice in a page with a service worker", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+test("C4: gets nothing twice in a page with a service worker", async () => {
   const { stack, page } = await openSite({ streamMaxAgeMs: 1_000 });
   await page.evaluate(`(async () => {
     await navigator.serviceWorker.register("/service-worker.js");
@@ -119,9 +115,7 @@ test("C4: gets nothing twice in a page with a service worker", {
   expect(new Set(cursors).size).toBe(cursors.length);
 });
 
-test("has no stream in the back/forward cache or while hidden, and resumes", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+test("has no stream in the back/forward cache or while hidden, and resumes", async () => {
   const { stack, page } = await openSite();
   const id = await stack.startOperation({ processing_time: 100, steps: 200 });
   await runExample(page, id);
@@ -148,7 +142,7 @@ test("has no stream in the back/forward cache or while hidden, and resumes", {
   await more();
 });
 
-test("stops at an unknown operation, and at the end", { timeout: TIMEOUT_MS }, async () => {
+test("stops at an unknown operation, and at the end", async () => {
   const { stack, page, requests, statuses } = await openSite();
   /** Whatever would open a stream again opens none. */
   const hasStopped = async () => {

@@ -1,7 +1,7 @@
 /** The page in several tabs of one browser, hidden, and left. Chromium speaks HTTP/1.1 here. */
 
 import type { BrowserContext } from "playwright-core";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { type Stack, startStack } from "../helpers/stack.ts";
@@ -14,7 +14,16 @@ const TABS = 8;
 /** As in stream-slot.js. */
 const STREAMS_PER_BROWSER = 4;
 /** Many tabs load slowly on a busy machine. */
-const MANY_TABS_TIMEOUT_MS = 120_000;
+vi.setConfig({ testTimeout: 120_000 });
+const WAIT_TIMEOUT_MS = 60_000;
+
+/** The page of a fresh stack, in the first tab of a fresh browser. */
+async function openFirstTab() {
+  const stack = await startStack();
+  const { page, context, complaints } = await openBrowser();
+  context.setDefaultTimeout(WAIT_TIMEOUT_MS);
+  return { stack, context, complaints, first: await PageDriver.open(page, stack.url) };
+}
 
 /** Opens tabs one after the other, each when the one before is shown in the state `connection`. */
 async function openTabs(
@@ -41,12 +50,8 @@ async function openStreams({ url }: Stack, count: number): Promise<void> {
   });
 }
 
-test("the end of an operation reaches eight visible tabs", {
-  timeout: MANY_TABS_TIMEOUT_MS,
-}, async () => {
-  const stack = await startStack();
-  const { page, context, complaints } = await openBrowser();
-  const first = await PageDriver.open(page, stack.url);
+test("the end of an operation reaches eight visible tabs", async () => {
+  const { stack, context, complaints, first } = await openFirstTab();
   const id = await first.start(10, 10);
   const tabs = [first];
   while (tabs.length < TABS) {
@@ -59,12 +64,8 @@ test("the end of an operation reaches eight visible tabs", {
   expect(complaints).toEqual([]);
 });
 
-test("SLOT-1: four tabs have a stream, the others poll, and take over the stream of a closed tab", {
-  timeout: MANY_TABS_TIMEOUT_MS,
-}, async () => {
-  const stack = await startStack();
-  const { page, context } = await openBrowser();
-  const first = await PageDriver.open(page, stack.url);
+test("SLOT-1: four tabs have a stream, the others poll, and take over the stream of a closed tab", async () => {
+  const { stack, context, first } = await openFirstTab();
   const id = await first.start(100, 200);
   await first.connection("Live");
   const streaming = await openTabs(context, stack.url, STREAMS_PER_BROWSER - 1, "Live");
@@ -77,10 +78,8 @@ test("SLOT-1: four tabs have a stream, the others poll, and take over the stream
   await openStreams(stack, polling.length);
 });
 
-test("a polling tab says that the API is away, and goes on by itself when it is back", async () => {
-  const stack = await startStack();
-  const { page, context } = await openBrowser();
-  const first = await PageDriver.open(page, stack.url);
+test("a polling tab shows an outage of the API, and resumes by itself when it is over", async () => {
+  const { stack, context, first } = await openFirstTab();
   const id = await first.start(100, 200);
   await first.connection("Live");
   await openTabs(context, stack.url, STREAMS_PER_BROWSER - 1, "Live");
@@ -94,29 +93,25 @@ test("a polling tab says that the API is away, and goes on by itself when it is 
 });
 
 test("eight visits in one tab are all live, over one stream at a time", async () => {
-  const stack = await startStack();
-  const { page } = await openBrowser();
-  const driver = await PageDriver.open(page, stack.url);
+  const { stack, first: driver } = await openFirstTab();
   const id = await driver.start(100, 200);
   for (let visit = 1; visit <= 8; visit++) {
-    await page.goto(new URL(`/?visit=${visit}`, stack.url).href);
+    await driver.page.goto(new URL(`/?visit=${visit}`, stack.url).href);
     await driver.progress(id);
     await openStreams(stack, 1);
   }
 });
 
-test("a page in the back/forward cache has no stream, and goes on when it is shown again", async () => {
-  const stack = await startStack();
-  const { page } = await openBrowser();
-  const driver = await PageDriver.open(page, stack.url);
+test("a page in the back/forward cache has no stream, and resumes when it is shown again", async () => {
+  const { stack, first: driver } = await openFirstTab();
   const id = await driver.start(100, 200);
   await driver.progress(id);
-  await page.evaluate("globalThis.isFromCache = true"); // a page that is loaded again loses this
+  await driver.page.evaluate("globalThis.isFromCache = true"); // a page that is loaded again loses this
 
-  await page.goto(new URL("/healthz", stack.url).href);
+  await driver.page.goto(new URL("/healthz", stack.url).href);
   await openStreams(stack, 0);
-  await page.evaluate("history.back()");
-  await page.waitForFunction("globalThis.isFromCache");
+  await driver.page.evaluate("history.back()");
+  await driver.page.waitForFunction("globalThis.isFromCache");
   await driver.connection("Live");
   await driver.moreProgress(id);
   await openStreams(stack, 1);
@@ -124,9 +119,7 @@ test("a page in the back/forward cache has no stream, and goes on when it is sho
 });
 
 test("a page that is hidden for a while closes its stream, and resumes when it is visible", async () => {
-  const stack = await startStack();
-  const { page } = await openBrowser();
-  const driver = await PageDriver.open(page, stack.url);
+  const { stack, first: driver } = await openFirstTab();
   const id = await driver.start(100, 200);
   await driver.progress(id);
 
@@ -141,9 +134,7 @@ test("a page that is hidden for a while closes its stream, and resumes when it i
 });
 
 test("a tab opened in the background opens no stream until it is visible", async () => {
-  const stack = await startStack();
-  const { page, context } = await openBrowser();
-  const first = await PageDriver.open(page, stack.url);
+  const { stack, context, first } = await openFirstTab();
   const id = await first.start(100, 200);
   const hidden = await context.newPage();
   await hidden.addInitScript(
@@ -159,9 +150,7 @@ test("a tab opened in the background opens no stream until it is visible", async
 });
 
 test("new operations and Clear finished reach the other tabs", async () => {
-  const stack = await startStack();
-  const { page, context, complaints } = await openBrowser();
-  const first = await PageDriver.open(page, stack.url);
+  const { stack, context, complaints, first } = await openFirstTab();
   const [second] = (await openTabs(context, stack.url, 1, "Idle")) as [PageDriver];
 
   const short = await first.start(0, 1);
