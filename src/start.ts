@@ -28,7 +28,7 @@ export interface RunningApi extends RunningRole {
 
 /** Starts the HTTP server. It also starts while the scheduler is away, and says so in `/readyz`. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
-  const scheduler = createSchedulerClient(createConnection(config.target), logger);
+  const scheduler = createSchedulerClient(createConnection(config.target));
   const metrics = createMetrics();
   const hub = new Hub(scheduler, config, metrics, logger);
   const streams = {
@@ -38,7 +38,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     metrics,
   };
   const { graceMs } = config;
-  const app = await buildApp({ scheduler, streams, graceMs, logger });
+  const app = await buildApp({ scheduler, streams, access: config, graceMs, logger });
   const close = async () => {
     if (streams.connections.size > 0) {
       streams.connections.drain(graceMs);
