@@ -7,6 +7,10 @@ export interface Config {
   readonly host: string;
   /** Port of the API; 0 picks a free one and prints it. Default 8000. */
   readonly port: number;
+  /** Further names in `Host`: a name, `.name` for it and its subdomains, `*` for any. Default none. */
+  readonly allowedHosts: readonly string[];
+  /** Origins whose pages may use the API, such as `https://app.example.com`. Default none. */
+  readonly corsOrigins: readonly string[];
   /** The scheduler that API and worker use. Default `http://localhost:8080`, task hub `default`. */
   readonly target: SchedulerTarget;
   /** No scheduler was named, so that `npm start` runs the embedded one. */
@@ -111,6 +115,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config: Config = {
     host: env.HOST || "127.0.0.1",
     port: integer("PORT", 8000, 0, 65_535),
+    allowedHosts: parsed("ALLOWED_HOSTS", () => (list("ALLOWED_HOSTS") ?? []).map(toHost), []),
+    corsOrigins: parsed("CORS_ORIGINS", () => (list("CORS_ORIGINS") ?? []).map(toOrigin), []),
     target: target(),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerPort: integer("SCHEDULER_PORT", 8080, 0, 65_535),
@@ -137,4 +143,19 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+/** An entry of ALLOWED_HOSTS in lower case, without a port, which is not compared. */
+function toHost(entry: string): string {
+  const host = entry.toLowerCase().replace(/:\d+$/, "");
+  if (host === "*" || /^(?:\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/.test(host))
+    return host;
+  throw new Error(`"${entry}" is not a host name, ".domain" or "*"`);
+}
+
+/** An entry of CORS_ORIGINS as browsers send it. */
+function toOrigin(entry: string): string {
+  const url = URL.parse(entry);
+  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
+  throw new Error(`"${entry}" is not an origin such as https://app.example.com`);
 }
