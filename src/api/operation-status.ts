@@ -31,7 +31,7 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
     const condition = parseIfNoneMatch(request.headers["if-none-match"]);
     const seen = condition?.newest;
     const waitS = connections.full ? undefined : parseWait(request.headers.prefer);
-    reply.header("cache-control", "no-cache").header("vary", "prefer");
+    reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
     if (waitS && seen) {
       const changed = await waitWhileConnected(id, seen, waitS, request.raw.socket);
