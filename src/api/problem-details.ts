@@ -58,19 +58,22 @@ export function installProblemDetails(app: FastifyInstance): void {
   );
 }
 
-/** Answers any error. Details of an unforeseen one go to the log, not to the client. */
+/**
+ * Answers any error. What was not foreseen is logged with its stack, and hidden from the client. A 503
+ * is one line without a stack: it says nothing about this code, and clients can cause any number.
+ */
 export function answerError(
   error: FastifyError | ProblemError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
   const problem = toProblemError(error, request);
-  if (problem.status === 500) {
+  if (problem.slug === "internal") {
     request.log.error({ err: problem.cause ?? error, problem: problem.slug }, "request failed");
-  } else if (problem.status > 500) {
-    // A condition that was foreseen, once for each request: its stack would tell nothing.
-    const reason = problem.cause instanceof Error ? problem.cause.message : undefined;
-    request.log.warn({ problem: problem.slug, reason }, "request refused");
+  } else if (problem.status >= 500) {
+    const { slug, cause } = problem;
+    const reason = cause instanceof Error ? cause.message : undefined;
+    request.log[cause ? "warn" : "info"]({ problem: slug, reason }, "request refused");
   }
   return sendProblem(reply, problem);
 }

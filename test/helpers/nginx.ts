@@ -1,13 +1,13 @@
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { eventually } from "./deadline.ts";
+import { installDebianPackage } from "./debian.ts";
+import { freePort } from "./free-port.ts";
 
 const NGINX = "/usr/sbin/nginx";
-const INSTALL = "apt-get update && apt-get install -y --no-install-recommends nginx-light";
 const TEMP_PATHS = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
 
 /** What goes into the `http` block and into its one `server`, beside what every run needs. */
@@ -18,7 +18,7 @@ export interface NginxConfig {
 
 /** Runs Debian's nginx on a port and in a folder of its own, until the test ends. */
 export async function startNginx({ http = "", server }: NginxConfig): Promise<URL> {
-  installNginx();
+  installDebianPackage("nginx-light", NGINX);
   const folder = mkdtempSync(join(tmpdir(), "nginx-"));
   const port = await freePort();
   const config = join(folder, "nginx.conf");
@@ -57,23 +57,4 @@ ${server}
     );
   });
   return url;
-}
-
-/** Installs it where it is missing and we may; elsewhere says how. */
-function installNginx(): void {
-  if (existsSync(NGINX)) return;
-  if (process.getuid?.() !== 0) throw new Error(`This test needs nginx: sudo sh -c '${INSTALL}'`);
-  execFileSync("sh", ["-c", INSTALL], {
-    stdio: "ignore",
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("No port");
-  return address.port;
 }

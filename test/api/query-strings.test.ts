@@ -1,4 +1,3 @@
-import { status } from "@grpc/grpc-js";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { startApi } from "../../src/start.ts";
@@ -17,7 +16,7 @@ async function startLogged() {
   const api = await startApi(testConfig({ target }), logger);
   onTestFinished(() => api.close());
   const url = new URL(api.url.replace("localhost", "127.0.0.1"));
-  return { scheduler, lines, get: (path: string) => fetch(new URL(path, url)) };
+  return { lines, get: (path: string) => fetch(new URL(path, url)) };
 }
 
 test("no log line holds a query string, whatever the answer is", async () => {
@@ -35,13 +34,4 @@ test("no log line holds a query string, whatever the answer is", async () => {
   }
   expect(lines.some((line) => (line.req as { path?: string })?.path === "/healthz")).toBe(true);
   expect(JSON.stringify(lines)).not.toMatch(/s3cret|access_token/);
-});
-
-test("a request that the scheduler does not answer is a warning without a stack", async () => {
-  const { scheduler, lines, get } = await startLogged();
-  scheduler.failure = status.INTERNAL;
-  expect((await get("/api/operations/op")).status).toBe(503);
-  const refused = lines.filter(({ problem }) => problem === "scheduler-unavailable");
-  expect(refused).toMatchObject([{ level: 40, reason: expect.stringContaining("GetInstance") }]);
-  expect(JSON.stringify(refused)).not.toContain('"stack"');
 });
