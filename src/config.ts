@@ -13,6 +13,8 @@ type Combined =
   | "TASKHUB"
   | "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"
   | "AZURE_MANAGED_IDENTITY_CLIENT_ID"
+  | "ALLOWED_HOSTS"
+  | "CORS_ORIGINS"
   | "SCHEDULER_TASKHUBS";
 
 type Plain = {
@@ -30,6 +32,10 @@ export interface Config extends Plain {
   readonly embedded: boolean;
   /** The only task hubs of the embedded scheduler; `undefined`: each appears on first use. */
   readonly schedulerTaskHubs: readonly string[] | undefined;
+  /** Further names in `Host`: a name, `.name` for it and its subdomains, `*` for any. */
+  readonly allowedHosts: readonly string[];
+  /** Origins whose pages may use the API, as browsers send them. */
+  readonly corsOrigins: readonly string[];
 }
 
 export type LogLevel = Config["logLevel"];
@@ -57,6 +63,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     target: readTarget(settings, problems),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerTaskHubs: listOf(settings.SCHEDULER_TASKHUBS),
+    allowedHosts: parsedList("ALLOWED_HOSTS", settings.ALLOWED_HOSTS, toHost, problems),
+    corsOrigins: parsedList("CORS_ORIGINS", settings.CORS_ORIGINS, toOrigin, problems),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
@@ -103,6 +111,20 @@ function readTarget(settings: Settings, problems: string[]): SchedulerTarget {
   return parsed("ENDPOINT", () => targetFromEndpoint(ENDPOINT, taskHub, clientId), fallback);
 }
 
+function parsedList(
+  name: string,
+  text: string,
+  parse: (entry: string) => string,
+  problems: string[],
+): readonly string[] {
+  try {
+    return (listOf(text) ?? []).map(parse);
+  } catch (error) {
+    problems.push(`${name}: ${(error as Error).message}`);
+    return [];
+  }
+}
+
 function listOf(text: string): readonly string[] | undefined {
   const items = text.split(",").map((item) => item.trim());
   const named = items.filter(Boolean);
@@ -111,4 +133,19 @@ function listOf(text: string): readonly string[] | undefined {
 
 function camelCase(name: string): string {
   return name.toLowerCase().replaceAll(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+/** An entry of ALLOWED_HOSTS in lower case, without a port, which is not compared. */
+function toHost(entry: string): string {
+  const host = entry.toLowerCase().replace(/:\d+$/, "");
+  if (host === "*" || /^(?:\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/.test(host))
+    return host;
+  throw new Error(`"${entry}" is not a host name, ".domain" or "*"`);
+}
+
+/** An entry of CORS_ORIGINS as browsers send it. */
+function toOrigin(entry: string): string {
+  const url = URL.parse(entry);
+  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
+  throw new Error(`"${entry}" is not an origin such as https://app.example.com`);
 }

@@ -46,7 +46,7 @@ async function openPage(operations: Record<string, Script>) {
     logger,
   );
   onTestFinished(() => worker.stop());
-  const client = createSchedulerClient(connection, logger);
+  const client = createSchedulerClient(connection);
   onTestFinished(() => client.close());
   for (const [id, script] of Object.entries(operations)) {
     await client.startOrchestration("run_script", script, id);
