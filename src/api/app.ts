@@ -9,6 +9,7 @@ import { closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
+import { sendWhileTaken } from "./large-responses.ts";
 import { answerOddRequests, LENIENT_HTTP } from "./lenient-http.ts";
 import { operationHistoryRoute } from "./operation-history.ts";
 import { operationStatusRoute } from "./operation-status.ts";
@@ -57,6 +58,7 @@ export async function buildApp({
   installProblemDetails(app);
   answerOddRequests(app);
   acceptJson(app);
+  sendWhileTaken(app);
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));

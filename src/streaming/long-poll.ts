@@ -44,7 +44,7 @@ class LongPoll implements Subscriber, Connection {
     signal: AbortSignal,
   ) {
     this.#context = context;
-    this.dueAtMs = Date.now() + waitMs;
+    this.dueAtMs = performance.now() + waitMs;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort, { once: true });
     context.connections.add(this);

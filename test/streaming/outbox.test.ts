@@ -29,7 +29,6 @@ function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
   const calls = { ready: 0, slow: 0 };
   const outbox = new Outbox(near, {
     maxBufferedBytes,
-    shared: false,
     onUnsent: () => undefined,
     onReady: () => {
       calls.ready += 1;
@@ -124,7 +123,7 @@ test("O3: after the end the last frame has left and the socket closes, also unde
   const { outbox } = outboxOn(near);
   await fill(outbox);
   const closed = once(near, "close");
-  outbox.end(Buffer.from("bye"));
+  outbox.end(Buffer.from("bye"), () => near.end());
   outbox.write(FRAME);
   await within("the socket to be destroyed", closed, 5000);
 });
