@@ -13,7 +13,7 @@ const PIECE_BYTES = 16 * 1024;
  * took none for 10 s or is slower than 8 kB/s. Streams hijack their sockets and apply the rule themselves.
  */
 export function sendWhileTaken(app: FastifyInstance): void {
-  const open = new Map<ServerResponse, Progress>();
+  const open = new Map<ServerResponse, Progress | undefined>();
   let timer: NodeJS.Timeout | undefined;
 
   const check = () => {
@@ -22,16 +22,16 @@ export function sendWhileTaken(app: FastifyInstance): void {
       const { socket } = response;
       // Without a socket it waits behind another response of its connection.
       if (!socket) continue;
-      const takenBytes = socket.bytesWritten - socket.writableLength;
-      // Where all is sent, it is the scheduler that is waited for.
-      if (socket.writableLength === 0) open.set(response, new Progress(takenBytes, nowMs));
-      else if (progress.isTooSlow(takenBytes, nowMs)) response.destroy();
+      // Without unsent bytes it is the scheduler that is waited for.
+      if (socket.writableLength === 0) open.set(response, undefined);
+      else if (!progress) open.set(response, new Progress(socket, nowMs));
+      else if (progress.isTooSlow(nowMs)) response.destroy();
     }
   };
 
   app.addHook("onSend", async (request, reply, payload) => {
     const response = reply.raw;
-    open.set(response, new Progress(response.socket?.bytesWritten ?? 0, performance.now()));
+    open.set(response, undefined);
     response.once("close", () => {
       open.delete(response);
       if (open.size > 0) return;

@@ -66,10 +66,6 @@ class LongPoll implements Subscriber, Connection {
     this.#placed = true;
   }
 
-  onHeld(): void {
-    // It is always ready.
-  }
-
   onEnd(reason: EndReason, { id }: Subscription): void {
     if (reason !== "terminal") this.#result.reject(new OperationNotFoundError(id));
     this.#leave();

@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { Progress } from "./progress.ts";
 
 /** The connection that an outbox belongs to. One object, since there are thousands of them. */
@@ -43,7 +43,7 @@ interface Ending {
  *   OUTBOX-4. After `end` or the socket's close nothing more is accepted.
  */
 export class Outbox {
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
   readonly #owner: OutboxOwner;
   /** Frames, or the rest of one, that wait for the write before them. */
   readonly #queue: Buffer[] = [];
@@ -54,12 +54,11 @@ export class Outbox {
   #largestFrame = 0;
   #foundSlow = false;
   #closed = false;
-  #writtenBytes = 0;
   /** While something is unsent. */
   #progress: Progress | undefined;
   #ending: Ending | undefined;
 
-  constructor(socket: Duplex, owner: OutboxOwner) {
+  constructor(socket: Socket, owner: OutboxOwner) {
     this.#socket = socket;
     this.#owner = owner;
     // Not `once`, which allocates three more objects.
@@ -72,11 +71,6 @@ export class Outbox {
 
   get unsentBytes(): number {
     return this.#socket.writableLength + this.#queuedBytes;
-  }
-
-  /** Bytes handed to the socket so far. */
-  get submittedBytes(): number {
-    return this.#writtenBytes - this.#queuedBytes;
   }
 
   /** Whether the client keeps up. Where it does not, `onReady` follows once it has caught up. */
@@ -113,11 +107,10 @@ export class Outbox {
       this.#progress = undefined;
       return false;
     }
-    const takenBytes = this.#writtenBytes - this.unsentBytes;
-    this.#progress ??= new Progress(takenBytes, nowMs);
+    this.#progress ??= new Progress(this.#socket, nowMs);
     if (!this.#ending) {
-      if (this.#progress.isStalled(takenBytes, nowMs)) this.#slow();
-    } else if (nowMs >= this.#ending.closeByMs || this.#progress.isTooSlow(takenBytes, nowMs)) {
+      if (this.#progress.isStalled(nowMs)) this.#slow();
+    } else if (nowMs >= this.#ending.closeByMs || this.#progress.isTooSlow(nowMs)) {
       this.#socket.destroy(); // OUTBOX-3
     }
     return true;
@@ -131,7 +124,7 @@ export class Outbox {
     if (this.#closed || this.#ending) return;
     this.#enqueue(frame);
     this.#ending = { finish, finished: false, closeByMs: Number.POSITIVE_INFINITY };
-    this.#progress = new Progress(this.#writtenBytes - this.unsentBytes, performance.now());
+    this.#progress = new Progress(this.#socket, performance.now());
     this.#continue();
   }
 
@@ -143,7 +136,6 @@ export class Outbox {
   #enqueue(frame: Buffer): void {
     if (!this.#socket.writable) return;
     const wasEmpty = this.unsentBytes === 0;
-    this.#writtenBytes += frame.length;
     const isQueued = this.#queue.length > 0 || this.#writing;
     if (isQueued || this.#socket.writableLength + frame.length > PIECE_BYTES * 2) {
       this.#queue.push(frame);
@@ -151,7 +143,7 @@ export class Outbox {
       this.#continue();
     } else this.#socket.write(frame); // The common case, without a callback.
     if (!wasEmpty || this.unsentBytes === 0) return;
-    this.#progress = new Progress(this.#writtenBytes - this.unsentBytes, performance.now());
+    this.#progress = new Progress(this.#socket, performance.now());
     this.#owner.onUnsent();
   }
 

@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
 import type { Freshness } from "./freshness.ts";
@@ -46,12 +46,12 @@ export class SseConnection implements Connection, OutboxOwner {
   readonly #content: StreamContent;
   readonly #outbox: Outbox;
   readonly #clock: StreamClock;
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
   readonly #chunked: boolean;
   #ended = false;
 
   /** @param chunked false for HTTP/1.0, which has no chunks: the close of the socket ends the stream */
-  constructor(socket: Duplex, chunked: boolean, content: StreamContent, context: StreamContext) {
+  constructor(socket: Socket, chunked: boolean, content: StreamContent, context: StreamContext) {
     const { options, connections, metrics } = context;
     this.#content = content;
     this.#socket = socket;

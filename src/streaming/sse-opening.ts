@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import type { ProblemError } from "../errors.ts";
 import { SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { StreamContext } from "./stream-context.ts";
@@ -6,7 +6,7 @@ import type { StreamContext } from "./stream-context.ts";
 /** The client of a stream that is not open yet. */
 export interface SseClient {
   /** The socket of its request. */
-  readonly socket: Duplex;
+  readonly socket: Socket;
   /** Whether it knows chunks, which HTTP/1.0 does not. */
   readonly chunked: boolean;
 }

@@ -68,10 +68,6 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     });
   }
 
-  onHeld(): void {
-    // Sent from `onReady`.
-  }
-
   onEnd(reason: EndReason): void {
     const { connection } = this.#opening;
     if (reason === "terminal" && this.#steps) this.#steps.onStatusOver();

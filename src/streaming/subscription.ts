@@ -19,8 +19,6 @@ export interface Subscriber {
   onEvent(event: StateEvent, subscription: Subscription): void;
   /** The cursor it came with is still where the operation stands: there is nothing to send. */
   onUnchanged(subscription: Subscription): void;
-  /** A state is held back until the subscriber calls `flush`. */
-  onHeld(subscription: Subscription): void;
   onEnd(reason: EndReason, subscription: Subscription): void;
   /** Reading fails, from now on until `onRecovered`. */
   onTrouble(problem: Problem, subscription: Subscription): void;
@@ -87,9 +85,9 @@ export class Subscription {
     return this.#position;
   }
 
-  /** Whether a state waits for the subscriber to be ready. */
-  get holds(): boolean {
-    return this.#held !== undefined;
+  /** The state that waits for the subscriber to be ready. */
+  get pending(): Operation | undefined {
+    return this.#held;
   }
 
   get ended(): boolean {
@@ -122,7 +120,6 @@ export class Subscription {
     if (this.#held && isSameState(this.#held.cursor, operation.cursor)) return;
     if (this.#held) this.#spared += 1;
     this.#held = operation; // B1
-    this.#subscriber.onHeld(this);
   }
 
   /** Sends what was held back. To be called when the subscriber is ready again. */

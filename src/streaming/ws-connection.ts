@@ -1,10 +1,11 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { MIN_BYTES_PER_MS } from "./progress.ts";
+import { ServiceOrder } from "./service-order.ts";
 import { StreamClock } from "./stream-clock.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason } from "./subscription.ts";
@@ -50,30 +51,33 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   dueAtMs = 0;
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
+  readonly #raw: Socket;
   readonly #outbox: Outbox;
   /** By the names that the client chose. */
   readonly #subscriptions = new Map<string, WsSubscription>();
+  readonly #order = new ServiceOrder<WsSubscription>();
   readonly #clock: StreamClock;
   readonly #openedAtMs = performance.now();
   #subscribedOnce = false;
   #pingAtMs: number;
-  /** The ping that was not answered yet, behind `submittedBytes`. */
-  #ping: { readonly pongDueAtMs: number; readonly submittedBytes: number } | undefined;
+  /** The ping that was not answered yet, behind `bytesWritten`. */
+  #ping: { readonly pongDueAtMs: number; readonly bytesWritten: number } | undefined;
   /** Bytes that the client is known to have received: those before the last ping that it answered. */
   #receivedBytes = 0;
   #ended = false;
 
   /** @param raw the socket below `socket`, for prepared frames */
-  constructor(socket: WebSocket, raw: Duplex, context: StreamContext) {
+  constructor(socket: WebSocket, raw: Socket, context: StreamContext) {
     const { options, connections, metrics } = context;
     this.#socket = socket;
     this.#context = context;
+    this.#raw = raw;
     this.#outbox = new Outbox(raw, this);
     this.#clock = new StreamClock(options, this.#openedAtMs);
     this.#pingAtMs = this.#openedAtMs + PING_EVERY_MS;
     socket.on("message", (data, isBinary) => this.#receive(data as Buffer, isBinary));
     socket.on("pong", () => {
-      this.#receivedBytes = this.#ping?.submittedBytes ?? this.#receivedBytes;
+      this.#receivedBytes = this.#ping?.bytesWritten ?? this.#receivedBytes;
       this.#ping = undefined;
     });
     socket.on("error", () => this.#end("client-left"));
@@ -83,7 +87,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   get ready(): boolean {
-    return this.#outbox.ready;
+    return this.#order.isFree(this.#outbox.ready);
   }
 
   get maxBufferedBytes(): number {
@@ -95,7 +99,11 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   onReady(): void {
-    this.#flush();
+    this.#order.flush(() => this.#outbox.ready);
+    for (const each of this.#order.all()) {
+      if (!this.ready) return;
+      each.onReady();
+    }
   }
 
   onSlow(): void {
@@ -126,6 +134,10 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     this.#context.metrics.events.inc({ type, transport: "ws" });
   }
 
+  onServed(subscription: WsSubscription): void {
+    this.#order.add(subscription);
+  }
+
   onOver(subscription: WsSubscription, reason: EndReason): void {
     this.#drop(subscription, reason);
   }
@@ -145,7 +157,9 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     this.send("subscribed", { sub, operation_id: operationId }); // WS-1
     // It may have been one message too many for a client that does not keep up (WS-4).
     if (this.#ended) return;
-    this.#subscriptions.set(sub, new WsSubscription(this.#context.hub, this, message));
+    const subscription = new WsSubscription(this.#context.hub, this, message);
+    this.#subscriptions.set(sub, subscription);
+    this.#order.add(subscription);
   }
 
   tick(nowMs: number): void {
@@ -162,7 +176,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
       this.#socket.terminate();
     } else {
       if (nowMs >= this.#pingAtMs && !this.#ping) this.#sendPing(nowMs);
-      if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.#heartbeat();
+      if (this.#clock.isTimeToBeat(nowMs) && this.#outbox.ready) this.#heartbeat();
     }
     this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
   }
@@ -210,25 +224,19 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   #sendPing(nowMs: number): void {
-    const { submittedBytes } = this.#outbox;
-    const aheadMs = (submittedBytes - this.#receivedBytes) / MIN_BYTES_PER_MS;
+    const { bytesWritten } = this.#raw;
+    const aheadMs = (bytesWritten - this.#receivedBytes) / MIN_BYTES_PER_MS;
     this.#pingAtMs = nowMs + PING_EVERY_MS;
-    this.#ping = { pongDueAtMs: nowMs + PONG_WITHIN_MS + aheadMs, submittedBytes };
+    this.#ping = { pongDueAtMs: nowMs + PONG_WITHIN_MS + aheadMs, bytesWritten };
     this.#socket.ping();
   }
 
   #drop(subscription: WsSubscription, reason: EndReason | "requested"): void {
     const { sub, operationId } = subscription;
     if (!this.#subscriptions.delete(sub)) return;
+    this.#order.delete(subscription);
     subscription.leave();
     this.send("unsubscribed", { sub, operation_id: operationId, reason });
-  }
-
-  #flush(): void {
-    for (const subscription of [...this.#subscriptions.values()]) {
-      if (!this.ready) return;
-      subscription.flush();
-    }
   }
 
   #heartbeat(): void {

@@ -84,7 +84,6 @@ export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> 
         what: `${type} ${operation.status} ${operation.instance.customStatus ?? "-"}`,
       }),
     onUnchanged: ({ id }) => void told.push({ id, what: "unchanged" }),
-    onHeld: () => undefined,
     onEnd: (reason, { id }) => void told.push({ id, what: `end ${reason}` }),
     onTrouble: (_problem, { id }) => void told.push({ id, what: "trouble" }),
     onRecovered: () => undefined,
