@@ -10,6 +10,7 @@ import { type Closing, closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
+import { sendWhileTaken } from "./large-responses.ts";
 import { ignoreExpectations, LENIENT_HTTP } from "./lenient-http.ts";
 import { trackSockets } from "./open-sockets.ts";
 import { operationHistoryRoute } from "./operation-history.ts";
@@ -86,6 +87,7 @@ export async function buildApp({
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);
+  sendWhileTaken(app);
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));

@@ -88,10 +88,15 @@ export class Feed {
     return this.#state.kind === "loaded" ? this.#owner.reading(this).asOfMs : undefined;
   }
 
+  /** Every change that the scheduler dated before this, in epoch milliseconds, is in the log. */
+  get safeThroughMs(): number {
+    return this.#owner.reading(this).safeThroughMs;
+  }
+
   /** The watermark of a subscriber that has been sent all that is in the log. */
   watermark(): string {
     const { seq } = this.log;
-    const { safeThroughMs } = this.#owner.reading(this);
+    const { safeThroughMs } = this;
     if (this.#watermark?.seq !== seq || this.#watermark.throughMs !== safeThroughMs) {
       const sent = [...this.log.entries()].map(({ operation: { id, cursor } }) => ({
         id,

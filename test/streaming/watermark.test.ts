@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { toOperation } from "../../src/streaming/operation.ts";
 import {
+  formatIds,
+  formatTime,
   formatWatermark,
+  parseIds,
+  parseTime,
   parseWatermark,
   type Sent,
   scopeOf,
@@ -46,4 +50,32 @@ test("a watermark stays below 256 characters, and leaves out the oldest", () => 
   const watermark = parseWatermark(text, SCOPE);
   expect(watermark?.covers(operation("op-199", 1199))).toBe(true);
   expect(watermark?.covers(operation("op-0", 1000))).toBe(false);
+});
+
+test("a watermark for a part of 200 operations stays below 256 characters, and names that part", () => {
+  const ids = Array.from({ length: 200 }, (_, index) => `op-${index}`);
+  const isInPart = (id: string) => Number(id.slice(3)) % 3 === 0;
+  const all = ids.map((id, index) => sent(id, 1000 + index));
+  const text = formatWatermark(SCOPE, 500, all, [], formatIds(ids, isInPart));
+  expect(text.length).toBeLessThan(256);
+  expect(text).toMatch(/^[0-9a-z.]+$/);
+  const watermark = parseWatermark(text, SCOPE);
+  expect(parseIds(watermark?.part ?? "", ids)).toEqual(new Set(ids.filter(isInPart)));
+  expect(watermark?.covers(operation("op-3", 400), true)).toBe(true);
+  expect(watermark?.covers(operation("op-4", 400), false)).toBe(false);
+  // What it names was sent, whatever part it belongs to.
+  expect(watermark?.covers(operation("op-199", 1199), false)).toBe(true);
+});
+
+test("the part of a feed is a time of creation", () => {
+  const text = formatWatermark(SCOPE, 500, [], [], formatTime(1_700_000_000_000));
+  expect(parseTime(parseWatermark(text, SCOPE)?.part ?? "")).toBe(1_700_000_000_000);
+  for (const none of [
+    text.replace(/\.[^.]+$/, ""),
+    `${text}.`,
+    `${text}.abc`,
+    `${text}.abcdef.x`,
+  ]) {
+    expect(parseWatermark(none, SCOPE), none).toBeUndefined();
+  }
 });
