@@ -7,12 +7,10 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 /** Files that may read the wall clock, and what for. Intervals and deadlines use `performance.now()`. */
 const MAY_READ_WALL_CLOCK = new Map([
   ["dts/credentials.ts", "a token states when it expires"],
-  ["streaming/cursor.ts", "a cursor holds dates of the scheduler"],
-  ["streaming/feed.ts", "as_of"],
-  ["streaming/feed-sweep.ts", "queries by date of creation"],
+  ["streaming/newest.ts", "queries by date of creation"],
+  ["streaming/reader.ts", "as_of"],
   ["streaming/hub.ts", "lag behind a date of the scheduler"],
   ["streaming/sse-feed.ts", "lag behind a date of the scheduler"],
-  ["streaming/watcher.ts", "as_of"],
   ["worker/activities/process-long-running-operation.ts", "a result with its time"],
 ]);
 /** It writes the dates of histories and of instances. */

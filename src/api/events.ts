@@ -17,9 +17,13 @@ import { refusePipelined } from "./unanswered-requests.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
+  const { hub } = context;
+  const hasRoomForOne = (client: SseClient) => hub.hasRoomFor(client, 1);
+
   const answer = async (
     request: FastifyRequest,
     reply: FastifyReply,
+    hasRoom: (client: SseClient) => boolean,
     open: (client: SseClient, after: string | undefined) => Promise<Opened>,
   ): Promise<FastifyReply> => {
     const { socket, httpVersionMinor } = request.raw;
@@ -29,7 +33,7 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.
     if (!reply.raw.socket) return refusePipelined(reply, "stream");
-    if (context.connections.full) turnAway(client, context);
+    if (context.connections.full || !hasRoom(client)) turnAway(client, context);
     else if ((await open(client, lastEventId(request))) === "nothing-left") {
       return reply.code(204).send();
     }
@@ -40,7 +44,7 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
   app.get("/api/operations/:id/events", { exposeHeadRoute: false }, async (request, reply) => {
     const id = operationIdInPath(request.params);
     const steps = stepsWanted(request.query);
-    return answer(request, reply, (client, after) =>
+    return answer(request, reply, hasRoomForOne, (client, after) =>
       openOperationStream(context, client, { id, after, steps }),
     );
   });
@@ -49,13 +53,15 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
     const steps = stepsWanted(request.query);
     if (steps) {
       const id = operationIdOf(request.query);
-      return answer(request, reply, (client, after) =>
+      return answer(request, reply, hasRoomForOne, (client, after) =>
         openOperationStream(context, client, { id, after, steps }),
       );
     }
     const ids = operationIdsOf(request.query, MAX_OPERATIONS);
     const prefix = prefixOf(request.query);
-    return answer(request, reply, async (client, after) =>
+    const hasRoom = (client: SseClient) =>
+      ids.length > 0 ? hub.hasRoomFor(client, ids.length) : hub.feeds.hasRoomFor(prefix);
+    return answer(request, reply, hasRoom, async (client, after) =>
       ids.length > 0
         ? openOperationsStream(context, client, ids, after)
         : openFeedStream(context, client, prefix, after),

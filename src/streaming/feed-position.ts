@@ -52,7 +52,7 @@ export class FeedPosition {
   /** @param after the watermark that the client stopped at, as it sent it */
   constructor(feed: Feed, after: string | undefined) {
     this.#feed = feed;
-    this.#resume = parseWatermark(after, feed.scope);
+    this.#resume = parseWatermark(after, feed.scope, feed);
     this.#resumedFromMs = this.#resume?.part ? parseTime(this.#resume.part) : 0;
     this.#watermark = this.#resume && after;
   }

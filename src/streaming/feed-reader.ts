@@ -123,6 +123,10 @@ export class FeedReader implements FeedOwner, Subscriber {
     return reading;
   }
 
+  isValidThrough(throughMs: number): boolean {
+    return this.#reader.horizon.isValid(throughMs);
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -300,9 +304,12 @@ export class FeedReader implements FeedOwner, Subscriber {
       return;
     }
     const operation = complete ? toOperation(instance) : undefined;
-    const isBehind = operation && known && isBefore(operation.cursor, known.cursor);
-    if (operation?.terminal && !isBehind) this.#put(operation);
-    else await this.#follow(id, known, operation && !isBehind ? found : undefined);
+    if (!operation || (known && isBefore(operation.cursor, known.cursor))) {
+      await this.#follow(id, known, undefined);
+      return;
+    }
+    this.#put(operation);
+    if (!operation.terminal) await this.#follow(id, operation, found);
   }
 
   /** Reads an operation that a check did not list: it was purged, or queries lag. */

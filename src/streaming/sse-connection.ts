@@ -9,6 +9,7 @@ import {
   LAST_CHUNK,
   type ServerSentEvent,
   toChunk,
+  withResumed,
 } from "./sse-format.ts";
 import { StreamClock } from "./stream-clock.ts";
 import type { StreamContext } from "./stream-context.ts";
@@ -17,6 +18,11 @@ import type { StreamContext } from "./stream-context.ts";
 export interface StreamContent {
   /** The id that a client resumes from; repeated in heartbeats and at the end. */
   cursor(): string | undefined;
+  /**
+   * Whether it continues where the client's cursor says, for the first event of the connection;
+   * `undefined` where that is not known.
+   */
+  readonly resumed: boolean | undefined;
   /** No change older than this, in epoch milliseconds, is missing from what was sent. */
   asOfMs(): number | undefined;
   /** The client has caught up: pending states can be sent. */
@@ -56,6 +62,7 @@ export class SseConnection implements Connection, OutboxOwner {
   readonly #clock: StreamClock;
   readonly #socket: Socket;
   readonly #chunked: boolean;
+  #isFirst = true;
   #ended = false;
 
   constructor(
@@ -112,7 +119,12 @@ export class SseConnection implements Connection, OutboxOwner {
   /** Sends a prepared chunk; `type` is what it counts as. */
   sendChunk(type: string, chunk: Buffer): void {
     if (this.#ended) return;
-    this.#outbox.write(this.#framed(chunk));
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    const { resumed } = this.#content;
+    this.#outbox.write(
+      this.#framed(isFirst && resumed !== undefined ? withResumed(chunk, resumed) : chunk),
+    );
     this.#context.metrics.events.inc({ type, transport: "sse" });
   }
 

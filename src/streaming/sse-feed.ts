@@ -63,6 +63,10 @@ class FeedStream implements FeedSubscriber, StreamContent {
     this.onReady();
   }
 
+  onLoaded(): void {
+    this.onReady();
+  }
+
   onChange(entry: FeedEntry): void {
     const isReady = this.#opening.connection?.ready ?? false;
     if (!this.#position.take(entry, isReady)) return;
@@ -85,7 +89,7 @@ class FeedStream implements FeedSubscriber, StreamContent {
       const operation = this.#position.next();
       if (operation) this.#send(snapshotOf(operation));
       else {
-        connection.heartbeat(); // FEED-SSE-2
+        if (this.#feed.isLoaded) connection.heartbeat(); // FEED-SSE-2
         return;
       }
     }
@@ -94,6 +98,10 @@ class FeedStream implements FeedSubscriber, StreamContent {
   onClose(): void {
     this.#feed.remove(this);
     this.#context.metrics.subscriptions.dec();
+  }
+
+  get resumed(): boolean {
+    return this.#position.isResumed;
   }
 
   cursor(): string | undefined {

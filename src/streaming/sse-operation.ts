@@ -33,6 +33,7 @@ export function openOperationStream(
 /** One operation for one SSE client. Its ids are cursors of the status and, if wanted, the steps. */
 class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #context: StreamContext;
+  readonly resumed: boolean;
   readonly #client: SseClient;
   #subscription: Subscription;
   readonly #opening: SseOpening;
@@ -41,6 +42,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   constructor(context: StreamContext, client: SseClient, { id, after, steps }: OperationWanted) {
     const { hub } = context;
     const former = parseCursor(after, id);
+    this.resumed = former !== undefined;
     this.#context = context;
     this.#opening = new SseOpening(client, this, context);
     this.#steps = steps && new StepsView(hub, this, steps, after, former);

@@ -37,6 +37,7 @@ export function openOperationsStream(
 
 /** Several operations for one SSE client. Its ids are watermarks over all of them. */
 class OperationsStream implements Subscriber, StreamContent {
+  readonly resumed: boolean;
   readonly #context: StreamContext;
   readonly #opening: SseOpening;
   readonly #scope: string;
@@ -64,7 +65,8 @@ class OperationsStream implements Subscriber, StreamContent {
     this.#scope = scopeOf("ids", ids);
     this.#ids = [...ids].sort();
     this.#opening = new SseOpening(client, this, context);
-    const resume = parseWatermark(after, this.#scope);
+    const resume = parseWatermark(after, this.#scope, context.hub);
+    this.resumed = resume !== undefined;
     const resumedIds = new Set(resume?.part ? parseIds(resume.part, this.#ids) : resume && ids);
     this.#resume = resume;
     this.#resumedIds = resumedIds;

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Cursor, ResumePoint } from "./cursor.ts";
+import { shortHash } from "./short-hash.ts";
 
 /*
  * The position of a stream of several operations, valid on every replica:
@@ -61,8 +61,17 @@ export function formatWatermark(
   return `${part ? "m2" : "m1"}.${fields.join(".")}`;
 }
 
-/** Reads a client's watermark; one of another scope counts as none. */
-export function parseWatermark(text: string | undefined, scope: string): Watermark | undefined {
+/** Knows whether the scheduler's clock was set back since. */
+export interface WatermarkValidity {
+  isValidThrough(throughMs: number): boolean;
+}
+
+/** Reads a client's watermark; one of another scope counts as none, as does one that is not valid. */
+export function parseWatermark(
+  text: string | undefined,
+  scope: string,
+  validity: WatermarkValidity,
+): Watermark | undefined {
   const [version, ofScope = "", through = "", ...rest] = (text ?? "").split(".");
   if (version !== "m1" && version !== "m2") return undefined;
   const part = version === "m2" ? (rest.shift() ?? "") : undefined;
@@ -75,6 +84,7 @@ export function parseWatermark(text: string | undefined, scope: string): Waterma
     more.length === 0;
   if (!isWellFormed || ofScope !== scope) return undefined;
   const throughMs = parseTime(through);
+  if (!validity.isValidThrough(throughMs)) return undefined;
   const tags = new Set(seen?.match(new RegExp(`.{${TAG_DIGITS}}`, "g")));
   return {
     throughMs,
@@ -119,7 +129,7 @@ export function parseIds(text: string, ids: readonly string[]): ReadonlySet<stri
 
 /** The scope of a stream: the same for the same names, in whatever order they were given. */
 export function scopeOf(kind: "ids" | "prefix", names: readonly string[]): string {
-  return shortHash(JSON.stringify([kind, ...[...names].sort()]));
+  return shortHash(JSON.stringify([kind, ...[...names].sort()]), TAG_DIGITS);
 }
 
 /** Tags of states that were sent lately: they are part of each id until they have settled. */
@@ -130,14 +140,9 @@ function tagOf({ id, createdAtMs, state }: Pick<Sent, "id" | "createdAtMs" | "st
   const text = `${createdAtMs} ${state} ${id}`;
   let tag = recentTags.get(text);
   if (tag === undefined) {
-    tag = shortHash(text);
+    tag = shortHash(text, TAG_DIGITS);
     if (recentTags.size >= MAX_TAGS_KEPT) recentTags.clear();
     recentTags.set(text, tag);
   }
   return tag;
-}
-
-function shortHash(text: string): string {
-  const digest = createHash("sha256").update(text).digest();
-  return (digest.readUIntBE(0, 6) % 36 ** TAG_DIGITS).toString(36).padStart(TAG_DIGITS, "0");
 }

@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
+import { parseCursor } from "./cursor.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { MIN_BYTES_PER_MS } from "./progress.ts";
 import { ServiceOrder } from "./service-order.ts";
@@ -156,8 +157,14 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
       );
     }
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
+    if (!this.#context.hub.hasRoomFor(this, 1)) {
+      const detail =
+        "This caller has as many subscriptions at this server as it may have. End some, or try later.";
+      throw new SubscriptionError(sub, "caller-limit", 429, detail);
+    }
     this.#subscribedOnce = true;
-    this.send("subscribed", { sub, operation_id: operationId }); // WS-1
+    const resumed = parseCursor(message.after, operationId) !== undefined;
+    this.send("subscribed", { sub, operation_id: operationId, resumed }); // WS-1
     // It may have been one message too many for a client that does not keep up (WS-4).
     if (this.#ended) return;
     const subscription = new WsSubscription(this.#context.hub, this, message);
