@@ -143,10 +143,19 @@ export class Feed {
     clearTimeout(this.#lingerTimer);
   }
 
-  /** Its operations have been listed. @param truncated whether there are older ones */
+  /** Its operations are about to be listed and read. */
+  loading(): void {
+    this.#state = { kind: "loading" };
+  }
+
+  /** They could not be listed; it is to be tried again. */
+  notLoaded(): void {
+    this.#state = { kind: "new" };
+  }
+
+  /** All have been listed. @param truncated whether there are older ones that it does not carry */
   listed(truncated: boolean): void {
     this.#truncated = truncated;
-    this.#state = { kind: "loading" };
   }
 
   /** All that was listed has been read. */
