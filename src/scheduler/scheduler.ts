@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
 import { WorkQueue } from "./dispatch/work-queue.ts";
-import { Engine } from "./engine/commands.ts";
+import { InstanceCommands } from "./engine/commands.ts";
 import { Entities } from "./engine/entities.ts";
 import { EntityInbox, entityWork } from "./engine/entity-inbox.ts";
 import { Lifecycle } from "./engine/lifecycle.ts";
@@ -17,7 +17,7 @@ import { Turns } from "./engine/turns.ts";
 import { Waiters } from "./engine/waiters.ts";
 import { type CallGate, taskHubName } from "./grpc/calls.ts";
 import { boundDecompression, createService, serviceDefinition } from "./grpc/service.ts";
-import { SchedulerError } from "./protocol/status-errors.ts";
+import { StatusError } from "./protocol/status-errors.ts";
 import type { SchedulerLogger } from "./scheduler-logger.ts";
 import { SchedulerStartError } from "./start-error.ts";
 import { IN_MEMORY, type OpenDatabase, openDatabase } from "./storage/database.ts";
@@ -118,10 +118,10 @@ async function serve(
   });
   const timers = new Timers({
     nextDueMs: () => store.nextDueMs(),
-    fireDue: (nowMs) => engine.fireTimers(nowMs),
+    fireDue: (nowMs) => commands.fireTimers(nowMs),
     onError: (err) => {
       // The commit has logged that nothing can be stored; any other error is a fault of ours.
-      const isKnown = err instanceof SchedulerError && err.code !== status.INTERNAL;
+      const isKnown = err instanceof StatusError && err.code !== status.INTERNAL;
       logger[isKnown ? "debug" : "error"]({ err }, "timers could not be fired; trying again");
     },
   });
@@ -137,7 +137,7 @@ async function serve(
   const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox, unregistered });
   const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
-  const engine = new Engine({ store, commit, lifecycle, rewind, entities });
+  const commands = new InstanceCommands({ store, commit, lifecycle, rewind, entities });
   const turns = new Turns({
     store,
     commit,
@@ -162,7 +162,7 @@ async function serve(
   };
   server.addService(
     serviceDefinition,
-    createService({ engine, reads, turns, entities, queue, store, gate }),
+    createService({ commands, reads, turns, entities, queue, store, gate }),
   );
   const host = options.host ?? "127.0.0.1";
   const port = await listen(server, host, options.port);
@@ -170,7 +170,7 @@ async function serve(
   timers.start();
   const stopRetention = startRetention(
     store,
-    engine,
+    commands,
     options.retentionDays ?? RETENTION_DAYS,
     logger,
   );

@@ -148,7 +148,7 @@ test("a scheduled signal waits for its time", async () => {
   expect(entity?.lastModifiedTime.getTime()).toBeGreaterThanOrEqual(signalTime.getTime());
 });
 
-test("locked entities are changed by the holder alone, whatever the order of the set (N2, N3)", async () => {
+test("locked entities are changed by the holder alone, whatever the order of the set (ENTITY-2, ENTITY-3)", async () => {
   const [a, b] = [hub.id("a"), hub.id("b")];
   const states = await Promise.all(
     Array.from({ length: 10 }, (_, n) => hub.run("transfer", n % 2 === 0 ? [a, b] : [b, a])),
@@ -172,7 +172,7 @@ test("a held entity names its holder and handles others' signals after the relea
   expect((await hub.client.getEntity(id))?.lockedBy).toBeUndefined();
 });
 
-test("an orchestration that is terminated gives back its locks (N4)", async () => {
+test("an orchestration that is terminated gives back its locks (ENTITY-4)", async () => {
   const key = hub.id("dead-holder");
   const holder = await hub.client.scheduleNewOrchestration("hold", key);
   await hub.until(holder, "holding", (state) => state.serializedCustomStatus === '"holding"');

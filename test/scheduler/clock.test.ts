@@ -18,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("after the wall clock is set back the clock advances at the monotonic rate (CLOCK-1)", () => {
+test("after the wall clock is set back the clock advances at the monotonic rate (DATE-1)", () => {
   const before = now();
   setWallClock(-HOUR_MS);
   const startMs = performance.now();
@@ -28,7 +28,7 @@ test("after the wall clock is set back the clock advances at the monotonic rate 
   expect(now() - after).toBeGreaterThanOrEqual(19);
 });
 
-test("a timer fires and dates keep their order after the wall clock is set back (CLOCK-1)", async () => {
+test("a timer fires and dates keep their order after the wall clock is set back (DATE-1)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();

@@ -24,7 +24,7 @@ async function entity(client: RawClient, id: string) {
   return response.getEntity();
 }
 
-test("operations that arrive during a batch make the next one, with the new state (N1)", async () => {
+test("operations that arrive during a batch make the next one, with the new state (ENTITY-1)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.signal("@e@1", "first");
@@ -85,7 +85,7 @@ test("state, waiting operations and delayed signals survive a restart", async ()
   expect(delayed.getEntityrequestv2()?.getEntitystate()?.getValue()).toBe('"kept"');
 });
 
-test("a held entity handles its holder's calls, and the rest after the release by its end (N2, N4)", async () => {
+test("a held entity handles its holder's calls, and the rest after the release by its end (ENTITY-2, ENTITY-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -107,7 +107,7 @@ test("a held entity handles its holder's calls, and the rest after the release b
   expect((await entity(client, "@e@1"))?.getLockedby()).toBeUndefined();
 });
 
-test("a lock that its orchestration no longer waits for is not granted (N4)", async () => {
+test("a lock that its orchestration no longer waits for is not granted (ENTITY-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();

@@ -66,7 +66,7 @@ async function openCommit() {
   };
 }
 
-test("work settles only after the sync, and one sync serves all that came together (G1)", async () => {
+test("work settles only after the sync, and one sync serves all that came together (COMMIT-1)", async () => {
   const { commit, nextSync, syncs, write, committed } = await openCommit();
   const settled: string[] = [];
   const all = ["a", "b", "c"].map((text) =>
@@ -81,7 +81,7 @@ test("work settles only after the sync, and one sync serves all that came togeth
   expect(syncs).toEqual([]);
 });
 
-test("work that throws leaves nothing and does not harm the rest of its group (G2)", async () => {
+test("work that throws leaves nothing and does not harm the rest of its group (COMMIT-2)", async () => {
   const { commit, nextSync, write, committed } = await openCommit();
   const good = commit.run(() => write("good"));
   const bad = commit.run(() => {
@@ -94,7 +94,7 @@ test("work that throws leaves nothing and does not harm the rest of its group (G
   expect(committed()).toEqual(["good"]);
 });
 
-test("effects follow durability, in the order of the work, and not for work that threw (G3)", async () => {
+test("effects follow durability, in the order of the work, and not for work that threw (COMMIT-3)", async () => {
   const { commit, nextSync, write } = await openCommit();
   const effects: string[] = [];
   const first = commit.run((after) => {
@@ -114,7 +114,7 @@ test("effects follow durability, in the order of the work, and not for work that
   expect(effects).toEqual(["first", "second"]);
 });
 
-test("a piece of work may have more effects than a call can have arguments (G3)", async () => {
+test("a piece of work may have more effects than a call can have arguments (COMMIT-3)", async () => {
   const { commit, nextSync, write } = await openCommit();
   let effects = 0;
   const wide = commit.run((after) => {
@@ -130,7 +130,7 @@ test("a piece of work may have more effects than a call can have arguments (G3)"
   expect(effects).toBe(300_000);
 });
 
-test("while one group is synced the next one fills (G4)", async () => {
+test("while one group is synced the next one fills (COMMIT-4)", async () => {
   const { commit, nextSync, write, committed } = await openCommit();
   const first = commit.run(() => write("first"));
   const sync = await nextSync();
@@ -143,7 +143,7 @@ test("while one group is synced the next one fills (G4)", async () => {
   expect(committed()).toEqual(["first", "second"]);
 });
 
-test("after a failed sync nothing is accepted any more (G5)", async () => {
+test("after a failed sync nothing is accepted any more (COMMIT-5)", async () => {
   const { commit, nextSync, write } = await openCommit();
   const first = commit.run(() => write("first"));
   const sync = await nextSync();
@@ -180,7 +180,7 @@ test("a full disk is named, changes nothing, and is got over once there is room"
   expect(effects).toEqual([]);
 });
 
-test("readers are refused while nothing can be stored, until a trial write succeeds (G6)", async () => {
+test("readers are refused while nothing can be stored, until a trial write succeeds (COMMIT-6)", async () => {
   const { db, commit, nextSync, write, reports } = await openCommit();
   await commit.assertWritable();
   db.exec("PRAGMA max_page_count = 1");
@@ -200,14 +200,14 @@ test("readers are refused while nothing can be stored, until a trial write succe
   expect(reports).toEqual(["not writable", "writable"]);
 });
 
-test("readers are refused on a full disk before anything else was written (G6)", async () => {
+test("readers are refused on a full disk before anything else was written (COMMIT-6)", async () => {
   const { db, commit, room } = await openCommit();
   room.isShort = true;
   db.exec("PRAGMA query_only = 1"); // every write fails
   await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
 });
 
-test("a disk that is nearly full serves reads as long as a trial write succeeds (G6)", async () => {
+test("a disk that is nearly full serves reads as long as a trial write succeeds (COMMIT-6)", async () => {
   const { commit, nextSync, room, reports } = await openCommit();
   room.isShort = true;
   const allowed = commit.assertWritable();
@@ -217,7 +217,7 @@ test("a disk that is nearly full serves reads as long as a trial write succeeds 
 });
 
 test.each(["deleted", "replaced"])(
-  "after the file was %s nothing is accepted any more (G5)",
+  "after the file was %s nothing is accepted any more (COMMIT-5)",
   async (what) => {
     const { commit, nextSync, write, file, reports } = await openCommit();
     const first = commit.run(() => write("first"));

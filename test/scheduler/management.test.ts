@@ -35,7 +35,7 @@ async function runToEnd(client: RawClient, work: WorkStream, id: string, status 
   await work.completeTurn(await work.next(`turn of ${id}`), [complete(1, "1", status)]);
 }
 
-test("an id can be used again when the policy allows the status it has, and is created later (L4)", async () => {
+test("an id can be used again when the policy allows the status it has, and is created later (INSTANCE-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await runToEnd(client, client.work(), "a", FAILED);
@@ -84,7 +84,7 @@ test("a start without a reuse policy is refused while an instance of the id is a
   await expect(client.start("a")).rejects.toMatchObject({ code: 6 });
 });
 
-test("a result that comes after its instance was replaced reaches neither (L2)", async () => {
+test("a result that comes after its instance was replaced reaches neither (INSTANCE-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -248,7 +248,7 @@ test("a listing by prefix looks at that prefix only, in pages, and still heeds t
   expect(two.token).toBeUndefined();
 });
 
-test("a timer further off than setTimeout reaches does not fire early (T2)", async () => {
+test("a timer further off than setTimeout reaches does not fire early (TIMER-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("far");

@@ -49,7 +49,7 @@ test("instances, pending activities and timers go on after a restart", async () 
   }
 });
 
-test("tokens of a former process are void (Q4)", async () => {
+test("tokens of a former process are void (QUEUE-4)", async () => {
   const first = await startTestScheduler();
   const before = new RawClient(first.address);
   await before.start("a");

@@ -70,7 +70,7 @@ test("a rewind does again what was pending when the instance failed", async () =
   expect((await client.state("a"))?.getOrchestrationstatus()).toBe(RUNNING);
 });
 
-test("a rewound parent gets the result of a child that completed before the rewind (E4)", async () => {
+test("a rewound parent gets the result of a child that completed before the rewind (TURN-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();

@@ -19,7 +19,7 @@ test("the first turn begins with OrchestratorStarted and ExecutionStarted and a 
   expect(instance?.getExecutionid()?.getValue()).toBe(executionId);
 });
 
-test("history holds, per turn, what the orchestrator was told and then what it decided (E2)", async () => {
+test("history holds, per turn, what the orchestrator was told and then what it decided (TURN-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -45,7 +45,7 @@ test("history holds, per turn, what the orchestrator was told and then what it d
   expect((await client.state("a"))?.getOutput()?.getValue()).toBe('"out"');
 });
 
-test("messages that arrive during a turn make the next one, never one beside it (Q3)", async () => {
+test("messages that arrive during a turn make the next one, never one beside it (QUEUE-3)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -65,7 +65,7 @@ test("messages that arrive during a turn make the next one, never one beside it 
   ]);
 });
 
-test("a stream that ends returns its leases, and the old tokens change nothing (Q2, Q4)", async () => {
+test("a stream that ends returns its leases, and the old tokens change nothing (QUEUE-2, QUEUE-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -87,7 +87,7 @@ test("a stream that ends returns its leases, and the old tokens change nothing (
   });
 });
 
-test("a worker that drains may report after its stream has ended, until the work is given out again (Q2)", async () => {
+test("a worker that drains may report after its stream has ended, until the work is given out again (QUEUE-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -119,7 +119,7 @@ test("a worker that drains may report after its stream has ended, until the work
   expect((await last.next()).getOrchestratorrequest()?.getInstanceid()).toBe("b"); // and nothing twice
 });
 
-test("a lease that runs out returns the work to another worker (Q2)", async () => {
+test("a lease that runs out returns the work to another worker (QUEUE-2)", async () => {
   const { address } = await startTestScheduler({ turnLeaseMs: 50, activityLeaseMs: 50 });
   const client = new RawClient(address);
   await client.start("a");
@@ -135,7 +135,7 @@ test("a lease that runs out returns the work to another worker (Q2)", async () =
   );
 });
 
-test("a stream holds no more items than it asked for (Q5)", async () => {
+test("a stream holds no more items than it asked for (QUEUE-5)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   for (const id of ["a", "b", "c"]) await client.start(id);
@@ -150,7 +150,7 @@ test("a stream holds no more items than it asked for (Q5)", async () => {
   await work.next("third item, once there is room");
 });
 
-test("an item that no worker accepts does not hold up the others (Q6)", async () => {
+test("an item that no worker accepts does not hold up the others (QUEUE-6)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a", "nobody's");
@@ -233,7 +233,7 @@ test("a hub that is not among the configured ones is refused by name", async () 
   });
 });
 
-test("last_updated goes up with every turn, even within one millisecond (L3)", async () => {
+test("last_updated goes up with every turn, even within one millisecond (INSTANCE-3)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");

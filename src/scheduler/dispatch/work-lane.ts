@@ -4,7 +4,7 @@ import type { WorkItem } from "./work-item.ts";
 /** Taken items are dropped from the front of the array in blocks of this many. */
 const COMPACT_AT = 1024;
 
-export class Lane {
+export class WorkLane {
   /** Stands for all items when a stream is asked whether it accepts them. */
   readonly sample: WorkItem;
   #items: WorkItem[] = [];

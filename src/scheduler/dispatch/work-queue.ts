@@ -1,16 +1,16 @@
 /**
  * Work that is ready, the leases on it, and the worker streams it goes to.
  *
- *   Q1. An item is leased to at most one stream at a time.
- *   Q2. A lease that ends without a result, because it ran out or its stream ended, returns the item.
+ *   QUEUE-1. An item is leased to at most one stream at a time.
+ *   QUEUE-2. A lease that ends without a result, because it ran out or its stream ended, returns the item.
  *       A worker that drains ends its stream first and reports afterwards: until the item is given
  *       out again, it still can.
- *   Q3. Never two turns of one instance at once, nor two batches of one entity; what arrives
+ *   QUEUE-3. Never two turns of one instance at once, nor two batches of one entity; what arrives
  *       meanwhile makes the next one.
- *   Q4. A token settles at most one lease, once. Leases live in memory only: a restart ends every
+ *   QUEUE-4. A token settles at most one lease, once. Leases live in memory only: a restart ends every
  *       stream, so it voids every token.
- *   Q5. A stream holds at most as many items of a kind as it asked for; the rest wait.
- *   Q6. An item that no stream accepts does not hold up the others.
+ *   QUEUE-5. A stream holds at most as many items of a kind as it asked for; the rest wait.
+ *   QUEUE-6. An item that no stream accepts does not hold up the others.
  *
  * What waits is bounded by the file, not by this queue: an entry here is one pending row there.
  */
@@ -19,7 +19,7 @@ import { randomBytes } from "node:crypto";
 import type { pb } from "../protocol/proto.ts";
 import type { EntityMessage } from "../storage/entity-table.ts";
 import type { LeasedTurn, LoadedWork, WorkItem, WorkKind } from "./work-item.ts";
-import { Lane } from "./work-lane.ts";
+import { WorkLane } from "./work-lane.ts";
 import type { WorkerStream } from "./worker-stream.ts";
 
 export interface Lease {
@@ -32,7 +32,7 @@ export interface Lease {
   readonly expiresMs: number;
   /** What came of the turn so far; a worker may report a large one in parts. */
   readonly parts: pb.OrchestratorAction[];
-  /** Its stream has ended and its item is back in the queue (Q2). */
+  /** Its stream has ended and its item is back in the queue (QUEUE-2). */
   recalled: boolean;
 }
 
@@ -47,7 +47,7 @@ type TurnState = "ready" | "leased" | "leased-and-more";
 
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, WorkLane>();
   readonly #streams = new Set<WorkerStream>();
   readonly #leases = new Map<string, Lease>();
   /** Leases whose stream has ended, by item. */
@@ -70,7 +70,7 @@ export class WorkQueue {
     if (item.kind !== "activity") {
       const state = this.#turns.get(item.instanceKey);
       if (state) {
-        if (state === "leased") this.#turns.set(item.instanceKey, "leased-and-more"); // Q3
+        if (state === "leased") this.#turns.set(item.instanceKey, "leased-and-more"); // QUEUE-3
         return;
       }
       this.#turns.set(item.instanceKey, "ready");
@@ -89,7 +89,7 @@ export class WorkQueue {
     this.#pumpSoon();
   }
 
-  /** Returns the stream's leases (Q2). */
+  /** Returns the stream's leases (QUEUE-2). */
   removeStream(stream: WorkerStream): void {
     if (!this.#streams.delete(stream)) return;
     for (const lease of this.#leases.values()) if (lease.stream === stream) this.#recall(lease);
@@ -112,7 +112,7 @@ export class WorkQueue {
     return lease?.item.kind === kind ? lease : undefined;
   }
 
-  /** Ends a lease with a result. `undefined`: the token is stale and the result must be dropped (Q4). */
+  /** Ends a lease with a result. `undefined`: the token is stale and the result must be dropped (QUEUE-4). */
   settle(token: string, kind: WorkKind): Lease | undefined {
     const lease = this.lease(token, kind);
     if (!lease) return undefined;
@@ -131,7 +131,7 @@ export class WorkQueue {
     if (more) this.add(item);
   }
 
-  /** Ends a lease without a result (Q2); also for a settled one whose result could not be stored. */
+  /** Ends a lease without a result (QUEUE-2); also for a settled one whose result could not be stored. */
   giveBack(lease: Lease): void {
     this.#end(lease);
     if (lease.item.kind !== "activity") this.#turns.delete(lease.item.instanceKey);
@@ -141,7 +141,7 @@ export class WorkQueue {
 
   /** Like `giveBack`, after a pause: for a worker that would only refuse it again at once. */
   giveBackLater(lease: Lease): void {
-    this.#end(lease); // its turn stays leased meanwhile, so that no other begins (Q3)
+    this.#end(lease); // its turn stays leased meanwhile, so that no other begins (QUEUE-3)
     setTimeout(() => this.giveBack(lease), GIVE_BACK_PAUSE_MS).unref();
   }
 
@@ -167,11 +167,11 @@ export class WorkQueue {
     this.add(lease.item);
   }
 
-  #lane(item: WorkItem): Lane {
+  #lane(item: WorkItem): WorkLane {
     const key = JSON.stringify([item.hub, item.kind, item.name, item.version, item.ownerVersion]);
     let lane = this.#lanes.get(key);
     if (!lane) {
-      lane = new Lane(item);
+      lane = new WorkLane(item);
       this.#lanes.set(key, lane);
     }
     return lane;
@@ -186,7 +186,7 @@ export class WorkQueue {
     });
   }
 
-  /** One item per lane and round, so that no lane starves another (Q6). */
+  /** One item per lane and round, so that no lane starves another (QUEUE-6). */
   #pump(): void {
     let progress = true;
     while (progress) {
@@ -198,7 +198,7 @@ export class WorkQueue {
     }
   }
 
-  #dispatchFrom(lane: Lane): boolean {
+  #dispatchFrom(lane: WorkLane): boolean {
     const stream = leastBusy(this.#streams, lane.sample);
     const item = stream && lane.shift();
     if (!item) return false;
@@ -213,7 +213,7 @@ export class WorkQueue {
   #leaseTo(stream: WorkerStream, item: WorkItem, work: LoadedWork): void {
     const { turnLeaseMs, activityLeaseMs } = this.#options;
     const former = this.#recalled.get(itemKey(item));
-    if (former) this.#end(former); // from now on its token is stale (Q1)
+    if (former) this.#end(former); // from now on its token is stale (QUEUE-1)
     this.#leaseNumber += 1;
     const lease: Lease = {
       token: `${this.#boot}.${this.#leaseNumber}`,

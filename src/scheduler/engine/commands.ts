@@ -13,7 +13,7 @@ import { isTerminal, statusName, TERMINAL_STATUSES } from "../protocol/status.ts
 import { instanceExists, instanceNotFound, precondition } from "../protocol/status-errors.ts";
 import { parseTags } from "../protocol/tags.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { PendingTimer, Store } from "../storage/store.ts";
 import type { Entities } from "./entities.ts";
 import type { Lifecycle, NewInstance } from "./lifecycle.ts";
@@ -22,7 +22,7 @@ import type { Rewind } from "./rewind.ts";
 /** Timers fired in one transaction; the rest follow in the next. */
 const TIMER_BATCH = 500;
 
-export interface EngineParts {
+export interface InstanceCommandsParts {
   readonly store: Store;
   readonly commit: GroupCommit;
   readonly lifecycle: Lifecycle;
@@ -30,14 +30,14 @@ export interface EngineParts {
   readonly entities: Entities;
 }
 
-export class Engine {
+export class InstanceCommands {
   readonly #store: Store;
   readonly #commit: GroupCommit;
   readonly #lifecycle: Lifecycle;
   readonly #rewind: Rewind;
   readonly #entities: Entities;
 
-  constructor({ store, commit, lifecycle, rewind, entities }: EngineParts) {
+  constructor({ store, commit, lifecycle, rewind, entities }: InstanceCommandsParts) {
     this.#store = store;
     this.#commit = commit;
     this.#lifecycle = lifecycle;
@@ -141,7 +141,7 @@ export class Engine {
     });
   }
 
-  /** Fires timers whose time has come: T2 in timers.ts. */
+  /** Fires timers whose time has come: TIMER-2 in timers.ts. */
   async fireTimers(nowMs: number): Promise<void> {
     await this.#commit.run((after) => {
       for (const timer of this.#store.dueTimers(nowMs, TIMER_BATCH)) this.#fire(after, timer);
@@ -169,18 +169,18 @@ export class Engine {
     });
   }
 
-  #find(hub: number, id: string): Instance {
+  #find(hub: number, id: string): InstanceRow {
     const instance = this.#store.instances.byId(hub, id);
     if (!instance) throw instanceNotFound(id);
     return instance;
   }
 
-  #replace(after: After, existing: Instance | undefined, request: NewInstance): void {
+  #replace(after: After, existing: InstanceRow | undefined, request: NewInstance): void {
     if (existing) this.#lifecycle.purge(after, existing);
     this.#lifecycle.create(after, request, existing?.updatedMs);
   }
 
-  #purgeTree(after: After, instance: Instance, recursive: boolean): number {
+  #purgeTree(after: After, instance: InstanceRow, recursive: boolean): number {
     if (!isTerminal(instance.status)) return 0;
     let purged = 1;
     if (recursive) {

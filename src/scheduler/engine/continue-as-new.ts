@@ -13,27 +13,27 @@ import type { pb } from "../protocol/proto.ts";
 import { RUNNING } from "../protocol/status.ts";
 import { parseTags } from "../protocol/tags.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import { type Lifecycle, newExecutionId } from "./lifecycle.ts";
 import { suspensionAfter } from "./turn-plan.ts";
 
 /**
  * The new generation is told, in this order: its start, what the orchestrator carries over, and what
- * came in meanwhile. Results that the old generation asked for are not for it (L2).
+ * came in meanwhile. Results that the old generation asked for are not for it (INSTANCE-2).
  */
 export function continueAsNew(
   after: After,
   store: Store,
   lifecycle: Lifecycle,
-  instance: Instance,
+  instance: InstanceRow,
   turn: LeasedTurn,
   action: pb.CompleteOrchestrationAction,
 ): void {
   const nowMs = now();
   const { key } = instance;
   const input = action.getResult()?.getValue();
-  const next: Instance = {
+  const next: InstanceRow = {
     ...instance,
     executionId: newExecutionId(),
     generation: instance.generation + 1,

@@ -23,7 +23,7 @@ import {
 } from "../protocol/validation.ts";
 import type { Entity, EntityMessage, EntityTable, Sender } from "../storage/entity-table.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import { asMessage, type EntityInbox } from "./entity-inbox.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -73,7 +73,7 @@ export class Entities {
   }
 
   /** What an orchestrator sends to entities; its ids have been checked. */
-  send(after: After, sender: Instance, message: pb.SendEntityMessageAction): void {
+  send(after: After, sender: InstanceRow, message: pb.SendEntityMessageAction): void {
     const { hub } = sender;
     const signaled = message.getEntityoperationsignaled();
     const called = message.getEntityoperationcalled();
@@ -168,7 +168,7 @@ export class Entities {
     this.#inbox.advance(after, saved);
   }
 
-  /** Tells the caller of an operation how it went (L2). */
+  /** Tells the caller of an operation how it went (INSTANCE-2). */
   #answer(
     after: After,
     { event }: EntityMessage,

@@ -2,10 +2,10 @@
  * What happens to an instance, whoever asked: it is created, gets a message, ends, is forgotten.
  * Everything here runs inside a group's transaction; effects on memory wait until it is durable.
  *
- *   L1. A message to an instance that has ended is dropped.
- *   L2. A result reaches only the generation that asked for it.
- *   L3. `updated_ms` goes up with every visible change, so readers can put states in order.
- *   L4. An id that is used again gets a later `created_ms` than it ever had.
+ *   INSTANCE-1. A message to an instance that has ended is dropped.
+ *   INSTANCE-2. A result reaches only the generation that asked for it.
+ *   INSTANCE-3. `updated_ms` goes up with every visible change, so readers can put states in order.
+ *   INSTANCE-4. An id that is used again gets a later `created_ms` than it ever had.
  */
 
 import { randomUUID } from "node:crypto";
@@ -26,7 +26,7 @@ import { pb } from "../protocol/proto.ts";
 import { COMPLETED, isTerminal, PENDING, TERMINATED } from "../protocol/status.ts";
 import { serializeTags, type Tags } from "../protocol/tags.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Timers } from "./timers.ts";
 import type { Waiters } from "./waiters.ts";
@@ -76,12 +76,12 @@ export class Lifecycle {
     this.#releaseLocks = releaseLocks;
   }
 
-  /** @param notBeforeMs the creation must be later than this (L4) */
-  create(after: After, request: NewInstance, notBeforeMs = 0): Instance {
+  /** @param notBeforeMs the creation must be later than this (INSTANCE-4) */
+  create(after: After, request: NewInstance, notBeforeMs = 0): InstanceRow {
     const nowMs = now();
     const held = request.startMs !== undefined && request.startMs > nowMs;
     const createdMs = Math.max(nowMs, notBeforeMs + 1);
-    const instance: Instance = {
+    const instance: InstanceRow = {
       key: this.#store.nextId(),
       hub: request.hub,
       instanceId: request.instanceId,
@@ -112,8 +112,8 @@ export class Lifecycle {
     return instance;
   }
 
-  /** Puts a message into the inbox; `false` when the instance has ended (L1). */
-  deliver(after: After, instance: Instance, message: Message): boolean {
+  /** Puts a message into the inbox; `false` when the instance has ended (INSTANCE-1). */
+  deliver(after: After, instance: InstanceRow, message: Message): boolean {
     if (isTerminal(instance.status)) return false;
     this.#store.addMessage(instance.key, message);
     if (!instance.held) this.ready(after, instance);
@@ -121,11 +121,11 @@ export class Lifecycle {
   }
 
   /** Lets the instance have a turn. */
-  ready(after: After, { hub, key, name, version }: Instance): void {
+  ready(after: After, { hub, key, name, version }: InstanceRow): void {
     after(() => this.#queue.add({ kind: "turn", hub, instanceKey: key, id: 0, name, version }));
   }
 
-  addTimer(after: After, instance: Instance, dueMs: number, timerId: number | undefined): void {
+  addTimer(after: After, instance: InstanceRow, dueMs: number, timerId: number | undefined): void {
     this.#store.addTimer({
       instanceKey: instance.key,
       id: this.#store.nextId(),
@@ -137,8 +137,8 @@ export class Lifecycle {
   }
 
   /** Stores what became of an instance, and tells those who wait for it. */
-  save(after: After, instance: Instance): Instance {
-    const updatedMs = Math.max(now(), instance.updatedMs + 1); // L3
+  save(after: After, instance: InstanceRow): InstanceRow {
+    const updatedMs = Math.max(now(), instance.updatedMs + 1); // INSTANCE-3
     const completedMs = isTerminal(instance.status) ? updatedMs : undefined;
     const saved = { ...instance, updatedMs, completedMs };
     this.#store.instances.update(saved);
@@ -147,7 +147,7 @@ export class Lifecycle {
   }
 
   /** Ends an instance: nothing is pending any more, and its parent hears of it. */
-  finish(after: After, instance: Instance, outcome: Outcome): void {
+  finish(after: After, instance: InstanceRow, outcome: Outcome): void {
     this.dropPending(after, instance);
     this.#store.instances.setOutcome(
       instance.key,
@@ -159,20 +159,25 @@ export class Lifecycle {
   }
 
   /** Drops what only the execution that now ends could have used. */
-  dropPending(after: After, instance: Instance): void {
+  dropPending(after: After, instance: InstanceRow): void {
     this.#store.removeMessages(instance.key, this.#store.lastId);
     this.#store.removeTimers(instance.key);
     this.#releaseLocks(after, instance.key);
   }
 
   /** Asks every child that still lives to terminate, and so on down. */
-  terminateChildren(after: After, instance: Instance, output: string | undefined): void {
+  terminateChildren(after: After, instance: InstanceRow, output: string | undefined): void {
     for (const child of this.#store.instances.childrenOf(instance.key)) {
       this.terminate(after, child, output, true);
     }
   }
 
-  terminate(after: After, instance: Instance, output: string | undefined, recurse: boolean): void {
+  terminate(
+    after: After,
+    instance: InstanceRow,
+    output: string | undefined,
+    recurse: boolean,
+  ): void {
     if (isTerminal(instance.status)) return;
     if (!instance.held) {
       this.deliver(after, instance, executionTerminated(now(), output, recurse));
@@ -183,7 +188,7 @@ export class Lifecycle {
   }
 
   /** Terminates an instance without asking its orchestrator; a turn in progress is in vain. */
-  endByForce(after: After, instance: Instance, output: string | undefined): void {
+  endByForce(after: After, instance: InstanceRow, output: string | undefined): void {
     const nowMs = now();
     const outcome = { status: TERMINATED, output, failure: undefined };
     const events = [
@@ -195,14 +200,14 @@ export class Lifecycle {
     this.finish(after, { ...instance, turn }, outcome);
   }
 
-  purge(after: After, instance: Instance): void {
+  purge(after: After, instance: InstanceRow): void {
     this.#releaseLocks(after, instance.key);
     this.#store.purge(instance.key);
     after(() => this.#waiters.notify(instance.key));
   }
 
   /** Tells the parent once more how a child ended. */
-  reportAgain(after: After, child: Instance): void {
+  reportAgain(after: After, child: InstanceRow): void {
     const { output, failure } = this.#store.instances.payloads(child.key);
     const details = failure && pb.TaskFailureDetails.deserializeBinary(failure);
     if (child.parent) {
@@ -210,9 +215,9 @@ export class Lifecycle {
     }
   }
 
-  #report(after: After, child: Instance, link: ParentLink, outcome: Outcome): void {
+  #report(after: After, child: InstanceRow, link: ParentLink, outcome: Outcome): void {
     const parent = this.#store.instances.byKey(link.key);
-    if (parent?.generation !== link.generation) return; // L2
+    if (parent?.generation !== link.generation) return; // INSTANCE-2
     const nowMs = now();
     const message =
       outcome.status === COMPLETED
@@ -222,7 +227,7 @@ export class Lifecycle {
   }
 }
 
-function terminatedFailure(child: Instance): pb.TaskFailureDetails {
+function terminatedFailure(child: InstanceRow): pb.TaskFailureDetails {
   return failureDetails(
     "OrchestrationTerminated",
     `Sub-orchestration '${child.instanceId}' was terminated.`,

@@ -9,7 +9,7 @@ import {
   queryInstances,
 } from "../storage/instance-listing.ts";
 import type { Store } from "../storage/store.ts";
-import type { Engine } from "./commands.ts";
+import type { InstanceCommands } from "./commands.ts";
 
 const BATCH = 100;
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -28,7 +28,7 @@ export interface PurgeFilter {
 /** @returns `complete: false` when time ran out; another call goes on */
 export async function purgeByFilter(
   store: Store,
-  engine: Engine,
+  commands: InstanceCommands,
   filter: PurgeFilter,
   recursive: boolean,
 ): Promise<{ purged: number; complete: boolean }> {
@@ -42,7 +42,7 @@ export async function purgeByFilter(
     if (performance.now() >= endMs) return { purged, complete: false };
     const page = queryInstances(store.instances, { ...filter, statuses }, token, BATCH);
     const ids = page.items.map(({ instanceId }) => instanceId);
-    if (ids.length > 0) purged += await engine.purge(filter.hub, ids, recursive);
+    if (ids.length > 0) purged += await commands.purge(filter.hub, ids, recursive);
     token = page.token;
   } while (token);
   return { purged, complete: true };
@@ -51,7 +51,7 @@ export async function purgeByFilter(
 /** Forgets instances some days after their end: now, and every hour. @returns a function that stops it */
 export function startRetention(
   store: Store,
-  engine: Engine,
+  commands: InstanceCommands,
   retentionDays: number,
   logger: SchedulerLogger,
 ): () => void {
@@ -61,7 +61,7 @@ export function startRetention(
     for (const hub of store.hubs().values()) {
       const purged = await purgeCompleted(
         store,
-        engine,
+        commands,
         { hub, statuses: [], completedToMs },
         stopped.signal,
       );
@@ -85,7 +85,7 @@ export function startRetention(
 
 async function purgeCompleted(
   store: Store,
-  engine: Engine,
+  commands: InstanceCommands,
   filter: CompletedFilter,
   stopped: AbortSignal,
 ): Promise<number> {
@@ -93,7 +93,7 @@ async function purgeCompleted(
   while (!stopped.aborted) {
     const { items } = listCompleted(store.instances, filter, undefined, BATCH);
     if (items.length === 0) break;
-    purged += await engine.purge(
+    purged += await commands.purge(
       filter.hub,
       items.map(({ instanceId }) => instanceId),
       false,

@@ -1,17 +1,17 @@
 /**
  * What clients read.
  *
- *   R1. A read returns only what is durable, so nothing a client has seen is taken back.
- *   R2. All of a read comes from one committed state: rows and payloads are read in one go, before
+ *   SNAPSHOT-1. A read returns only what is durable, so nothing a client has seen is taken back.
+ *   SNAPSHOT-2. All of a read comes from one committed state: rows and payloads are read in one go, before
  *       the read waits for durability.
- *   R3. Reads fail while nothing can be stored, so that no readiness probe takes the scheduler for
+ *   SNAPSHOT-3. Reads fail while nothing can be stored, so that no readiness probe takes the scheduler for
  *       healthy.
  */
 import { status } from "@grpc/grpc-js";
 import { FAILED } from "../protocol/status.ts";
-import { SchedulerError, shuttingDown } from "../protocol/status-errors.ts";
+import { StatusError, shuttingDown } from "../protocol/status-errors.ts";
 import type { GroupCommit } from "../storage/group-commit.ts";
-import type { Instance, InstanceTable, Payloads } from "../storage/instance-table.ts";
+import type { InstanceRow, InstanceTable, Payloads } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -25,7 +25,7 @@ export interface Caller {
 
 /** An instance and its payloads at one moment. */
 export interface InstanceState {
-  readonly instance: Instance;
+  readonly instance: InstanceRow;
   readonly payloads: Payloads;
 }
 
@@ -42,7 +42,7 @@ export class Reads {
     this.#waiters = waiters;
   }
 
-  /** @param query reads all that the answer needs, at once (R2) */
+  /** @param query reads all that the answer needs, at once (SNAPSHOT-2) */
   async read<T>(query: (store: Store) => T): Promise<T> {
     await this.#commit.assertWritable();
     const result = query(this.#store);
@@ -62,7 +62,7 @@ export class Reads {
   async waitFor(
     hub: number,
     instanceId: string,
-    wanted: (instance: Instance) => boolean,
+    wanted: (instance: InstanceRow) => boolean,
     withPayloads: boolean,
     caller: Caller,
   ): Promise<InstanceState | undefined> {
@@ -70,7 +70,7 @@ export class Reads {
     await this.#commit.assertWritable();
     for (;;) {
       this.#commit.assertUsable();
-      if (caller.gone) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
+      if (caller.gone) throw new StatusError(status.CANCELLED, "The caller has gone.");
       if (this.#waiters.closed) throw shuttingDown();
       const seen = instances.byId(hub, instanceId);
       const found = seen && wanted(seen) && withState(instances, seen, withPayloads);
@@ -94,7 +94,7 @@ export class Reads {
 /** Input and output only when asked for, because they may be large and reads are many. */
 export function withState(
   instances: InstanceTable,
-  instance: Instance,
+  instance: InstanceRow,
   withPayloads: boolean,
 ): InstanceState {
   if (!withPayloads && instance.status !== FAILED) return { instance, payloads: NO_PAYLOADS };

@@ -4,7 +4,7 @@
  * First the worker is asked to clean the history: it is sent the old history, which ends with
  * ExecutionCompleted, and exactly [OrchestratorStarted, ExecutionRewound]. It answers with a history
  * without the failures. That becomes a new generation; what was pending when the old one failed is
- * done again, because its results were dropped (L1), and failed children are rewound in turn.
+ * done again, because its results were dropped (INSTANCE-1), and failed children are rewound in turn.
  */
 import { now } from "../clock.ts";
 import { historyChunk } from "../protocol/framing.ts";
@@ -13,7 +13,7 @@ import { type pb, toMs } from "../protocol/proto.ts";
 import { FAILED, isTerminal, RUNNING, statusName } from "../protocol/status.ts";
 import { precondition } from "../protocol/status-errors.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ChildCall, TurnEffects } from "./turn-effects.ts";
@@ -29,7 +29,7 @@ export class Rewind {
     this.#effects = effects;
   }
 
-  begin(after: After, instance: Instance, reason: string | undefined): void {
+  begin(after: After, instance: InstanceRow, reason: string | undefined): void {
     if (instance.status !== FAILED) {
       throw precondition(
         `Rewind is not allowed: instance '${instance.instanceId}' is ${statusName(instance.status)}, ` +
@@ -43,14 +43,14 @@ export class Rewind {
   }
 
   /** Takes the cleaned history from the worker. `instance` still belongs to the old generation. */
-  apply(after: After, instance: Instance, action: pb.RewindOrchestrationAction): void {
+  apply(after: After, instance: InstanceRow, action: pb.RewindOrchestrationAction): void {
     const cleaned = action.getNewhistoryList();
     const rewound = cleaned.findLast((event) => event.hasExecutionrewound());
     // The turn that asked for the rewind is told again, now to a history that goes on from there.
     const history = cleaned.slice(0, rewound ? -2 : undefined);
     const started = history.find((event) => event.hasExecutionstarted())?.getExecutionstarted();
     const executionId = started?.getOrchestrationinstance()?.getExecutionid()?.getValue();
-    const next: Instance = {
+    const next: InstanceRow = {
       ...instance,
       executionId: executionId ?? instance.executionId,
       generation: instance.generation + 1,
@@ -70,7 +70,7 @@ export class Rewind {
   /** Does again what the history says was asked for and has no answer. */
   #redo(
     after: After,
-    instance: Instance,
+    instance: InstanceRow,
     history: readonly pb.HistoryEvent[],
     reason: string | undefined,
   ): void {
@@ -90,7 +90,7 @@ export class Rewind {
   /** Makes a child report to the new generation. One that was purged is created again. */
   #takeBack(
     after: After,
-    parent: Instance,
+    parent: InstanceRow,
     taskId: number,
     call: ChildCall,
     reason: string | undefined,

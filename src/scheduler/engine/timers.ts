@@ -1,14 +1,14 @@
 /**
  * Wakes when the next timer in the file is due.
  *
- *   T1. No polling: without timers nothing runs.
- *   T2. A timer fires at or after its time, never before, however far off it is.
+ *   TIMER-1. No polling: without timers nothing runs.
+ *   TIMER-2. A timer fires at or after its time, never before, however far off it is.
  */
 
 import { now } from "../clock.ts";
 
 /**
- * A longer wait is made in steps: setTimeout fires at once beyond 2^31 ms (T2), and it does not notice
+ * A longer wait is made in steps: setTimeout fires at once beyond 2^31 ms (TIMER-2), and it does not notice
  * that the machine has slept or that the wall clock was set forward.
  */
 const LONGEST_TIMEOUT_MS = 60_000;

@@ -7,7 +7,7 @@ import { isTerminal } from "../protocol/status.ts";
 import { setTags, tagsOf } from "../protocol/tags.ts";
 import { instanceIdProblem } from "../protocol/validation.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Entities } from "./entities.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -38,7 +38,7 @@ export class TurnEffects {
     this.#entities = entities;
   }
 
-  carryOut(after: After, instance: Instance, plan: TurnPlan): void {
+  carryOut(after: After, instance: InstanceRow, plan: TurnPlan): void {
     for (const { taskId, action } of plan.activities) {
       this.scheduleActivity(after, instance, taskId, action);
     }
@@ -60,7 +60,7 @@ export class TurnEffects {
     }
   }
 
-  scheduleActivity(after: After, instance: Instance, taskId: number, call: ActivityCall): void {
+  scheduleActivity(after: After, instance: InstanceRow, taskId: number, call: ActivityCall): void {
     const owner = new pb.OrchestrationInstance();
     owner.setInstanceid(instance.instanceId);
     owner.setExecutionid(stringValue(instance.executionId));
@@ -83,7 +83,7 @@ export class TurnEffects {
   }
 
   /** An event for an instance that does not exist, or has ended, is dropped. */
-  #sendEvent(after: After, sender: Instance, action: pb.SendEventAction): void {
+  #sendEvent(after: After, sender: InstanceRow, action: pb.SendEventAction): void {
     const id = action.getInstance()?.getInstanceid() ?? "";
     const target = this.#store.instances.byId(sender.hub, id);
     const message = eventRaised(now(), action.getName(), action.getData()?.getValue());
@@ -91,7 +91,7 @@ export class TurnEffects {
   }
 
   /** A child takes the place of an instance that has ended; an active one makes the call fail. */
-  createChild(after: After, parent: Instance, taskId: number, call: ChildCall): void {
+  createChild(after: After, parent: InstanceRow, taskId: number, call: ChildCall): void {
     const instanceId = call.getInstanceid();
     const existing = this.#store.instances.byId(parent.hub, instanceId);
     const problem =

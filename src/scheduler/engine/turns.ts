@@ -1,10 +1,10 @@
 /**
  * Orchestrator turns and activities: handed out, and taken back with their results.
  *
- *   E1. All effects of a turn are stored together or not at all, and once.
- *   E2. History is, per turn: what the orchestrator was told, then what it decided.
- *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
- *   E4. A message that a turn leaves in the inbox queues another turn.
+ *   TURN-1. All effects of a turn are stored together or not at all, and once.
+ *   TURN-2. History is, per turn: what the orchestrator was told, then what it decided.
+ *   TURN-3. A turn takes in only messages that are durable, and exactly those it was shown.
+ *   TURN-4. A message that a turn leaves in the inbox queues another turn.
  */
 
 import { now } from "../clock.ts";
@@ -25,7 +25,7 @@ import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "../protocol/
 import { staleToken } from "../protocol/status-errors.ts";
 import { boundedFailure, payloadProblem, traceContextProblem } from "../protocol/validation.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import { continueAsNew } from "./continue-as-new.ts";
 import type { Entities } from "./entities.ts";
@@ -106,7 +106,7 @@ export class Turns {
   #loadTurn(item: WorkItem): LoadedWork | undefined {
     const instance = this.#store.instances.byKey(item.instanceKey);
     if (!instance || isTerminal(instance.status)) return undefined;
-    let inbox = this.#store.messages(instance.key, this.#commit.durableId); // E3
+    let inbox = this.#store.messages(instance.key, this.#commit.durableId); // TURN-3
     if (inbox[0]?.kind === EventKind.EXECUTIONREWOUND) inbox = inbox.slice(0, 1); // see rewind.ts
     const last = inbox.at(-1);
     if (!last) return undefined;
@@ -170,7 +170,7 @@ export class Turns {
     if (!activity) return;
     this.#store.removeActivity(item.instanceKey, item.id);
     const instance = this.#store.instances.byKey(item.instanceKey);
-    if (instance?.generation !== activity.generation) return; // L2
+    if (instance?.generation !== activity.generation) return; // INSTANCE-2
     const result = response.getResult()?.getValue();
     const problem = payloadProblem(`The result of activity '${activity.name}'`, result);
     const failure = problem
@@ -184,7 +184,7 @@ export class Turns {
 
   #apply(
     after: After,
-    before: Instance,
+    before: InstanceRow,
     turn: LeasedTurn,
     response: pb.OrchestratorResponse,
   ): void {
@@ -199,7 +199,7 @@ export class Turns {
       return;
     }
     const trace = response.getOrchestrationtracecontext();
-    const instance: Instance = {
+    const instance: InstanceRow = {
       ...before,
       status: statusAfter(before, turn),
       customStatus: response.getCustomstatus()?.getValue() ?? before.customStatus,
@@ -234,21 +234,21 @@ export class Turns {
     }
   }
 
-  /** A turn may have been shown less than its inbox held; what it left makes the next turn (E4). */
+  /** A turn may have been shown less than its inbox held; what it left makes the next turn (TURN-4). */
   #queueLeftover(after: After, item: WorkItem): void {
     if (!this.#store.hasMessages(item.instanceKey)) return;
     const instance = this.#store.instances.byKey(item.instanceKey);
     if (instance) this.#lifecycle.ready(after, instance);
   }
 
-  #append(instance: Instance, turn: LeasedTurn, decided: readonly Uint8Array[]): void {
+  #append(instance: InstanceRow, turn: LeasedTurn, decided: readonly Uint8Array[]): void {
     const told = turn.messages.map(({ event }) => event);
-    this.#store.addHistory(instance.key, instance.turn, historyChunk([...told, ...decided])); // E2
+    this.#store.addHistory(instance.key, instance.turn, historyChunk([...told, ...decided])); // TURN-2
   }
 
   #end(
     after: After,
-    instance: Instance,
+    instance: InstanceRow,
     turn: LeasedTurn,
     decided: readonly Uint8Array[],
     eventId: number,
@@ -269,7 +269,7 @@ export class Turns {
 const ENTITIES_IN_ORDER = new pb.OrchestratorEntityParameters();
 ENTITIES_IN_ORDER.setEntitymessagereorderwindow(new Duration());
 
-function requestHead(instance: Instance): Uint8Array {
+function requestHead(instance: InstanceRow): Uint8Array {
   const head = new pb.OrchestratorRequest();
   head.setInstanceid(instance.instanceId);
   head.setExecutionid(stringValue(instance.executionId));
@@ -281,7 +281,7 @@ function requestHead(instance: Instance): Uint8Array {
   return head.serializeBinary();
 }
 
-function statusAfter(before: Instance, turn: LeasedTurn): number {
+function statusAfter(before: InstanceRow, turn: LeasedTurn): number {
   const suspended = suspensionAfter(turn.messages) ?? before.status === SUSPENDED;
   return suspended ? SUSPENDED : RUNNING;
 }

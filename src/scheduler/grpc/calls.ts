@@ -1,7 +1,7 @@
 /** Carries a call from gRPC to a function and its outcome back: metadata, errors, status codes. */
 import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { Caller } from "../engine/reads.ts";
-import { invalid, SchedulerError } from "../protocol/status-errors.ts";
+import { invalid, StatusError } from "../protocol/status-errors.ts";
 import type { SchedulerLogger } from "../scheduler-logger.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
 
@@ -27,15 +27,15 @@ export function taskHubName(metadata: Metadata): string {
 /** What every method needs, whatever it does. */
 export interface CallGate {
   readonly logger: SchedulerLogger;
-  /** The task hub that a call names. @throws SchedulerError when the call cannot be served */
+  /** The task hub that a call names. @throws StatusError when the call cannot be served */
   readonly admit: (metadata: Metadata) => TaskHub;
   /** Takes note of an unexpected error. @returns what the caller is told */
-  readonly failed: (error: unknown) => SchedulerError;
+  readonly failed: (error: unknown) => StatusError;
 }
 
 /** Takes the place of a request that is too large to be parsed. */
 export class Oversized {
-  readonly error: SchedulerError;
+  readonly error: StatusError;
   constructor(bytes: number, limit: number) {
     this.error = invalid(`The request has ${bytes} bytes; the limit is ${limit}.`);
   }
@@ -82,7 +82,7 @@ export function toServiceError(
   { logger, failed }: CallGate,
   error: unknown,
 ): { code: status; details: string } {
-  const known = error instanceof SchedulerError ? error : failed(error);
+  const known = error instanceof StatusError ? error : failed(error);
   if (known.code !== status.INTERNAL) return { code: known.code, details: known.message };
   logger.error({ err: known.cause ?? known, method }, "call failed unexpectedly");
   return {

@@ -81,7 +81,7 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
       return response;
     },
 
-    /** There is never anything to clean: empty entities go at once (N5), and so do the locks of the dead (N4). */
+    /** There is never anything to clean: empty entities go at once (ENTITY-5), and so do the locks of the dead (ENTITY-4). */
     cleanEntityStorage: () => new pb.CleanEntityStorageResponse(),
   };
 }

@@ -1,11 +1,11 @@
 /** What a client sees of an instance. */
 import { pb, stringValue, toTimestamp } from "../protocol/proto.ts";
 import { parseTags, setTags } from "../protocol/tags.ts";
-import type { Instance, Payloads } from "../storage/instance-table.ts";
+import type { InstanceRow, Payloads } from "../storage/instance-table.ts";
 
 /** Custom status and failure are always told; input and output, which may be large, only when asked for. */
 export function orchestrationState(
-  instance: Instance,
+  instance: InstanceRow,
   payloads: Payloads,
   withInputAndOutput: boolean,
 ): pb.OrchestrationState {
@@ -38,7 +38,7 @@ export function orchestrationState(
 const FRAME_BYTES = 200;
 
 /** Bytes of the serialized state, hardly fewer than it has; cheaper than serializing it twice. */
-export function stateBytes(instance: Instance, { input, output, failure }: Payloads): number {
+export function stateBytes(instance: InstanceRow, { input, output, failure }: Payloads): number {
   const { instanceId, executionId, name, version, customStatus, parent, tags } = instance;
   const texts = [instanceId, executionId, name, version, customStatus, parent?.instanceId];
   return [...texts, input, output].reduce(

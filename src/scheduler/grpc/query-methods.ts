@@ -1,11 +1,11 @@
 /** The calls about many instances: listing and purging. */
-import type { Engine } from "../engine/commands.ts";
+import type { InstanceCommands } from "../engine/commands.ts";
 import { purgeByFilter } from "../engine/purge.ts";
 import { type InstanceState, type Reads, withState } from "../engine/reads.ts";
 import { boolValue, pb, stringValue, toMs } from "../protocol/proto.ts";
 import { checkBatch, checkIdPrefix, checkStatuses, checkToken } from "../protocol/validation.ts";
 import { listCompleted, type Page, queryInstances } from "../storage/instance-listing.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { CallContext } from "./calls.ts";
 import { orchestrationState, stateBytes } from "./orchestration-state.ts";
@@ -15,7 +15,7 @@ const MAX_PAGE_SIZE = 1000;
 /** A page with more in it is cut, after one state at least: clients take in 4 MB unless they ask for more. */
 const MAX_PAGE_BYTES = 1024 * 1024;
 
-export function queryMethods(engine: Engine, reads: Reads, store: Store) {
+export function queryMethods(commands: InstanceCommands, reads: Reads, store: Store) {
   return {
     queryInstances: async (request: pb.QueryInstancesRequest, { hub }: CallContext) => {
       const query = request.getQuery() ?? new pb.InstanceQuery();
@@ -77,7 +77,7 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
             ? (filter.getTimeout()?.getSeconds() ?? 0) * 1000
             : undefined,
         };
-        const { purged, complete } = await purgeByFilter(store, engine, criteria, recursive);
+        const { purged, complete } = await purgeByFilter(store, commands, criteria, recursive);
         response.setDeletedinstancecount(purged);
         response.setIscomplete(boolValue(complete));
         return response;
@@ -85,7 +85,7 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
       const ids = request.hasInstancebatch()
         ? checkBatch(request.getInstancebatch())
         : [request.getInstanceid()];
-      response.setDeletedinstancecount(await engine.purge(hub, ids, recursive));
+      response.setDeletedinstancecount(await commands.purge(hub, ids, recursive));
       response.setIscomplete(boolValue(true));
       return response;
     },
@@ -93,7 +93,7 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
 }
 
 /** Cuts a page after the last state that fits, and gives the token of what follows. */
-function cutToBytes(page: Page<Instance>, stateOf: (instance: Instance) => InstanceState) {
+function cutToBytes(page: Page<InstanceRow>, stateOf: (instance: InstanceRow) => InstanceState) {
   const found: InstanceState[] = [];
   let bytes = 0;
   for (const instance of page.items) {

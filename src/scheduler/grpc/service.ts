@@ -9,7 +9,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { WorkQueue } from "../dispatch/work-queue.ts";
-import type { Engine } from "../engine/commands.ts";
+import type { InstanceCommands } from "../engine/commands.ts";
 import type { Entities } from "../engine/entities.ts";
 import type { Reads } from "../engine/reads.ts";
 import type { Turns } from "../engine/turns.ts";
@@ -25,7 +25,7 @@ import { queryMethods } from "./query-methods.ts";
 import { serveWorker, workerMethods } from "./worker-methods.ts";
 
 export interface ServiceParts {
-  readonly engine: Engine;
+  readonly commands: InstanceCommands;
   readonly reads: Reads;
   readonly turns: Turns;
   readonly entities: Entities;
@@ -89,7 +89,7 @@ function boundedRequest<Request, Response>(
 }
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
-  const { engine, reads, turns, entities, queue, store, gate } = parts;
+  const { commands, reads, turns, entities, queue, store, gate } = parts;
   const service: UntypedServiceImplementation = {};
   for (const [method, { path }] of Object.entries(serviceDefinition)) {
     const name = path.slice(path.lastIndexOf("/") + 1);
@@ -98,8 +98,8 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
     });
   }
   const handlers = {
-    ...managementMethods(engine, reads),
-    ...queryMethods(engine, reads, store),
+    ...managementMethods(commands, reads),
+    ...queryMethods(commands, reads, store),
     ...entityMethods(entities, reads, store),
     ...workerMethods(turns, entities, queue),
   };

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
-import { SchedulerError } from "../protocol/status-errors.ts";
+import { StatusError } from "../protocol/status-errors.ts";
 import { SchedulerStartError } from "../start-error.ts";
 import { DAMAGED_AT_START } from "./storage-errors.ts";
 
@@ -85,14 +85,14 @@ export function isShortOfRoom(path: string): boolean {
 /**
  * Remembers which files are open. On Linux a deleted file can still be written to, and is gone when
  * its last user closes it, so SQLite does not notice.
- * @returns a function that throws SchedulerError once a file was deleted or replaced
+ * @returns a function that throws StatusError once a file was deleted or replaced
  */
 export function watchFiles(path: string): () => void {
   const files = [path, `${path}-wal`].map((name) => ({ name, opened: identity(name) }));
   return () => {
     for (const { name, opened } of files) {
       if (identity(name) === opened) continue;
-      throw new SchedulerError(
+      throw new StatusError(
         status.UNAVAILABLE,
         `The scheduler's file ${name} was deleted or replaced while it was in use, so nothing can be ` +
           "stored any more. Put it back if you can, and start the scheduler again.",

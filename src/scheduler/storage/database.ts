@@ -28,7 +28,7 @@ export interface OpenDatabase {
   readonly db: DatabaseSync;
   /** The file itself, not a link to it; `:memory:` for none. */
   readonly path: string;
-  /** Throws SchedulerError once the file was deleted or replaced. */
+  /** Throws StatusError once the file was deleted or replaced. */
   readonly checkFile: () => void;
 }
 

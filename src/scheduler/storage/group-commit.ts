@@ -1,13 +1,13 @@
 /**
  * Many calls, one transaction, one sync.
  *
- *   G1. `run` settles only after its work is in the file, synced when `sync` is "full".
- *   G2. Work that throws leaves nothing behind and does not harm the other work of its group.
- *   G3. Effects on memory (queues, waiters) happen after G1, in the order of the work, or not at all.
- *   G4. While one group is being synced the next one fills; no more than two exist.
- *   G5. After a failed sync the content of the disk is unknown, so nothing is accepted any more. The
+ *   COMMIT-1. `run` settles only after its work is in the file, synced when `sync` is "full".
+ *   COMMIT-2. Work that throws leaves nothing behind and does not harm the other work of its group.
+ *   COMMIT-3. Effects on memory (queues, waiters) happen after COMMIT-1, in the order of the work, or not at all.
+ *   COMMIT-4. While one group is being synced the next one fills; no more than two exist.
+ *   COMMIT-5. After a failed sync the content of the disk is unknown, so nothing is accepted any more. The
  *       same holds when the file was deleted, replaced or found damaged.
- *   G6. `assertWritable` fails while nothing can be stored. After a write that failed, and where the
+ *   COMMIT-6. `assertWritable` fails while nothing can be stored. After a write that failed, and where the
  *       disk has hardly any room, a trial write, at most one a second, finds out.
  *
  * SQLite's own `synchronous = FULL` would block this thread during every sync. With NORMAL it
@@ -16,12 +16,12 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
-import { SchedulerError, shuttingDown } from "../protocol/status-errors.ts";
+import { StatusError, shuttingDown } from "../protocol/status-errors.ts";
 import { trialWrite } from "./database.ts";
 import { classify } from "./storage-errors.ts";
 
 export type Effect = () => void;
-/** Defers an effect until the work is durable (G3). */
+/** Defers an effect until the work is durable (COMMIT-3). */
 export type After = (effect: Effect) => void;
 
 interface Group {
@@ -39,14 +39,14 @@ export interface GroupCommitParts {
   readonly lastId: () => number;
   /** Something was undone: what was read from the open transaction may be wrong. */
   readonly onRollback: () => void;
-  /** Throws SchedulerError once the file was deleted or replaced. */
+  /** Throws StatusError once the file was deleted or replaced. */
   readonly checkFile: () => void;
   /** The disk has so little room that the next write may fail. */
   readonly isShortOfRoom: () => boolean;
-  /** The file cannot be used any more; called once (G5). */
-  readonly onUnusable: (error: SchedulerError) => void;
-  /** Whether changes can be stored has changed (G6). */
-  readonly onWritable: (error: SchedulerError | undefined) => void;
+  /** The file cannot be used any more; called once (COMMIT-5). */
+  readonly onUnusable: (error: StatusError) => void;
+  /** Whether changes can be stored has changed (COMMIT-6). */
+  readonly onWritable: (error: StatusError | undefined) => void;
 }
 
 /** Least time between two trial writes, and between two looks at the file for a read. */
@@ -60,11 +60,11 @@ export class GroupCommit {
   readonly #rollback;
   #filling: Group | undefined;
   #syncing: Group | undefined;
-  /** Why the file cannot be used any more (G5). */
-  #unusable: SchedulerError | undefined;
+  /** Why the file cannot be used any more (COMMIT-5). */
+  #unusable: StatusError | undefined;
   #closing = false;
   /** Why the last attempt to store failed. */
-  #failure: SchedulerError | undefined;
+  #failure: StatusError | undefined;
   #isShortOfRoom = false;
   #checkedMs = Number.NEGATIVE_INFINITY;
   #triedMs = Number.NEGATIVE_INFINITY;
@@ -109,7 +109,7 @@ export class GroupCommit {
     return result;
   }
 
-  /** Throws when nothing will ever be stored again (G5). */
+  /** Throws when nothing will ever be stored again (COMMIT-5). */
   assertUsable(): void {
     if (this.#unusable) throw this.#unusable;
     const now = performance.now();
@@ -123,7 +123,7 @@ export class GroupCommit {
     }
   }
 
-  /** Fails while nothing can be stored (G5, G6). */
+  /** Fails while nothing can be stored (COMMIT-5, COMMIT-6). */
   async assertWritable(): Promise<void> {
     this.assertUsable();
     if (!this.#failure && !this.#isShortOfRoom) return;
@@ -137,11 +137,11 @@ export class GroupCommit {
     }
     if (!this.#failure) return;
     const reason = this.#failure.message;
-    throw new SchedulerError(status.UNAVAILABLE, `Nothing can be stored at the moment. ${reason}`);
+    throw new StatusError(status.UNAVAILABLE, `Nothing can be stored at the moment. ${reason}`);
   }
 
   /** Takes note of an error of the file. @returns what the caller is told */
-  failed(cause: unknown): SchedulerError {
+  failed(cause: unknown): StatusError {
     const { kind, error } = classify(cause, this.#parts.path);
     if (kind === "lasting") return this.#refuse(error);
     if (kind === "passing") this.#setFailure(error);
@@ -173,7 +173,7 @@ export class GroupCommit {
   }
 
   /** @returns what the caller is told */
-  #undo(group: Group, cause: unknown): SchedulerError {
+  #undo(group: Group, cause: unknown): StatusError {
     this.#parts.onRollback();
     const error = this.failed(cause);
     if (this.#db.isTransaction) {
@@ -219,7 +219,7 @@ export class GroupCommit {
     if (next) setImmediate(() => void this.#flush(next));
   }
 
-  #refuse(error: SchedulerError): SchedulerError {
+  #refuse(error: StatusError): StatusError {
     if (!this.#unusable) {
       this.#unusable = error;
       this.#parts.onUnusable(error);
@@ -227,7 +227,7 @@ export class GroupCommit {
     return this.#unusable;
   }
 
-  #setFailure(error: SchedulerError | undefined): void {
+  #setFailure(error: StatusError | undefined): void {
     const changed = Boolean(this.#failure) !== Boolean(error);
     this.#failure = error;
     if (changed) this.#parts.onWritable(error);

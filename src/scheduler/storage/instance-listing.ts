@@ -10,7 +10,7 @@
 
 import { ALL_STATUSES } from "../protocol/status.ts";
 import { invalid } from "../protocol/status-errors.ts";
-import type { Instance, InstanceTable } from "./instance-table.ts";
+import type { InstanceRow, InstanceTable } from "./instance-table.ts";
 
 export interface InstanceFilter {
   readonly hub: number;
@@ -39,7 +39,7 @@ export function queryInstances(
   filter: InstanceFilter,
   token: string | undefined,
   pageSize: number,
-): Page<Instance> {
+): Page<InstanceRow> {
   if (filter.idPrefix) return queryByPrefix(table, filter, filter.idPrefix, token, pageSize);
   const from = token ? parseToken(token) : { ms: filter.createdFromMs ?? 0, key: -1 };
   const scanned = scan(table, filter, from, pageSize);
@@ -57,10 +57,10 @@ function queryByPrefix(
   prefix: string,
   token: string | undefined,
   pageSize: number,
-): Page<Instance> {
+): Page<InstanceRow> {
   const { hub, statuses, createdFromMs = 0, createdToMs = Number.MAX_SAFE_INTEGER } = filter;
   const after = token ? Buffer.from(token, "base64url").toString() : "";
-  const tokenOf = ({ instanceId }: Instance) => Buffer.from(instanceId).toString("base64url");
+  const tokenOf = ({ instanceId }: InstanceRow) => Buffer.from(instanceId).toString("base64url");
   const ids =
     "instance_id >= ? AND instance_id < ? AND instance_id > ? ORDER BY instance_id LIMIT ?";
   const range = [prefix, `${prefix}\u{10ffff}`, after];
@@ -78,7 +78,7 @@ function queryByPrefix(
   }
   const limit = Math.max(pageSize, SCAN_LIMIT);
   const rows = table.select(`WHERE hub = ? AND ${ids}`, [hub, ...range, limit + 1]);
-  const matches = ({ status, createdMs }: Instance) =>
+  const matches = ({ status, createdMs }: InstanceRow) =>
     (statuses.length === 0 || statuses.includes(status)) &&
     createdMs >= createdFromMs &&
     createdMs < createdToMs;
@@ -122,7 +122,7 @@ export function listCompleted(
   filter: CompletedFilter,
   token: string | undefined,
   pageSize: number,
-): Page<Instance> {
+): Page<InstanceRow> {
   const from = token ? parseToken(token) : { ms: filter.completedFromMs ?? 0, key: -1 };
   const to = filter.completedToMs ?? Number.MAX_SAFE_INTEGER;
   const limit = filter.statuses.length > 0 ? SCAN_LIMIT : pageSize;
@@ -131,7 +131,7 @@ export function listCompleted(
       ORDER BY completed_ms, key LIMIT ?`,
     [filter.hub, from.ms, from.key, to, limit + 1],
   );
-  const matches = (instance: Instance) =>
+  const matches = (instance: InstanceRow) =>
     filter.statuses.length === 0 || filter.statuses.includes(instance.status);
   const scanned = { rows: rows.slice(0, limit), complete: rows.length <= limit };
   return cut(scanned, pageSize, matches, ({ completedMs = 0, key }) =>
@@ -140,7 +140,7 @@ export function listCompleted(
 }
 
 interface Scanned {
-  readonly rows: readonly Instance[];
+  readonly rows: readonly InstanceRow[];
   readonly complete: boolean;
 }
 
@@ -148,11 +148,11 @@ interface Scanned {
 function cut(
   { rows, complete }: Scanned,
   pageSize: number,
-  matches: (instance: Instance) => boolean,
-  tokenOf: (instance: Instance) => string,
-): Page<Instance> {
-  const items: Instance[] = [];
-  let last: Instance | undefined;
+  matches: (instance: InstanceRow) => boolean,
+  tokenOf: (instance: InstanceRow) => string,
+): Page<InstanceRow> {
+  const items: InstanceRow[] = [];
+  let last: InstanceRow | undefined;
   for (last of rows) {
     if (matches(last) && items.push(last) === pageSize) break;
   }

@@ -2,7 +2,7 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { ParentLink } from "../protocol/history-events.ts";
 
-export interface Instance {
+export interface InstanceRow {
   readonly key: number;
   readonly hub: number;
   readonly instanceId: string;
@@ -48,7 +48,7 @@ const CACHED_STATUS_LENGTH = 4096;
 export class InstanceTable {
   readonly #db: DatabaseSync;
   /** What the open transaction holds, by key. Dropped when anything is rolled back. */
-  readonly #cache = new Map<number, Instance>();
+  readonly #cache = new Map<number, InstanceRow>();
   readonly #byKey;
   readonly #keyById;
   readonly #insert;
@@ -78,23 +78,23 @@ export class InstanceTable {
     this.#setOutcome = db.prepare("UPDATE payloads SET output = ?, failure = ? WHERE key = ?");
   }
 
-  byKey(key: number): Instance | undefined {
+  byKey(key: number): InstanceRow | undefined {
     const cached = this.#cache.get(key);
     if (cached) return cached;
     const row = this.#byKey.get(key);
     return row && this.#keep(toInstance(row as Row));
   }
 
-  byId(hub: number, instanceId: string): Instance | undefined {
+  byId(hub: number, instanceId: string): InstanceRow | undefined {
     const row = this.#keyById.get(hub, instanceId);
     return row && this.byKey(Number(row.key));
   }
 
-  childrenOf(key: number): Instance[] {
+  childrenOf(key: number): InstanceRow[] {
     return this.#children.all(key).map((row) => toInstance(row as Row));
   }
 
-  insert(instance: Instance, input: string | undefined): void {
+  insert(instance: InstanceRow, input: string | undefined): void {
     const { parent } = instance;
     this.#insert.run(
       instance.key,
@@ -125,7 +125,7 @@ export class InstanceTable {
   }
 
   /** Writes what can change in the life of an instance. */
-  update(instance: Instance): void {
+  update(instance: InstanceRow): void {
     this.#update.run(
       instance.executionId,
       instance.generation,
@@ -154,7 +154,7 @@ export class InstanceTable {
     this.#cache.clear();
   }
 
-  #keep(instance: Instance): Instance {
+  #keep(instance: InstanceRow): InstanceRow {
     this.#cache.delete(instance.key);
     if ((instance.customStatus?.length ?? 0) > CACHED_STATUS_LENGTH) return instance;
     this.#cache.set(instance.key, instance);
@@ -179,7 +179,7 @@ export class InstanceTable {
   }
 
   /** For queries whose shape depends on the request. `where` follows the columns' SELECT. */
-  select(where: string, parameters: readonly SQLInputValue[]): Instance[] {
+  select(where: string, parameters: readonly SQLInputValue[]): InstanceRow[] {
     const rows = this.#db.prepare(`SELECT ${COLUMNS} FROM instances ${where}`).all(...parameters);
     return rows.map((row) => toInstance(row as Row));
   }
@@ -193,7 +193,7 @@ export class InstanceTable {
   }
 }
 
-function toInstance(row: Row): Instance {
+function toInstance(row: Row): InstanceRow {
   return {
     key: Number(row.key),
     hub: Number(row.hub),

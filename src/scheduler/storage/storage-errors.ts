@@ -1,6 +1,6 @@
 /** What SQLite's errors mean for the scheduler, and what to do about each. */
 import { status } from "@grpc/grpc-js";
-import { SchedulerError } from "../protocol/status-errors.ts";
+import { StatusError } from "../protocol/status-errors.ts";
 
 /** Primary result codes of SQLite. @see https://www.sqlite.org/rescode.html */
 const BUSY = 5;
@@ -18,30 +18,30 @@ const OF_THE_FILE: readonly number[] = [NOMEM, READONLY, IOERR, FULL, CANTOPEN];
 
 export type StorageFault =
   /** The file cannot be trusted any more, whatever happens next. */
-  | { readonly kind: "lasting"; readonly error: SchedulerError }
+  | { readonly kind: "lasting"; readonly error: StatusError }
   /** Nothing can be stored at the moment. */
-  | { readonly kind: "passing"; readonly error: SchedulerError }
+  | { readonly kind: "passing"; readonly error: StatusError }
   /** One piece of work failed; it says nothing about the file. */
-  | { readonly kind: "unrelated"; readonly error: SchedulerError };
+  | { readonly kind: "unrelated"; readonly error: StatusError };
 
 /** @param path of the database, for people */
 export function classify(cause: unknown, path: string): StorageFault {
-  if (cause instanceof SchedulerError) return { kind: "unrelated", error: cause };
+  if (cause instanceof StatusError) return { kind: "unrelated", error: cause };
   const code = resultCode(cause);
   if (code === CORRUPT || code === NOTADB) {
     const message =
       `The scheduler's database ${path} is damaged, so nothing is stored any more. Stop the ` +
       "scheduler, then restore the file from a copy, or name another file.";
-    const error = new SchedulerError(status.DATA_LOSS, message, { cause });
+    const error = new StatusError(status.DATA_LOSS, message, { cause });
     return { kind: "lasting", error };
   }
   if (code === FULL || (cause as NodeJS.ErrnoException)?.code === "ENOSPC") {
     const message = "The scheduler's disk is full; nothing was changed. Make room and try again.";
-    const error = new SchedulerError(status.RESOURCE_EXHAUSTED, message, { cause });
+    const error = new StatusError(status.RESOURCE_EXHAUSTED, message, { cause });
     return { kind: "passing", error };
   }
   const message = "The scheduler could not store the change.";
-  const error = new SchedulerError(status.INTERNAL, message, { cause });
+  const error = new StatusError(status.INTERNAL, message, { cause });
   const ofTheFile = code !== undefined && OF_THE_FILE.includes(code);
   return { kind: ofTheFile ? "passing" : "unrelated", error };
 }

@@ -1,6 +1,6 @@
 /** Task hubs by name. They share the file and nothing else. */
 import { status } from "@grpc/grpc-js";
-import { invalid, SchedulerError, unknownTaskHub } from "../protocol/status-errors.ts";
+import { invalid, StatusError, unknownTaskHub } from "../protocol/status-errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Store } from "./store.ts";
 
@@ -34,7 +34,7 @@ export class TaskHubs {
     this.#allowed = allowed;
   }
 
-  /** Stores nothing: reads and workers of a hub do not create it. @throws SchedulerError */
+  /** Stores nothing: reads and workers of a hub do not create it. @throws StatusError */
   named(name: string): TaskHub {
     if (this.#allowed && !this.#allowed.includes(name)) throw unknownTaskHub(name, this.#allowed);
     if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
@@ -52,7 +52,7 @@ export class TaskHubs {
 
   #add(name: string): number {
     if (this.#ids.size >= MAX_HUBS) {
-      throw new SchedulerError(
+      throw new StatusError(
         status.RESOURCE_EXHAUSTED,
         `There are already ${MAX_HUBS} task hubs, and no more are created.`,
       );
