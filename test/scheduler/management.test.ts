@@ -143,20 +143,23 @@ function events(item: pb.WorkItem) {
   return { past: request?.getPasteventsList() ?? [], fresh: request?.getNeweventsList() ?? [] };
 }
 
-test("an activity whose result is over 1 MB fails, and says why", async () => {
-  const { address } = await startTestScheduler();
-  const client = new RawClient(address);
-  await client.start("a");
-  const work = client.work();
-  await work.completeTurn(await work.next(), [scheduleTask(1, "big")]);
-  await work.completeActivity(await work.next("activity"), "x".repeat(1024 * 1024 + 1));
-  const failed = events(await work.next("turn"))
-    .fresh[1]?.getTaskfailed()
-    ?.getFailuredetails();
-  expect(failed?.getErrormessage()).toBe(
-    "The result of activity 'big' has 1048577 bytes; the limit is 1048576 (1 MB).",
-  );
-});
+test.each([1024 * 1024 + 1, 6 * 1024 * 1024])(
+  "an activity whose result has %i bytes fails, and the message names the limit",
+  async (bytes) => {
+    const { address } = await startTestScheduler();
+    const client = new RawClient(address);
+    await client.start("a");
+    const work = client.work();
+    await work.completeTurn(await work.next(), [scheduleTask(1, "big")]);
+    await work.completeActivity(await work.next("activity"), "x".repeat(bytes));
+    const failed = events(await work.next("turn"))
+      .fresh[1]?.getTaskfailed()
+      ?.getFailuredetails();
+    expect(failed?.getErrormessage()).toBe(
+      `The result of activity 'big' has ${bytes} bytes; the limit is 1048576 (1 MB).`,
+    );
+  },
+);
 
 test("a custom status over 1 MB fails the instance, and says why", async () => {
   const { address } = await startTestScheduler();

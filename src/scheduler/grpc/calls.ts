@@ -1,9 +1,10 @@
 /** Carries a call from gRPC to a function and its outcome back: metadata, errors, status codes. */
 import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { Caller } from "../engine/reads.ts";
-import { invalid, StatusError } from "../protocol/status-errors.ts";
+import { StatusError } from "../protocol/status-errors.ts";
 import type { SchedulerLogger } from "../scheduler-logger.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
+import { OversizedRequest } from "./request-bounds.ts";
 
 export interface CallContext {
   /** The task hub's id. */
@@ -33,14 +34,6 @@ export interface CallGate {
   readonly failed: (error: unknown) => StatusError;
 }
 
-/** Takes the place of a request that is too large to be parsed. */
-export class Oversized {
-  readonly error: StatusError;
-  constructor(bytes: number, limit: number) {
-    this.error = invalid(`The request has ${bytes} bytes; the limit is ${limit}.`);
-  }
-}
-
 /** Makes a grpc-js method of a handler. */
 export function unary<Request, Response>(
   method: string,
@@ -50,7 +43,7 @@ export function unary<Request, Response>(
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
     const answer = async () => {
       const hub = gate.admit(call.metadata);
-      if (call.request instanceof Oversized) throw call.request.error;
+      if (call.request instanceof OversizedRequest) throw call.request.error;
       return handler(call.request, {
         hub: hub.id,
         ensureHub: () => hub.ensure(),

@@ -2,8 +2,6 @@
 import type {
   handleServerStreamingCall,
   MethodDefinition,
-  ServerInterceptingCall,
-  ServerInterceptor,
   ServerWritableStream,
   ServiceDefinition,
   UntypedServiceImplementation,
@@ -17,11 +15,12 @@ import { type pb, TaskHubSidecarServiceService } from "../protocol/proto.ts";
 import { unimplemented } from "../protocol/status-errors.ts";
 import type { Store } from "../storage/store.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
-import { type CallGate, type Handler, Oversized, toServiceError, unary } from "./calls.ts";
+import { type CallGate, type Handler, toServiceError, unary } from "./calls.ts";
 import { entityMethods } from "./entity-methods.ts";
 import { streamHistory } from "./history-stream.ts";
 import { managementMethods } from "./management-methods.ts";
 import { queryMethods } from "./query-methods.ts";
+import { boundRequest, OversizedRequest } from "./request-bounds.ts";
 import { serveWorker, workerMethods } from "./worker-methods.ts";
 
 export interface ServiceParts {
@@ -34,58 +33,19 @@ export interface ServiceParts {
   readonly gate: CallGate;
 }
 
-/** A client sends one payload of at most 1 MiB, a batch of ids, or a worker's filters. */
-const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
-
-/** What a compressed message may become; no SDK compresses unless told. */
-const MAX_DECOMPRESSED_BYTES = 4 * 1024 * 1024;
-
-/**
- * Bounds decompression. By itself grpc-js (1.14) decompresses up to the largest message that the
- * server accepts, so a kilobyte sent could take a hundred megabytes here. It checks this property
- * only on compressed messages, and has no option for it.
- */
-export const boundDecompression: ServerInterceptor = (_method, call) => {
-  Object.assign(call, { maxReceiveMessageSize: MAX_DECOMPRESSED_BYTES });
-  return call as ServerInterceptingCall;
-};
-
-/** Results of a wide fan-out come in one message, which only the server's own limit bounds. */
-const FROM_WORKERS: readonly string[] = ["completeOrchestratorTask", "completeEntityTask"];
-
-const { getWorkItems, streamInstanceHistory } = TaskHubSidecarServiceService;
-
-/** The SDK's definition, except that work items and histories come serialized: what is stored is never parsed here. */
-export const serviceDefinition: ServiceDefinition = {
-  ...Object.fromEntries(
-    Object.entries<MethodDefinition<unknown, unknown>>(TaskHubSidecarServiceService).map(
-      ([method, definition]) => [
-        method,
-        FROM_WORKERS.includes(method) ? definition : boundedRequest(definition),
-      ],
-    ),
+/** The SDK's definition with bounded requests. What is stored is never parsed here: work items and histories are sent as bytes. */
+export const serviceDefinition: ServiceDefinition = Object.fromEntries(
+  Object.entries<MethodDefinition<unknown, unknown>>(TaskHubSidecarServiceService).map(
+    ([method, definition]) => {
+      const bounded = boundRequest(method, definition);
+      const sendsBytes = method === "getWorkItems" || method === "streamInstanceHistory";
+      return [method, sendsBytes ? { ...bounded, responseSerialize: asBytes } : bounded];
+    },
   ),
-  getWorkItems: {
-    ...boundedRequest(getWorkItems),
-    responseSerialize: (workItem: Buffer) => workItem,
-  },
-  streamInstanceHistory: {
-    ...boundedRequest(streamInstanceHistory),
-    responseSerialize: (chunk: Buffer) => chunk,
-  },
-};
+);
 
-function boundedRequest<Request, Response>(
-  definition: MethodDefinition<Request, Response>,
-): MethodDefinition<Request | Oversized, Response> {
-  return {
-    ...definition,
-    requestSerialize: definition.requestSerialize as (request: Request | Oversized) => Buffer,
-    requestDeserialize: (bytes) =>
-      bytes.length > MAX_REQUEST_BYTES
-        ? new Oversized(bytes.length, MAX_REQUEST_BYTES)
-        : definition.requestDeserialize(bytes),
-  };
+function asBytes(message: unknown): Buffer {
+  return message as Buffer;
 }
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
@@ -128,7 +88,7 @@ function streaming(
   return (call) => {
     const run = async () => {
       const hub = gate.admit(call.metadata);
-      if (call.request instanceof Oversized) throw call.request.error;
+      if (call.request instanceof OversizedRequest) throw call.request.error;
       await serve(hub, call);
     };
     run().catch((error: unknown) => call.emit("error", toServiceError(method, gate, error)));
