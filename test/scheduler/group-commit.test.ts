@@ -25,7 +25,7 @@ async function openCommit() {
     return syncs.shift() as PromiseWithResolvers<void>;
   };
   const reports: string[] = [];
-  const room = { isShort: false };
+  const disk = { isNearlyFull: false };
   const commit = new GroupCommit({
     db,
     path: file,
@@ -33,7 +33,7 @@ async function openCommit() {
     lastId: () => 0,
     onRollback() {},
     checkFile: watchFiles(file),
-    isShortOfRoom: () => room.isShort,
+    isNearlyFull: () => disk.isNearlyFull,
     onUnusable: () => reports.push("unusable"),
     onWritable: (error) => reports.push(error ? "not writable" : "writable"),
   });
@@ -60,7 +60,7 @@ async function openCommit() {
     notes,
     committed,
     reports,
-    room,
+    disk,
     file,
     write: (text: string) => insert.run(text),
   };
@@ -201,15 +201,15 @@ test("readers are refused while nothing can be stored, until a trial write succe
 });
 
 test("readers are refused on a full disk before anything else was written (COMMIT-6)", async () => {
-  const { db, commit, room } = await openCommit();
-  room.isShort = true;
+  const { db, commit, disk } = await openCommit();
+  disk.isNearlyFull = true;
   db.exec("PRAGMA query_only = 1"); // every write fails
   await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
 });
 
 test("a disk that is nearly full serves reads as long as a trial write succeeds (COMMIT-6)", async () => {
-  const { commit, nextSync, room, reports } = await openCommit();
-  room.isShort = true;
+  const { commit, nextSync, disk, reports } = await openCommit();
+  disk.isNearlyFull = true;
   const allowed = commit.assertWritable();
   (await nextSync()).resolve();
   await allowed;

@@ -20,7 +20,7 @@ const INSTANCE: InstanceRow = {
   name: "anything",
   version: undefined,
   status: RUNNING,
-  held: false,
+  awaitsStart: false,
   createdMs: 1,
   updatedMs: 1,
   completedMs: undefined,
@@ -49,7 +49,7 @@ async function whileSyncing() {
     onRollback: () => store.instances.forgetAll(),
     path: "reads.db",
     checkFile() {},
-    isShortOfRoom: () => false,
+    isNearlyFull: () => false,
     onUnusable() {},
     onWritable() {},
   });
@@ -73,7 +73,7 @@ async function whileSyncing() {
 /** Lets the read begin; the sync goes on. */
 const nextTick = () => new Promise((resolve) => setImmediate(resolve));
 
-const caller = { gone: false, onGone: () => () => undefined };
+const caller = { cancelled: false, onCancelled: () => () => undefined };
 
 test("a read returns status and payloads of one committed state (SNAPSHOT-2)", async () => {
   const { reads, finish, created, sync } = await whileSyncing();

@@ -1,4 +1,4 @@
-/** What clients ask of instances. Each call is one piece of work in a group's transaction. */
+/** The commands of clients for instances. Each runs in one transaction. */
 
 import { randomUUID } from "node:crypto";
 import { now } from "../clock.ts";
@@ -19,7 +19,7 @@ import type { Entities } from "./entities.ts";
 import type { Lifecycle, NewInstance } from "./lifecycle.ts";
 import type { Rewind } from "./rewind.ts";
 
-/** Timers fired in one transaction; the rest follow in the next. */
+/** Limit of timers fired in one transaction. */
 const TIMER_BATCH = 500;
 
 export interface InstanceCommandsParts {
@@ -97,7 +97,7 @@ export class InstanceCommands {
       if (!withNewId && !isTerminal(existing.status)) {
         throw precondition(
           `Instance '${id}' is ${statusName(existing.status)} and cannot be restarted under its own id. ` +
-            "Wait for its end, terminate it, or restart it with a new id.",
+            "Wait until it has ended, terminate it, or restart it with a new id.",
         );
       }
       const instanceId = withNewId ? randomUUID() : id;
@@ -113,7 +113,7 @@ export class InstanceCommands {
     await this.#commit.run((after) => this.#rewind.begin(after, this.#find(hub, id), reason));
   }
 
-  /** Terminates without asking the orchestrators. @returns the ids for which there was nothing to terminate */
+  /** Terminates without running the orchestrators. @returns the ids that were unknown or already terminal */
   async terminateByForce(
     hub: number,
     ids: readonly string[],
@@ -129,7 +129,7 @@ export class InstanceCommands {
     );
   }
 
-  /** @returns how many instances were forgotten; one that has not ended is left alone */
+  /** Removes terminal instances. @returns how many */
   async purge(hub: number, ids: readonly string[], recursive: boolean): Promise<number> {
     return this.#commit.run((after) => {
       let purged = 0;
@@ -141,7 +141,7 @@ export class InstanceCommands {
     });
   }
 
-  /** Fires timers whose time has come: TIMER-2 in timers.ts. */
+  /** Fires the timers that are due (TIMER-2). */
   async fireTimers(nowMs: number): Promise<void> {
     await this.#commit.run((after) => {
       for (const timer of this.#store.dueTimers(nowMs, TIMER_BATCH)) this.#fire(after, timer);
@@ -158,8 +158,8 @@ export class InstanceCommands {
       this.#lifecycle.deliver(after, instance, event);
       return;
     }
-    // The scheduled start has come. Nothing that a client can see changes, so `updated_ms` stays.
-    this.#store.instances.update({ ...instance, held: false });
+    // A scheduled start is due. Clients see no change, so `updated_ms` stays.
+    this.#store.instances.update({ ...instance, awaitsStart: false });
     this.#lifecycle.ready(after, instance);
   }
 

@@ -1,4 +1,4 @@
-/** Forgets many instances, in batches so small that other calls are served in between. */
+/** Purges many instances, in small batches so that other calls are served in between. */
 
 import { now } from "../clock.ts";
 import { isTerminal, TERMINAL_STATUSES } from "../protocol/status.ts";
@@ -21,11 +21,11 @@ export interface PurgeFilter {
   readonly statuses: readonly number[];
   readonly createdFromMs: number | undefined;
   readonly createdToMs: number | undefined;
-  /** How long one call may take. Default one minute. */
+  /** Time limit of one call. Default one minute. */
   readonly timeoutMs: number | undefined;
 }
 
-/** @returns `complete: false` when time ran out; another call goes on */
+/** @returns `complete: false` when the time limit was reached; another call continues */
 export async function purgeByFilter(
   store: Store,
   commands: InstanceCommands,
@@ -48,7 +48,7 @@ export async function purgeByFilter(
   return { purged, complete: true };
 }
 
-/** Forgets instances some days after their end: now, and every hour. @returns a function that stops it */
+/** Purges instances that ended some days ago: now, and every hour. @returns a function that stops it */
 export function startRetention(
   store: Store,
   commands: InstanceCommands,
@@ -66,13 +66,16 @@ export function startRetention(
         stopped.signal,
       );
       if (purged > 0)
-        logger.info({ purged, retentionDays }, "forgot instances that ended long ago");
+        logger.info(
+          { purged, retentionDays },
+          "purged instances that ended before the retention period",
+        );
     }
   };
   const run = () => {
     sweep().catch((err: unknown) => {
       if (!stopped.signal.aborted)
-        logger.warn({ err }, "retention failed; it is tried again in an hour");
+        logger.warn({ err }, "purging for retention failed; it is tried again in an hour");
     });
   };
   run();

@@ -1,10 +1,10 @@
 /**
- * Lets a failed instance try again from where it failed.
+ * Rewinds a failed instance, so that it continues from where it failed.
  *
- * First the worker is asked to clean the history: it is sent the old history, which ends with
- * ExecutionCompleted, and exactly [OrchestratorStarted, ExecutionRewound]. It answers with a history
- * without the failures. That becomes a new generation; what was pending when the old one failed is
- * done again, because its results were dropped (INSTANCE-1), and failed children are rewound in turn.
+ * First a worker removes the failures from the history: it gets the old history, which ends with
+ * ExecutionCompleted, and exactly [OrchestratorStarted, ExecutionRewound], and answers with the new
+ * history. That becomes a new generation. What was pending when the instance failed is scheduled
+ * again, because its results were discarded (INSTANCE-1), and failed children are rewound as well.
  */
 import { now } from "../clock.ts";
 import { historyChunk } from "../protocol/framing.ts";
@@ -33,7 +33,7 @@ export class Rewind {
     if (instance.status !== FAILED) {
       throw precondition(
         `Rewind is not allowed: instance '${instance.instanceId}' is ${statusName(instance.status)}, ` +
-          "and only a FAILED one can be rewound.",
+          "and only a FAILED instance can be rewound.",
       );
     }
     this.#store.instances.setOutcome(instance.key, undefined, undefined);
@@ -42,11 +42,11 @@ export class Rewind {
     this.#lifecycle.deliver(after, revived, executionRewound(now(), reason, parentExecutionId));
   }
 
-  /** Takes the cleaned history from the worker. `instance` still belongs to the old generation. */
+  /** Applies the history that the worker has cleaned. `instance` is of the old generation. */
   apply(after: After, instance: InstanceRow, action: pb.RewindOrchestrationAction): void {
     const cleaned = action.getNewhistoryList();
     const rewound = cleaned.findLast((event) => event.hasExecutionrewound());
-    // The turn that asked for the rewind is told again, now to a history that goes on from there.
+    // Without the rewind turn itself, which is delivered again as the next turn.
     const history = cleaned.slice(0, rewound ? -2 : undefined);
     const started = history.find((event) => event.hasExecutionstarted())?.getExecutionstarted();
     const executionId = started?.getOrchestrationinstance()?.getExecutionid()?.getValue();
@@ -67,7 +67,7 @@ export class Rewind {
     this.#redo(after, saved, history, rewound?.getExecutionrewound()?.getReason()?.getValue());
   }
 
-  /** Does again what the history says was asked for and has no answer. */
+  /** Schedules again whatever the history shows as scheduled and not completed. */
   #redo(
     after: After,
     instance: InstanceRow,
@@ -83,12 +83,12 @@ export class Rewind {
       const child = event.getSuborchestrationinstancecreated();
       if (task) this.#effects.scheduleActivity(after, instance, id, task);
       if (timer) this.#lifecycle.addTimer(after, instance, toMs(timer.getFireat()) ?? 0, id);
-      if (child) this.#takeBack(after, instance, id, child, reason);
+      if (child) this.#relinkChild(after, instance, id, child, reason);
     }
   }
 
-  /** Makes a child report to the new generation. One that was purged is created again. */
-  #takeBack(
+  /** Links a child to the new generation. A child that was purged is created again. */
+  #relinkChild(
     after: After,
     parent: InstanceRow,
     taskId: number,
@@ -112,7 +112,7 @@ export class Rewind {
   }
 }
 
-/** The id of the action that an event answers; `undefined` for events that are no answer. */
+/** The id of the action that an event completes; `undefined` if it completes none. */
 function answeredId(event: pb.HistoryEvent): number | undefined {
   return (
     event.getTaskcompleted()?.getTaskscheduledid() ??

@@ -1,9 +1,9 @@
 /**
- * Orchestrator turns and activities: handed out, and taken back with their results.
+ * Orchestrator turns and activities: loads them for workers and applies their results.
  *
  *   TURN-1. All effects of a turn are stored together or not at all, and once.
- *   TURN-2. History is, per turn: what the orchestrator was told, then what it decided.
- *   TURN-3. A turn takes in only messages that are durable, and exactly those it was shown.
+ *   TURN-2. The history of a turn is: the events that the orchestrator received, then its actions.
+ *   TURN-3. A turn receives only durable messages, and its completion removes exactly those.
  *   TURN-4. A message that a turn leaves in the inbox queues another turn.
  */
 
@@ -75,7 +75,7 @@ export class Turns {
     this.#unregistered = unregistered;
   }
 
-  /** Reads a ready item from the file, as the worker needs it. */
+  /** Reads an item from the file, in the form that a worker needs. */
   load(item: WorkItem): LoadedWork | undefined {
     let work: LoadedWork | undefined;
     try {
@@ -85,9 +85,9 @@ export class Turns {
       this.#queue.addLater(item);
       return undefined;
     }
-    // What ended it may not be durable yet; should that fail, the item is still to be done.
-    if (!work && !item.doubted && this.#commit.busy) {
-      const again = () => this.#queue.add({ ...item, doubted: true });
+    // The change that ended the item may not be durable yet. If it fails, the item must be done.
+    if (!work && !item.rechecked && this.#commit.busy) {
+      const again = () => this.#queue.add({ ...item, rechecked: true });
       this.#commit.settled().then(again, again);
     }
     return work;
@@ -132,16 +132,16 @@ export class Turns {
     this.#unregistered.inspect(lease, end?.getCompleteorchestration()?.getFailuredetails());
     await this.#keep(lease, (after) => {
       const instance = this.#store.instances.byKey(item.instanceKey);
-      // Purged or ended by force meanwhile: there is nothing left that this turn may change.
+      // Purged or terminated by force meanwhile, so this turn must not change anything.
       if (instance?.generation !== turn.generation || isTerminal(instance.status))
         throw staleToken();
       this.#apply(after, instance, turn, response);
       this.#queueLeftover(after, item);
     });
-    this.#queue.finishTurn(item);
+    this.#queue.finish(item);
   }
 
-  /** Parts are kept with the lease: should it end, the turn is done anew from its beginning. */
+  /** Parts are kept with the lease. If it ends, the whole turn is done again. */
   #addPart(token: string, response: pb.OrchestratorResponse): void {
     const lease = this.#queue.lease(token, "turn");
     if (!lease) throw staleToken();
@@ -155,12 +155,12 @@ export class Turns {
     await this.#keep(lease, (after) => this.#storeResult(after, lease, response));
   }
 
-  /** Stores a result. The item of one that cannot be stored is given out again, a little later. */
+  /** Stores a result. If that fails, the item is queued again after a pause. */
   async #keep(lease: Lease, work: (after: After) => void): Promise<void> {
     try {
       await this.#commit.run(work);
     } catch (error) {
-      this.#queue.giveBackLater(lease);
+      this.#queue.requeueLater(lease);
       throw error;
     }
   }
@@ -234,7 +234,7 @@ export class Turns {
     }
   }
 
-  /** A turn may have been shown less than its inbox held; what it left makes the next turn (TURN-4). */
+  /** A turn may have received only a part of its inbox; the rest makes the next turn (TURN-4). */
   #queueLeftover(after: After, item: WorkItem): void {
     if (!this.#store.hasMessages(item.instanceKey)) return;
     const instance = this.#store.instances.byKey(item.instanceKey);
@@ -242,8 +242,8 @@ export class Turns {
   }
 
   #append(instance: InstanceRow, turn: LeasedTurn, decided: readonly Uint8Array[]): void {
-    const told = turn.messages.map(({ event }) => event);
-    this.#store.addHistory(instance.key, instance.turn, historyChunk([...told, ...decided])); // TURN-2
+    const received = turn.messages.map(({ event }) => event);
+    this.#store.addHistory(instance.key, instance.turn, historyChunk([...received, ...decided])); // TURN-2
   }
 
   #end(
@@ -265,7 +265,7 @@ export class Turns {
   }
 }
 
-/** Tells workers that there are entities, and that their messages need no sorting. */
+/** Lets workers use entities; their messages need no reordering. */
 const ENTITIES_IN_ORDER = new pb.OrchestratorEntityParameters();
 ENTITIES_IN_ORDER.setEntitymessagereorderwindow(new Duration());
 

@@ -1,4 +1,4 @@
-/** Carries a call from gRPC to a function and its outcome back: metadata, errors, status codes. */
+/** Turns a handler function into a gRPC method: metadata, errors and status codes. */
 import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { Caller } from "../engine/reads.ts";
 import { StatusError } from "../protocol/status-errors.ts";
@@ -9,7 +9,7 @@ import { OversizedRequest } from "./request-bounds.ts";
 export interface CallContext {
   /** The task hub's id. */
   readonly hub: number;
-  /** For a call that stores something: creates the task hub where need be. @returns its id */
+  /** For a call that stores something: creates the task hub if it is new. @returns its id */
   readonly ensureHub: () => number;
   readonly caller: Caller;
 }
@@ -25,16 +25,16 @@ export function taskHubName(metadata: Metadata): string {
   return String(metadata.get("taskhub")[0] ?? DEFAULT_TASK_HUB);
 }
 
-/** What every method needs, whatever it does. */
+/** What every method needs. */
 export interface CallGate {
   readonly logger: SchedulerLogger;
   /** The task hub that a call names. @throws StatusError when the call cannot be served */
   readonly admit: (metadata: Metadata) => TaskHub;
-  /** Takes note of an unexpected error. @returns what the caller is told */
+  /** Reports an unexpected error. @returns the error for the caller */
   readonly failed: (error: unknown) => StatusError;
 }
 
-/** Makes a grpc-js method of a handler. */
+/** Makes a grpc-js method from a handler. */
 export function unary<Request, Response>(
   method: string,
   gate: CallGate,
@@ -59,17 +59,17 @@ export function unary<Request, Response>(
 
 function callerOf(call: ServerUnaryCall<unknown, unknown>): Caller {
   return {
-    get gone() {
+    get cancelled() {
       return call.cancelled;
     },
-    onGone(listener) {
+    onCancelled(listener) {
       call.on("cancelled", listener);
       return () => call.off("cancelled", listener);
     },
   };
 }
 
-/** @returns the error as the caller may see it; the cause of an internal one is only logged */
+/** @returns the error for the caller; the cause of an internal error is only logged */
 export function toServiceError(
   method: string,
   { logger, failed }: CallGate,

@@ -1,4 +1,4 @@
-/** The calls about entities: translation and validation. */
+/** The gRPC methods for entities: they translate and validate. */
 import type { Entities } from "../engine/entities.ts";
 import type { Reads } from "../engine/reads.ts";
 import { pb, stringValue, toMs, toTimestamp } from "../protocol/proto.ts";
@@ -41,7 +41,7 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
       return new pb.SignalEntityResponse();
     },
 
-    /** One without a state, which is there only for its lock or its messages, does not count. */
+    /** An entity that has only a lock or messages, and no state, does not exist for clients. */
     getEntity: async (request: pb.GetEntityRequest, { hub }: CallContext) => {
       const id = checkEntityId(request.getInstanceid());
       const metadata = await reads.read((from) => {
@@ -81,7 +81,7 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
       return response;
     },
 
-    /** There is never anything to clean: empty entities go at once (ENTITY-5), and so do the locks of the dead (ENTITY-4). */
+    /** Nothing to clean: empty entities are removed (ENTITY-5) and locks released (ENTITY-4) at once. */
     cleanEntityStorage: () => new pb.CleanEntityStorageResponse(),
   };
 }

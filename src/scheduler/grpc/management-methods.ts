@@ -1,4 +1,4 @@
-/** The calls of clients: translation and validation; the engine does the rest. */
+/** The gRPC methods that clients call for one instance: they translate and validate. */
 import type { InstanceCommands } from "../engine/commands.ts";
 import type { NewInstance } from "../engine/lifecycle.ts";
 import type { InstanceState, Reads } from "../engine/reads.ts";

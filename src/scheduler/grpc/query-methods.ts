@@ -1,4 +1,4 @@
-/** The calls about many instances: listing and purging. */
+/** The gRPC methods for many instances: listing and purging. */
 import type { InstanceCommands } from "../engine/commands.ts";
 import { purgeByFilter } from "../engine/purge.ts";
 import { type InstanceState, type Reads, withState } from "../engine/reads.ts";
@@ -12,7 +12,7 @@ import { orchestrationState, stateBytes } from "./orchestration-state.ts";
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
-/** A page with more in it is cut, after one state at least: clients take in 4 MB unless they ask for more. */
+/** Limit of a page, unless it is a single state. gRPC clients accept 4 MB by default. */
 const MAX_PAGE_BYTES = 1024 * 1024;
 
 export function queryMethods(commands: InstanceCommands, reads: Reads, store: Store) {
@@ -92,7 +92,7 @@ export function queryMethods(commands: InstanceCommands, reads: Reads, store: St
   };
 }
 
-/** Cuts a page after the last state that fits, and gives the token of what follows. */
+/** Cuts a page after the last state that fits. @returns also the token of the next page */
 function cutToBytes(page: Page<InstanceRow>, stateOf: (instance: InstanceRow) => InstanceState) {
   const found: InstanceState[] = [];
   let bytes = 0;

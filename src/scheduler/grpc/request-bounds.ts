@@ -1,13 +1,13 @@
-/** What one request may cost before its fields are looked at. */
+/** Limits of a request that are checked before its fields are. */
 import type { MethodDefinition, ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
 import { invalid, type StatusError } from "../protocol/status-errors.ts";
 
-/** A client sends one payload of at most 1 MiB, a batch of ids, or a worker's filters. */
+/** A request has one payload of at most 1 MiB, a batch of ids, or a worker's filters. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
-/** What a compressed message may become; the SDKs do not compress unless told. */
+/** Limit of a compressed message once it is unpacked. The SDKs do not compress by default. */
 const MAX_DECOMPRESSED_BYTES = 4 * 1024 * 1024;
 
-/** Results come in one message, however many there are; only the server's own limit bounds it. */
+/** These bring results, which only the server's limit of 128 MiB bounds. */
 const RESULTS: readonly string[] = [
   "completeOrchestratorTask",
   "completeActivityTask",
@@ -22,7 +22,7 @@ export class OversizedRequest {
   }
 }
 
-/** Does not parse a request over the limit, unless it brings results. */
+/** Leaves a request over the limit unparsed, unless it brings results. */
 export function boundRequest(
   method: string,
   definition: MethodDefinition<unknown, unknown>,

@@ -1,4 +1,4 @@
-/** The gRPC service: each method of the protocol, its handler, and what is not implemented. */
+/** The gRPC service: every method of the protocol and its handler. */
 import type {
   handleServerStreamingCall,
   MethodDefinition,
@@ -33,7 +33,7 @@ export interface ServiceParts {
   readonly gate: CallGate;
 }
 
-/** The SDK's definition with bounded requests. What is stored is never parsed here: work items and histories are sent as bytes. */
+/** The SDK's service definition with bounded requests. Work items and histories are sent as stored, without being parsed. */
 export const serviceDefinition: ServiceDefinition = Object.fromEntries(
   Object.entries<MethodDefinition<unknown, unknown>>(TaskHubSidecarServiceService).map(
     ([method, definition]) => {

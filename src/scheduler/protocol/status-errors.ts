@@ -1,7 +1,7 @@
-/** Every error a caller may see, with its gRPC code and what to do about it. */
+/** The errors that callers see, each with its gRPC code and advice. */
 import { status } from "@grpc/grpc-js";
 
-/** An error whose message and code are meant for the caller. Anything else becomes INTERNAL. */
+/** An error whose message and code are meant for the caller. Any other error becomes INTERNAL. */
 export class StatusError extends Error {
   override readonly name = "StatusError";
   readonly code: status;
@@ -29,14 +29,14 @@ export const precondition = (message: string): StatusError =>
 
 export const staleToken = (): StatusError =>
   precondition(
-    "The lease behind this completion token has ended. The result is dropped, " +
-      "and the work item has been, or will be, given out again.",
+    "The lease of this completion token has ended. The result is discarded, " +
+      "and the work item is sent to a worker again.",
   );
 
 export const historyReplaced = (id: string): StatusError =>
   new StatusError(
     status.ABORTED,
-    `The history of '${id}' began anew, or was purged, while it was read. Read it again.`,
+    `The history of '${id}' was replaced or purged while it was being read. Read it again.`,
   );
 
 export const unimplemented = (method: string): StatusError =>

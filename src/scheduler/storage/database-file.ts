@@ -1,4 +1,4 @@
-/** The database as a file: its folder, its state before it is opened, and whether it is still there. */
+/** The database as a file: creates its folder, inspects it before use, and notices when it disappears. */
 
 import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -8,10 +8,10 @@ import { StatusError } from "../protocol/status-errors.ts";
 import { SchedulerStartError } from "../start-error.ts";
 import { DAMAGED_AT_START } from "./storage-errors.ts";
 
-/** Marks a file as ours ("dtsp" in ASCII), so that another program's database is left alone. */
+/** Identifies our files ("dtsp" in ASCII), so that another program's database is not touched. */
 export const APPLICATION_ID = 0x64747370;
 
-/** Larger files are not checked as a whole at start, which would take seconds; reads find damage. */
+/** Larger files are not searched for damage at start, which would take seconds. Reads find it. */
 const MAX_CHECKED_BYTES = 256 * 1024 * 1024;
 
 /** Creates a folder and its parents. Node's own `recursive` never returns under `/proc` (v24). */
@@ -69,22 +69,22 @@ export function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
 }
 
-/** The index of the log that a read-only connection leaves behind. Only for who holds the lock. */
+/** Removes the log's index, which a read-only connection leaves behind. Requires the lock on the file. */
 export function removeLogIndex(path: string): void {
   rmSync(`${path}-shm`, { force: true });
 }
 
-/** With less room than this on its disk the file may be unable to grow. */
+/** With less space than this on its disk the file may be unable to grow. */
 const LITTLE_ROOM_BYTES = 1024 * 1024;
 
-export function isShortOfRoom(path: string): boolean {
+export function isNearlyFull(path: string): boolean {
   const { bavail, bsize } = statfsSync(path);
   return bavail * bsize < LITTLE_ROOM_BYTES;
 }
 
 /**
- * Remembers which files are open. On Linux a deleted file can still be written to, and is gone when
- * its last user closes it, so SQLite does not notice.
+ * Remembers which files are open. SQLite does not notice a deleted file: on Linux it can still be
+ * written, and is lost when the last process closes it.
  * @returns a function that throws StatusError once a file was deleted or replaced
  */
 export function watchFiles(path: string): () => void {

@@ -1,4 +1,4 @@
-/** The rows of instances: who they are, how they stand, what went in and came out. */
+/** The rows of instances and their payloads. */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { ParentLink } from "../protocol/history-events.ts";
 
@@ -7,14 +7,14 @@ export interface InstanceRow {
   readonly hub: number;
   readonly instanceId: string;
   readonly executionId: string;
-  /** Goes up when history starts anew; results of an older generation are not for this one. */
+  /** Increases when the history is replaced. Results for an older generation are discarded. */
   readonly generation: number;
   readonly turn: number;
   readonly name: string;
   readonly version: string | undefined;
   readonly status: number;
-  /** Waits for its scheduled start. */
-  readonly held: boolean;
+  /** Its scheduled start is not due yet. */
+  readonly awaitsStart: boolean;
   readonly createdMs: number;
   readonly updatedMs: number;
   readonly completedMs: number | undefined;
@@ -22,7 +22,7 @@ export interface InstanceRow {
   readonly parent: ParentLink | undefined;
   /** Serialized `ExecutionStartedEvent` that carries only the tags. */
   readonly tags: Uint8Array | undefined;
-  /** Serialized `OrchestrationTraceContext`, which every turn hands to the next. */
+  /** Serialized `OrchestrationTraceContext`, passed from each turn to the next. */
   readonly traceContext: Uint8Array | undefined;
   readonly customStatus: string | undefined;
 }
@@ -40,14 +40,14 @@ const COLUMNS = `key, hub, instance_id, execution_id, generation, turn, name, ve
   created_ms, updated_ms, completed_ms, start_ms, parent_key, parent_generation, parent_task_id,
   parent_instance_id, parent_execution_id, tags, trace_context, custom_status`;
 
-/** Instances kept in memory; one of a single activity reads its row eight times. */
+/** Limit of cached rows. An instance with one activity reads its row eight times. */
 const CACHE_SIZE = 10_000;
-/** An instance with a longer custom status is not kept, so that the cache stays within some 50 MB. */
+/** Rows with a longer custom status are not cached, which bounds the cache to about 50 MB. */
 const CACHED_STATUS_LENGTH = 4096;
 
 export class InstanceTable {
   readonly #db: DatabaseSync;
-  /** What the open transaction holds, by key. Dropped when anything is rolled back. */
+  /** Rows as the open transaction has them, by key. Cleared by a rollback. */
   readonly #cache = new Map<number, InstanceRow>();
   readonly #byKey;
   readonly #keyById;
@@ -106,7 +106,7 @@ export class InstanceTable {
       instance.name,
       instance.version ?? null,
       instance.status,
-      instance.held ? 1 : 0,
+      instance.awaitsStart ? 1 : 0,
       instance.createdMs,
       instance.updatedMs,
       instance.completedMs ?? null,
@@ -124,7 +124,7 @@ export class InstanceTable {
     this.#keep(instance);
   }
 
-  /** Writes what can change in the life of an instance. */
+  /** Writes the columns that can change. */
   update(instance: InstanceRow): void {
     this.#update.run(
       instance.executionId,
@@ -132,7 +132,7 @@ export class InstanceTable {
       instance.turn,
       instance.version ?? null,
       instance.status,
-      instance.held ? 1 : 0,
+      instance.awaitsStart ? 1 : 0,
       instance.updatedMs,
       instance.completedMs ?? null,
       instance.parent?.executionId ?? null,
@@ -144,12 +144,12 @@ export class InstanceTable {
     this.#keep(instance);
   }
 
-  /** The row is gone. */
+  /** Call when the row was deleted. */
   forget(key: number): void {
     this.#cache.delete(key);
   }
 
-  /** Rows may not be what they seemed: something was rolled back. */
+  /** Call after a rollback. */
   forgetAll(): void {
     this.#cache.clear();
   }
@@ -184,7 +184,7 @@ export class InstanceTable {
     return rows.map((row) => toInstance(row as Row));
   }
 
-  /** Counts what `select` would find, and stops at `limit`. */
+  /** Counts the rows that `select` would find, up to `limit`. */
   countUpTo(limit: number, where: string, parameters: readonly SQLInputValue[]): number {
     const found = this.#db.prepare(
       `SELECT count(*) AS n FROM (SELECT 1 FROM instances ${where} LIMIT ?)`,
@@ -204,7 +204,7 @@ function toInstance(row: Row): InstanceRow {
     name: String(row.name),
     version: text(row.version),
     status: Number(row.status),
-    held: row.held === 1,
+    awaitsStart: row.held === 1,
     createdMs: Number(row.created_ms),
     updatedMs: Number(row.updated_ms),
     completedMs: integer(row.completed_ms),
