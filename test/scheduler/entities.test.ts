@@ -40,7 +40,7 @@ test("operations that arrive during a batch make the next one, with the new stat
   expect(next.getEntityrequestv2()?.getEntitystate()?.getValue()).toBe('"one"');
 });
 
-test("operations without a result are given out again", async () => {
+test("operations without a result are sent to a worker again", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   for (const name of ["first", "second", "third"]) await client.signal("@e@1", name);
@@ -49,7 +49,7 @@ test("operations without a result are given out again", async () => {
   expect(operations(await work.next())).toEqual(["second", "third"]);
 });
 
-test("a batch that failed as a whole is tried again and has changed nothing", async () => {
+test("a batch that fails as a whole changes nothing and is retried", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.signal("@e@1", "only");
@@ -85,7 +85,7 @@ test("state, waiting operations and delayed signals survive a restart", async ()
   expect(delayed.getEntityrequestv2()?.getEntitystate()?.getValue()).toBe('"kept"');
 });
 
-test("a held entity handles its holder's calls, and the rest after the release by its end (ENTITY-2, ENTITY-4)", async () => {
+test("a locked entity handles its holder's calls, and other operations after the holder has ended (ENTITY-2, ENTITY-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -107,7 +107,7 @@ test("a held entity handles its holder's calls, and the rest after the release b
   expect((await entity(client, "@e@1"))?.getLockedby()).toBeUndefined();
 });
 
-test("a lock that its orchestration no longer waits for is not granted (ENTITY-4)", async () => {
+test("a lock is not granted to an orchestration that has ended (ENTITY-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();

@@ -48,7 +48,7 @@ async function failWithActiveChild(client: RawClient, work: WorkStream): Promise
   return child;
 }
 
-test("a rewind does again what was pending when the instance failed", async () => {
+test("a rewind schedules again what was pending when the instance failed", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
