@@ -116,7 +116,11 @@ test("a history of large events is sent in chunks of 1 MiB, complete and in orde
   await runLarge(address, "a", [6, 1]); // one turn over the usual limit, one below it
   const events = await new RawClient(address).history("a");
   const types = kinds(events).filter((kind) => kind !== "ORCHESTRATORSTARTED");
-  expect(types).toEqual(["EXECUTIONSTARTED", ...Array(7).fill("EVENTRAISED"), "EXECUTIONCOMPLETED"]);
+  expect(types).toEqual([
+    "EXECUTIONSTARTED",
+    ...Array(7).fill("EVENTRAISED"),
+    "EXECUTIONCOMPLETED",
+  ]);
   expect(
     events.filter((event) => event.getEventraised()?.getInput()?.getValue().length === 900_000),
   ).toHaveLength(7);
