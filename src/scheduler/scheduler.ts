@@ -179,7 +179,7 @@ async function serve(
     logger,
   );
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  logger.info({ address, database: options.database }, "scheduler is listening");
+  logger.info({ address, database: options.database }, "scheduler listens");
 
   const stop = async () => {
     stopRetention();
