@@ -1,5 +1,6 @@
+import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
 import { expect, test } from "vitest";
-import { pb } from "../../src/scheduler/protocol/proto.ts";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
 import { within } from "./support/deadline.ts";
 import { callEntity, complete, kinds, lockEntities, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
@@ -126,3 +127,45 @@ test("a lock is not granted to an orchestration that has ended (ENTITY-4)", asyn
   const granted = await within("lock for the next", work.next());
   expect(granted.getOrchestratorrequest()?.getInstanceid()).toBe("next");
 });
+
+test("a page of large entity states is cut, and no entity is missing", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const work = client.work();
+  const state = JSON.stringify("x".repeat(600_000));
+  for (let n = 0; n < 4; n += 1) {
+    await client.signal(`@e@${n}`, "set");
+    await work.completeBatch(await work.next(), state, 1);
+  }
+  const list = async (token: string | undefined, size: number) => {
+    const query = new pb.EntityQuery();
+    query.setIncludestate(true);
+    query.setPagesize(int32Value(size));
+    query.setContinuationtoken(stringValue(token));
+    const request = new pb.QueryEntitiesRequest();
+    request.setQuery(query);
+    const response = await client.call<pb.QueryEntitiesRequest, pb.QueryEntitiesResponse>(
+      client.stub.queryEntities,
+      request,
+    );
+    const ids = response.getEntitiesList().map((entity) => entity.getInstanceid());
+    return { ids, token: response.getContinuationtoken()?.getValue() };
+  };
+  for (const size of [-1, 0, 3]) {
+    const found: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = await list(token, size);
+      expect(page.ids).toHaveLength(1);
+      found.push(...page.ids);
+      token = page.token;
+    } while (token);
+    expect(found).toEqual(["@e@0", "@e@1", "@e@2", "@e@3"]);
+  }
+});
+
+function int32Value(value: number) {
+  const wrapped = new wrappers.Int32Value();
+  wrapped.setValue(value);
+  return wrapped;
+}

@@ -13,9 +13,7 @@ import {
 import type { Entity } from "../storage/entity-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { CallContext } from "./calls.ts";
-
-const DEFAULT_PAGE_SIZE = 100;
-const MAX_PAGE_SIZE = 1000;
+import { MAX_PAGE_BYTES, pageSize } from "./page-limits.ts";
 
 export function entityMethods(entities: Entities, reads: Reads, store: Store) {
   const describe = (entity: Entity, withState: boolean): pb.EntityMetadata => {
@@ -58,8 +56,8 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
 
     queryEntities: async (request: pb.QueryEntitiesRequest, { hub }: CallContext) => {
       const query = request.getQuery() ?? new pb.EntityQuery();
-      const asked = query.getPagesize()?.getValue() || DEFAULT_PAGE_SIZE;
-      const size = Math.min(asked, MAX_PAGE_SIZE);
+      const size = pageSize(query.getPagesize()?.getValue());
+      const withState = query.getIncludestate();
       const filter = {
         hub,
         idPrefix: checkIdPrefix(query.getInstanceidstartswith()?.getValue()) ?? "@",
@@ -68,16 +66,20 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
         modifiedToMs: toMs(query.getLastmodifiedto()) ?? Number.MAX_SAFE_INTEGER,
         transient: query.getIncludetransient(),
       };
-      const { found, metadata } = await reads.read((from) => {
-        const found = from.entities.query(filter, size + 1);
-        const page = found.slice(0, size);
-        return { found, metadata: page.map((each) => describe(each, query.getIncludestate())) };
+      const { page, next } = await reads.read((from) => {
+        const page: pb.EntityMetadata[] = [];
+        let bytes = 0;
+        for (const entity of from.entities.query(filter, size + 1)) {
+          if (withState) bytes += Buffer.byteLength(entity.state ?? "");
+          const last = page.at(-1)?.getInstanceid();
+          if (last && (page.length === size || bytes > MAX_PAGE_BYTES)) return { page, next: last };
+          page.push(describe(entity, withState));
+        }
+        return { page, next: undefined };
       });
       const response = new pb.QueryEntitiesResponse();
-      response.setEntitiesList(metadata);
-      if (found.length > size) {
-        response.setContinuationtoken(stringValue(metadata.at(-1)?.getInstanceid()));
-      }
+      response.setEntitiesList(page);
+      response.setContinuationtoken(stringValue(next));
       return response;
     },
 

@@ -9,11 +9,7 @@ import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { CallContext } from "./calls.ts";
 import { orchestrationState, stateBytes } from "./orchestration-state.ts";
-
-const DEFAULT_PAGE_SIZE = 100;
-const MAX_PAGE_SIZE = 1000;
-/** Limit of a page, unless it is a single state. gRPC clients accept 4 MB by default. */
-const MAX_PAGE_BYTES = 1024 * 1024;
+import { MAX_PAGE_BYTES, pageSize } from "./page-limits.ts";
 
 export function queryMethods(commands: InstanceCommands, reads: Reads, store: Store) {
   return {
@@ -104,8 +100,4 @@ function cutToBytes(page: Page<InstanceRow>, stateOf: (instance: InstanceRow) =>
     found.push(state);
   }
   return { found, next: page.token };
-}
-
-function pageSize(asked: number): number {
-  return Math.min(asked > 0 ? asked : DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
 }

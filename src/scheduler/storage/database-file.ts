@@ -75,11 +75,15 @@ export function removeLogIndex(path: string): void {
 }
 
 /** With less space than this on its disk the file may be unable to grow. */
-const LITTLE_ROOM_BYTES = 1024 * 1024;
+const LITTLE_SPACE_BYTES = 1024 * 1024;
 
 export function isNearlyFull(path: string): boolean {
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize < LITTLE_ROOM_BYTES;
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < LITTLE_SPACE_BYTES;
+  } catch {
+    return false; // unknown; a write will show
+  }
 }
 
 /**
@@ -91,7 +95,8 @@ export function watchFiles(path: string): () => void {
   const files = [path, `${path}-wal`].map((name) => ({ name, opened: identity(name) }));
   return () => {
     for (const { name, opened } of files) {
-      if (identity(name) === opened) continue;
+      const found = identity(name);
+      if (found === opened || found === UNKNOWN) continue;
       throw new StatusError(
         status.UNAVAILABLE,
         `The scheduler's file ${name} was deleted or replaced while it was in use, so nothing can be ` +
@@ -101,7 +106,14 @@ export function watchFiles(path: string): () => void {
   };
 }
 
+const UNKNOWN = "unknown";
+
+/** @returns undefined when there is no such file */
 function identity(file: string): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found && `${found.dev}:${found.ino}`;
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found && `${found.dev}:${found.ino}`;
+  } catch {
+    return UNKNOWN;
+  }
 }

@@ -85,13 +85,14 @@ export class EntityTable {
     this.#sql.remove.run(key);
   }
 
-  /** In the order of their ids. */
-  query(filter: EntityFilter, limit: number): Entity[] {
+  /** In the order of their ids. The rows, which may be large, are read one by one. */
+  *query(filter: EntityFilter, limit: number): Generator<Entity> {
     const { hub, idPrefix, afterId, modifiedFromMs, modifiedToMs, transient } = filter;
     const last = `${idPrefix}\u{10ffff}`;
-    return this.#sql.query
-      .all(hub, idPrefix, last, afterId, modifiedFromMs, modifiedToMs, transient ? 1 : 0, limit)
-      .map(toEntity);
+    const range = [hub, idPrefix, last, afterId, modifiedFromMs, modifiedToMs] as const;
+    for (const row of this.#sql.query.iterate(...range, transient ? 1 : 0, limit)) {
+      yield toEntity(row);
+    }
   }
 
   addMessage(entityKey: number, seq: number, message: Message, sender: Sender | undefined): void {
