@@ -149,9 +149,14 @@ test("after a failed sync nothing is accepted any more (COMMIT-5)", async () => 
   const sync = await nextSync();
   const second = commit.run(() => write("second"));
   sync.reject(new Error("EIO"));
-  await expect(first).rejects.toThrow();
-  await expect(second).rejects.toThrow();
-  await expect(commit.run(() => write("third"))).rejects.toThrow();
+  const refused = {
+    code: status.UNAVAILABLE,
+    message: expect.stringContaining("could not be synced (EIO)"),
+  };
+  await expect(first).rejects.toMatchObject(refused);
+  await expect(second).rejects.toMatchObject(refused);
+  await expect(commit.run(() => write("third"))).rejects.toMatchObject(refused);
+  await expect(commit.assertWritable()).rejects.toMatchObject(refused);
 });
 
 test("a full disk changes nothing, is named in the error, and writes succeed once there is space", async () => {

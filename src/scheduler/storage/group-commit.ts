@@ -120,7 +120,8 @@ export class GroupCommit {
       this.#parts.checkFile();
       this.#isNearlyFull = this.#parts.isNearlyFull();
     } catch (error) {
-      throw this.#refuse(classify(error, this.#parts.path).error);
+      if (!(error instanceof StatusError)) throw error;
+      throw this.#refuse(error);
     }
   }
 
@@ -206,7 +207,7 @@ export class GroupCommit {
       await this.#parts.sync?.();
       this.#parts.checkFile();
     } catch (error) {
-      const refusal = this.#refuse(classify(error, this.#parts.path).error);
+      const refusal = this.#refuse(error instanceof StatusError ? error : unsynced(error));
       group.durable.reject(refusal);
       (this.#filling as Group | undefined)?.durable.reject(refusal);
       return;
@@ -233,4 +234,14 @@ export class GroupCommit {
     this.#failure = error;
     if (changed) this.#parts.onWritable(error);
   }
+}
+
+function unsynced(cause: unknown): StatusError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StatusError(
+    status.UNAVAILABLE,
+    `The scheduler's log could not be synced (${reason}), so the last changes may be lost and nothing ` +
+      "is stored any more. Check the disk, then start the scheduler again.",
+    { cause },
+  );
 }
