@@ -126,14 +126,11 @@ type Told = Partial<Omit<HistoryEntry, "type" | "eventId" | "atMs">>;
 const NOTHING: Told = {};
 
 function toEntry(event: Proto.HistoryEvent): HistoryEntry {
-  const timestamp = event.getTimestamp();
   const { name, completes, executionId, status, failure, input, output } = told(event);
   return {
     type: TYPE_NAMES.get(event.getEventtypeCase()) ?? "EVENTTYPE_NOT_SET",
     eventId: event.getEventid(),
-    atMs: timestamp
-      ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
-      : undefined,
+    atMs: timeOf(event.getTimestamp()),
     name,
     completes,
     executionId,
@@ -142,6 +139,14 @@ function toEntry(event: Proto.HistoryEvent): HistoryEntry {
     input,
     output,
   };
+}
+
+/** Schedulers send a time that they do not know as the epoch, or, from .NET, as the year 1. */
+function timeOf(timestamp: ReturnType<Proto.HistoryEvent["getTimestamp"]>): number | undefined {
+  const atMs = timestamp
+    ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
+    : 0;
+  return atMs > 0 ? atMs : undefined;
 }
 
 function told(event: Proto.HistoryEvent): Told {

@@ -11,30 +11,33 @@ export interface StepPosition {
   readonly digest: string;
 }
 
-/** In place of an execution: one that belongs to a former life of the operation's id. */
-export const FORMER_LIFE = "zzzzzz";
+/** What the digest of no steps is. */
+export const EMPTY_DIGEST = "0".repeat(10);
 
-const SUFFIX = /^1(?:\.[0-9a-z]+){3}\.([0-9a-z]{6})\.([0-9a-z]{1,6})\.([0-9a-z]{10})$/;
+/** The position before the first step. */
+const START: StepPosition = { execution: "0".repeat(6), seq: 0, digest: EMPTY_DIGEST };
 
-/** The position that follows a status cursor in an id, if there is one. */
-export function parseStepPosition(text: string | undefined): StepPosition | undefined {
-  const [, execution, seq, digest] = SUFFIX.exec(text ?? "") ?? [];
-  if (!execution || !seq || !digest || /^0+$/.test(seq)) return undefined;
-  return { execution, seq: Number.parseInt(seq, 36), digest };
+/** Execution of a position that belongs to an earlier incarnation of the operation's id. */
+export const EARLIER_INCARNATION = "zzzzzz";
+
+/** The last three fields of an id, behind a status cursor of any format. */
+const SUFFIX = /\.([0-9a-z]{6})\.([0-9a-z]{1,6})\.([0-9a-z]{10})$/;
+
+/** The position at the end of an id. @returns undefined before the first step, or without a position */
+export function parseStepPosition(id: string | undefined): StepPosition | undefined {
+  const [, execution, digits, digest] = SUFFIX.exec(id ?? "") ?? [];
+  const seq = Number.parseInt(digits ?? "0", 36);
+  return execution && digest && seq > 0 ? { execution, seq, digest } : undefined;
 }
 
-/** A status cursor with a position behind it; without one, the steps are yet to begin. */
-export function withStepPosition(cursor: string, position: StepPosition | undefined): string {
-  if (!position) return cursor;
+/** The id of an event: a status cursor, then a position, also before the first step. */
+export function withStepPosition(cursor: string, position: StepPosition = START): string {
   return `${cursor}.${position.execution}.${position.seq.toString(36)}.${position.digest}`;
 }
 
 export function executionTag(executionId: string | undefined): string {
   return digits(executionId ?? "", 6);
 }
-
-/** What the digest of no steps is. */
-export const EMPTY_DIGEST = "0".repeat(10);
 
 /** The digest of all steps up to `entry`, from the one before it: what differs in any of them shows. */
 export function nextDigest(digest: string, entry: HistoryEntry): string {

@@ -8,7 +8,7 @@ import {
   type StepSubscriber,
   type StepTrouble,
 } from "./step-follower.ts";
-import { FORMER_LIFE, parseStepPosition, withStepPosition } from "./step-position.ts";
+import { EARLIER_INCARNATION, parseStepPosition, withStepPosition } from "./step-position.ts";
 import type { FollowedSteps } from "./step-sources.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -79,7 +79,7 @@ export class StepsView implements StepSubscriber {
     this.#payloads = wanted.payloads;
     if (former?.status === "FAILED") this.#failure = former;
     const position = former && parseStepPosition(after);
-    if (position?.execution !== FORMER_LIFE) this.#toldOfMs = former?.createdAtMs;
+    if (position?.execution !== EARLIER_INCARNATION) this.#toldOfMs = former?.createdAtMs;
     this.#follower = new StepFollower(this, position);
   }
 
@@ -94,7 +94,7 @@ export class StepsView implements StepSubscriber {
       return status && withStepPosition(status.text, position);
     }
     // Under a status of this life nothing else would tell whose steps these were.
-    return withStepPosition(status.text, { ...position, execution: FORMER_LIFE });
+    return withStepPosition(status.text, { ...position, execution: EARLIER_INCARNATION });
   }
 
   /** Where the operation stands has been told, or was known. */

@@ -178,6 +178,26 @@ describe("what a history may hold", () => {
     expect(told[2].at).toMatch(/^2023-/);
   });
 
+  test.for([
+    ["the epoch", 0],
+    ["the year 1, as .NET sends an unset time", Date.parse("0001-01-01T00:00:00Z")],
+  ] as const)("a time of %s is unknown: neither `at` nor a duration", async ([, unsetMs]) => {
+    const { scheduler, api } = await startStage();
+    const done = entry((event) => event.setTaskcompleted(new pb.TaskCompletedEvent()), -1, unsetMs);
+    const untimed = [turnStarted(unsetMs), started("one", unsetMs), scheduled(0), done, ended()];
+    finish(scheduler, "untimed", untimed);
+    const steps = named(await (await openSteps(api, "untimed")).untilBye(), "step");
+    expect(steps.map(({ kind, at }) => [kind, at === undefined])).toEqual([
+      ["turn_started", true],
+      ["started", true],
+      ["activity_scheduled", false],
+      ["activity_completed", true],
+      ["completed", false],
+    ]);
+    expect(steps[3]).toMatchObject({ name: "task 0" });
+    expect(steps[3]).not.toHaveProperty("duration_ms");
+  });
+
   test("the end of an execution need not be the last entry", async () => {
     const { scheduler, api } = await startStage();
     finish(scheduler, "after", [...history(8), ended(), turnCompleted()]);
