@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import type { FastifyPluginAsync } from "fastify";
 import { ProblemError } from "../errors.ts";
-import { type HistoryWanted, historyDocument } from "../streaming/history-document.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
-import type { HistoryReader } from "../streaming/step-source.ts";
+import { type HistoryWanted, historyDocument } from "../streaming/steps/history-document.ts";
+import type { HistoryReader } from "../streaming/steps/step-source.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { payloadsWanted, sequenceAfter } from "./query.ts";
 

@@ -1,6 +1,6 @@
 import { ProblemError } from "../errors.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
-import type { StepsWanted } from "../streaming/steps-view.ts";
+import type { StepsWanted } from "../streaming/steps/steps-view.ts";
 
 /**
  * The operations that a query names as `operation_id`, in order and each once.

@@ -36,7 +36,7 @@ const STATUS_OF_LETTER = new Map<string, RuntimeStatus>(
 
 const TIME_DIGITS = 9;
 const HASH_DIGITS = 10;
-/** A position among the steps may follow (step-position.ts), which says nothing of the status. */
+/** A position among the steps may follow (steps/position.ts), which says nothing of the status. */
 const PATTERN = new RegExp(
   `^(1\\.([0-9a-z]{${TIME_DIGITS}})\\.([0-9a-z]{${TIME_DIGITS}})\\.(([a-z])[0-9a-z]{${HASH_DIGITS}}))` +
     "(?:\\.[0-9a-z]{6}\\.[0-9a-z]{1,6}\\.[0-9a-z]{10})?$",

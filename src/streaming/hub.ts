@@ -11,8 +11,8 @@ import type { InstanceReader, ReadOutcome } from "./poller.ts";
 import { Poller, type TroubleLog } from "./poller.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { SchedulerClock } from "./scheduler-clock.ts";
-import type { HistoryReader } from "./step-source.ts";
-import { StepSources } from "./step-sources.ts";
+import type { HistoryReader } from "./steps/step-source.ts";
+import { StepSources } from "./steps/step-sources.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { type Reading, Watcher } from "./watcher.ts";
 

@@ -2,7 +2,7 @@ import { OperationNotFoundError, type Problem } from "../errors.ts";
 import { cursorResume, parseCursor } from "./cursor.ts";
 import type { Hub } from "./hub.ts";
 import type { StateEvent } from "./state-event.ts";
-import { type StepsSink, StepsView } from "./steps-view.ts";
+import { type StepsSink, StepsView } from "./steps/steps-view.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import { bodyFrame, type SubscribeMessage, stateFrame } from "./ws-protocol.ts";
 

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { HistoryEntry } from "../../src/dts/history.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
 import { ReadBudget } from "../../src/streaming/read-budget.ts";
-import { StepFollower, type StepSubscriber } from "../../src/streaming/step-follower.ts";
-import { type FollowedSteps, StepSources } from "../../src/streaming/step-sources.ts";
+import { StepFollower, type StepSubscriber } from "../../src/streaming/steps/step-follower.ts";
+import { type FollowedSteps, StepSources } from "../../src/streaming/steps/step-sources.ts";
 import { eventually } from "../helpers/deadline.ts";
 
 const MOMENTS = ["onStep", "onReset", "onPresent", "onStepTrouble"] as const;

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { HistoryEntry } from "../dts/history.ts";
+import type { HistoryEntry } from "../../dts/history.ts";
 
 /** A place in one history: `seq` steps of `execution`, which were exactly those of `digest`. */
 export interface StepPosition {

@@ -1,5 +1,5 @@
-import type { HistoryEntry } from "../dts/history.ts";
-import { EMPTY_DIGEST, executionTag, nextDigest, type StepPosition } from "./step-position.ts";
+import type { HistoryEntry } from "../../dts/history.ts";
+import { EMPTY_DIGEST, executionTag, nextDigest, type StepPosition } from "./position.ts";
 
 /** One entry of a history, as subscribers are told of it. One object for all who receive it. */
 export interface Step {

@@ -1,6 +1,8 @@
-import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../errors.ts";
-import type { Cursor } from "./cursor.ts";
-import type { Hub } from "./hub.ts";
+import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../../errors.ts";
+import type { Cursor } from "../cursor.ts";
+import type { Hub } from "../hub.ts";
+import type { Subscription } from "../subscription.ts";
+import { EARLIER_INCARNATION, parseStepPosition, withStepPosition } from "./position.ts";
 import type { Step } from "./step.ts";
 import {
   type Break,
@@ -8,9 +10,7 @@ import {
   type StepSubscriber,
   type StepTrouble,
 } from "./step-follower.ts";
-import { EARLIER_INCARNATION, parseStepPosition, withStepPosition } from "./step-position.ts";
 import type { FollowedSteps } from "./step-sources.ts";
-import type { Subscription } from "./subscription.ts";
 
 /** What a client wants to see of an operation's steps. */
 export interface StepsWanted {

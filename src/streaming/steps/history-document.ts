@@ -1,8 +1,8 @@
-import { SchedulerError } from "../dts/scheduler-error.ts";
-import { HistoryNotKeptError } from "../errors.ts";
-import type { Cursor } from "./cursor.ts";
+import { SchedulerError } from "../../dts/scheduler-error.ts";
+import { HistoryNotKeptError } from "../../errors.ts";
+import type { Cursor } from "../cursor.ts";
+import { withStepPosition } from "./position.ts";
 import { StepTeller } from "./step.ts";
-import { withStepPosition } from "./step-position.ts";
 import type { HistoryReader } from "./step-source.ts";
 
 /** What of a history is wanted. */

@@ -1,9 +1,9 @@
-import type { HistoryEntry } from "../dts/history.ts";
-import { SchedulerError } from "../dts/scheduler-error.ts";
-import { jittered } from "./back-off.ts";
-import type { Metrics } from "./metrics.ts";
-import { pause } from "./pause.ts";
-import type { ReadBudget } from "./read-budget.ts";
+import type { HistoryEntry } from "../../dts/history.ts";
+import { SchedulerError } from "../../dts/scheduler-error.ts";
+import { jittered } from "../back-off.ts";
+import type { Metrics } from "../metrics.ts";
+import { pause } from "../pause.ts";
+import type { ReadBudget } from "../read-budget.ts";
 import { StepTeller } from "./step.ts";
 import type { StepFollower } from "./step-follower.ts";
 

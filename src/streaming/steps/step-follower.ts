@@ -1,5 +1,5 @@
+import type { StepPosition } from "./position.ts";
 import type { Step } from "./step.ts";
-import type { StepPosition } from "./step-position.ts";
 
 /** In what a history differs from the one that a subscriber was following. */
 export interface Break {
