@@ -90,7 +90,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     if (this.#opening.connection) this.onTrouble(problem);
   }
 
-  onRevived(): void {
+  onRestarted(): void {
     const { hub } = this.#context;
     const { id, position } = this.#subscription;
     hub.unsubscribe(this.#subscription);

@@ -92,7 +92,7 @@ export class WsSubscription implements Subscriber, StepsSink {
     this.onTrouble(problem);
   }
 
-  onRevived(): void {
+  onRestarted(): void {
     const { position } = this.#subscription;
     this.#hub.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);

@@ -2,11 +2,12 @@ import { expect, test } from "vitest";
 import type { HistoryEntry } from "../../src/dts/history.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
 import { ReadBudget } from "../../src/streaming/read-budget.ts";
+import { START } from "../../src/streaming/steps/position.ts";
 import { StepFollower, type StepSubscriber } from "../../src/streaming/steps/step-follower.ts";
 import { type FollowedSteps, StepSources } from "../../src/streaming/steps/step-sources.ts";
 import { eventually } from "../helpers/deadline.ts";
 
-const MOMENTS = ["onStep", "onReset", "onPresent", "onStepTrouble"] as const;
+const MOMENTS = ["onStep", "onReset", "onPresent", "onStepError"] as const;
 type Moment = (typeof MOMENTS)[number];
 
 /** A history of so many entries. */
@@ -65,7 +66,7 @@ class Leaver implements StepSubscriber {
   }
 
   follow(sources: StepSources): void {
-    this.#followed = sources.follow("op", new StepFollower(this, undefined));
+    this.#followed = sources.follow("op", new StepFollower(this, START));
   }
 
   leave(): void {
@@ -84,8 +85,8 @@ class Leaver implements StepSubscriber {
   onPresent(): void {
     this.#tell("onPresent");
   }
-  onStepTrouble(): void {
-    this.#tell("onStepTrouble");
+  onStepError(): void {
+    this.#tell("onStepError");
   }
 
   #tell(what: Moment): void {

@@ -466,6 +466,30 @@ describe("H3: a reset says why", () => {
     },
   );
 
+  test("steps of the old incarnation that arrive after the new status do not hide a restart", async () => {
+    const { scheduler, api } = await startStage();
+    const old = history(10, "old");
+    scheduler.set("late-restart");
+    const half = Promise.withResolvers<void>();
+    scheduler.answer = async (read) => {
+      await read.write(old.slice(0, 5));
+      await half.promise;
+      await read.write(old.slice(5));
+      read.end();
+    };
+    const stream = await openSteps(api, "late-restart");
+    const events = await untilSeq(stream, 5);
+    const [atMs, nowMs] = [Date.now() - 1000, Date.now()];
+    scheduler.set("late-restart", { createdAtMs: atMs, lastUpdatedAtMs: atMs });
+    events.push(...(await until(stream, ({ event }) => event === "update")));
+    scheduler.histories.set("late-restart", [turnStarted(nowMs), started("new", atMs)]);
+    scheduler.answer = (read) => scheduler.answerWhole(read);
+    half.resolve();
+    events.push(...(await untilSeq(stream, 10)), ...(await untilSeq(stream, 2)));
+    expect(seqs(events)).toEqual([...upTo(10), 1, 2]);
+    expect(named(events, "reset")).toEqual([{ type: "reset", reason: "replaced", last_seq: 10 }]);
+  });
+
   test("an id that nobody was given ends in a reset, not in reads without end", async () => {
     const { scheduler, api } = await startStage();
     scheduler.histories.set("made-up", history(10));

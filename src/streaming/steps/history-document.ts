@@ -2,7 +2,7 @@ import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { HistoryNotKeptError } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
 import { withStepPosition } from "./position.ts";
-import { StepTeller } from "./step.ts";
+import { StepBuilder } from "./step.ts";
 import type { HistoryReader } from "./step-source.ts";
 
 /** What of a history is wanted. */
@@ -35,18 +35,18 @@ async function* pieces(
   histories: HistoryReader,
   { id, afterSeq, payloads, status }: HistoryWanted,
 ): AsyncGenerator<string, void, undefined> {
-  const teller = new StepTeller();
+  const builder = new StepBuilder();
   let begun = false;
   let separator = "";
   const begin = () => {
     if (begun) return "";
     begun = true;
-    const execution_id = teller.executionId ?? null;
+    const execution_id = builder.executionId ?? null;
     return `${JSON.stringify({ operation_id: id, execution_id }).slice(0, -1)},"steps":[`;
   };
   for await (const chunk of histories.readHistory(id)) {
     let piece = "";
-    for (const step of chunk.flatMap((entry) => teller.tell(entry))) {
+    for (const step of chunk.flatMap((entry) => builder.add(entry))) {
       piece += begin();
       if (step.position.seq <= afterSeq) continue;
       piece += `${separator}{${step.body(payloads)}`;
@@ -54,6 +54,6 @@ async function* pieces(
     }
     if (piece) yield piece;
   }
-  const cursor = JSON.stringify(withStepPosition(status.text, teller.position));
+  const cursor = JSON.stringify(withStepPosition(status.text, builder.position));
   yield `${begin()}],"cursor":${cursor}}`;
 }

@@ -1,160 +1,148 @@
-import type { StepPosition } from "./position.ts";
+import { START, type StepPosition } from "./position.ts";
 import type { Step } from "./step.ts";
 
-/** In what a history differs from the one that a subscriber was following. */
-export interface Break {
-  /** So many steps of the former one were sent, here and on former connections. */
+/** How a history differs from the one that a subscriber was following. */
+export interface HistoryBreak {
+  /** Steps of the former history that were sent, on this connection and earlier ones. */
   readonly lastSeq: number;
   readonly isOtherExecution: boolean;
-  /** When the present execution was started, in epoch milliseconds, if that is known. */
+  /** Start of the present execution in epoch milliseconds, if known. */
   readonly startedAtMs: number | undefined;
-  /** The time of the last step sent on this connection. */
-  readonly sentAtMs: number | undefined;
 }
 
 /** Why steps cannot be read: not at present, or never from this scheduler. */
-export type StepTrouble = "unavailable" | "not-kept";
+export type StepError = "unavailable" | "not-kept";
 
-/** Who follows the steps of one operation. Called synchronously; must not throw. */
+/** Receives the steps of one operation. Called synchronously; must not throw. */
 export interface StepSubscriber {
-  /** False while the client does not keep up with what was sent. */
+  /** False while it cannot take a step. */
   readonly ready: boolean;
   /**
-   * Whether an execution may be what its status told of. Where not, it is not ready before it knows
-   * better, and the step is left for another pass.
+   * Whether an execution that started at this time can belong to the status that the subscriber has.
+   * If not, the subscriber is not ready until it has a newer status; a later pass sends the step.
    */
-  expects(first: Step): boolean;
+  expects(startedAtMs: number | undefined): boolean;
   onStep(step: Step): void;
-  /** The history begins anew. */
-  onReset(found: Break): void;
+  /** The steps of another history follow, from the first. */
+  onReset(found: HistoryBreak): void;
   /**
-   * All steps were sent that a read could find.
+   * Every step that a read found was sent.
    * @param beganAtMs when the read began, by `performance.now()`
    */
   onPresent(beganAtMs: number, isOver: boolean): void;
-  /** May be called again and again. Nothing follows `not-kept`. */
-  onStepTrouble(trouble: StepTrouble): void;
+  /** May be called repeatedly with the same error. Nothing follows `not-kept`. */
+  onStepError(error: StepError): void;
 }
 
 /**
- * One subscriber's way through the history of one operation.
- *   H1. Steps are sent in order, each once, from the first or from behind `position`.
- *   H2. Nothing is sent behind a position before the history in hand was seen to lead to it.
- *   H3. A history that does not lead there is begun anew, after `onReset`.
+ * The position of one subscriber in the history of one operation.
+ *   STEPS-1. Steps are sent in order, each once, from the first or after `position`.
+ *   STEPS-2. Nothing is sent after a position until the history being read has led to it.
+ *   STEPS-3. A history that does not lead there is sent from its first step, after `onReset`.
  */
 export class StepFollower {
   readonly #subscriber: StepSubscriber;
-  #position: StepPosition | undefined;
-  /** Whether the pass under way has come to `position` by the same steps. */
-  #aligned = false;
-  /** Whether it has missed a step of the pass under way, by not being ready or by a reset. */
-  #lost = false;
-  #sentAtMs: number | undefined;
+  #position: StepPosition;
+  #pass: "before-position" | "sending" | "missed-a-step" = "missed-a-step";
   #left = false;
 
-  constructor(subscriber: StepSubscriber, position: StepPosition | undefined) {
+  constructor(subscriber: StepSubscriber, position: StepPosition) {
     this.#subscriber = subscriber;
     this.#position = position;
   }
 
-  /** Where it stands; `undefined` before its first step. */
-  get position(): StepPosition | undefined {
+  /** The position after the last step sent. */
+  get position(): StepPosition {
     return this.#position;
   }
 
-  /** Whether it can take the next step. */
+  /** Whether it can take a step. */
   get ready(): boolean {
     return this.#subscriber.ready;
   }
 
-  /** Whether the next step of the pass under way is its own to be sent. */
+  /** Whether the next step of the current pass is to be sent to it. */
   get takesNext(): boolean {
-    return this.#aligned && !this.#lost;
+    return this.#pass === "sending";
   }
 
-  /** Whether the pass under way has nothing more for it. */
-  get lost(): boolean {
-    return this.#lost;
+  /** Whether it has missed a step of the current pass, which has nothing more for it then. */
+  get hasMissed(): boolean {
+    return this.#pass === "missed-a-step";
   }
 
-  /** Its subscriber is told no more, also where it leaves while it is told something. */
+  /** Stops all calls of the subscriber, also when it leaves inside of one. */
   leave(): void {
     this.#left = true;
   }
 
   /** A pass over the history begins, from its first entry. */
   beginPass(): void {
-    this.#aligned = this.#position === undefined;
-    this.#lost = false;
+    this.#pass = this.#position.seq === 0 ? "sending" : "before-position";
   }
 
   /** Takes the next step of the pass. */
   take(step: Step): void {
-    if (this.#lost) return;
+    if (this.#pass === "missed-a-step") return;
     const mine = this.#position;
-    if (mine?.execution !== step.position.execution) {
-      if (!this.#subscriber.expects(step)) {
-        this.#lost = true;
+    if (mine.execution !== step.position.execution) {
+      if (!this.#subscriber.expects(step.startedAtMs)) {
+        this.#pass = "missed-a-step";
         return;
       }
-      if (mine) this.#reset(step, true);
+      if (mine.seq > 0) this.#reset(step.startedAtMs, true);
       if (this.#left) return;
     }
-    if (!this.#aligned) this.#align(step);
+    if (this.#pass === "before-position") this.#compare(step);
     else if (this.#subscriber.ready) this.#send(step);
-    else this.#lost = true;
+    else this.#pass = "missed-a-step";
   }
 
   /**
    * The pass is over.
-   * @param end behind its last step
-   * @returns whether it has been sent all of it
+   * @param end the position after its last step
+   * @returns whether every step of it was sent
    */
-  endPass(end: StepPosition | undefined, beganAtMs: number, isOver: boolean): boolean {
-    if (this.#lost || !this.#aligned || this.#position?.seq !== end?.seq) return false;
+  endPass(end: StepPosition, beganAtMs: number, isOver: boolean): boolean {
+    if (this.#pass !== "sending" || this.#position.seq !== end.seq) return false;
     this.#subscriber.onPresent(beganAtMs, isOver);
     return true;
   }
 
-  /** The history has become shorter, and stays so: it is another one (H3). */
+  /** The history has become shorter, and stays so: it is another one (STEPS-3). */
   startOver(): void {
     this.#reset(undefined, false);
   }
 
-  /** There is no history, and stays none: until one is there, nothing is to be sent (H2). */
+  /** There is no history. Until there is one, nothing can be sent (STEPS-2). */
   endWithoutHistory(beganAtMs: number): void {
     this.#subscriber.onPresent(beganAtMs, false);
   }
 
-  trouble(trouble: StepTrouble): void {
-    this.#subscriber.onStepTrouble(trouble);
+  fail(error: StepError): void {
+    this.#subscriber.onStepError(error);
   }
 
-  #align(step: Step): void {
-    const mine = this.#position;
-    if (mine?.seq !== step.position.seq) return;
-    if (mine.digest === step.position.digest) {
-      this.#aligned = true; // H2
+  #compare(step: Step): void {
+    if (this.#position.seq !== step.position.seq) return;
+    if (this.#position.digest === step.position.digest) {
+      this.#pass = "sending"; // STEPS-2
       return;
     }
-    this.#reset(step, false);
-    // The pass is past what it now needs first.
-    this.#lost = true;
+    this.#reset(step.startedAtMs, false);
+    // The first step, which comes next for it, is behind in this pass.
+    this.#pass = "missed-a-step";
   }
 
   #send(step: Step): void {
     this.#position = step.position;
-    this.#sentAtMs = step.atMs ?? this.#sentAtMs;
     this.#subscriber.onStep(step);
   }
 
-  #reset(next: Step | undefined, isOtherExecution: boolean): void {
-    const lastSeq = this.#position?.seq ?? 0;
-    const sentAtMs = this.#sentAtMs;
-    this.#position = undefined;
-    this.#sentAtMs = undefined;
-    this.#aligned = true;
-    const startedAtMs = next?.startedAtMs;
-    this.#subscriber.onReset({ lastSeq, isOtherExecution, startedAtMs, sentAtMs });
+  #reset(startedAtMs: number | undefined, isOtherExecution: boolean): void {
+    const lastSeq = this.#position.seq;
+    this.#position = START;
+    this.#pass = "sending";
+    this.#subscriber.onReset({ lastSeq, isOtherExecution, startedAtMs });
   }
 }

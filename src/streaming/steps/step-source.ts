@@ -4,58 +4,63 @@ import { jittered } from "../back-off.ts";
 import type { Metrics } from "../metrics.ts";
 import { pause } from "../pause.ts";
 import type { ReadBudget } from "../read-budget.ts";
-import { StepTeller } from "./step.ts";
+import { StepBuilder } from "./step.ts";
 import type { StepFollower } from "./step-follower.ts";
 
-/** What reading steps needs of the scheduler. */
+/** The part of the scheduler's client that steps need. */
 export interface HistoryReader {
   /** The history from its first entry, in chunks. Leaving the loop, or aborting, ends the read. */
   readHistory(id: string, signal?: AbortSignal): AsyncIterable<readonly HistoryEntry[]>;
 }
 
-/** How long a pass waits for those it serves to take more; then it ends, and another one follows. */
-const PATIENCE_MS = 5000;
-/** How much of its time a pass may spend in waiting while somebody else waits for it to end. */
-const COURTESY_MS = 250;
-/** A pass that serves the present may take this share of the time, so that long histories cost no more. */
-const DUTY = 0.25;
+/** How long a catch-up pass waits for its followers to take the next step. Then another pass begins. */
+const MAX_WAIT_MS = 5000;
+/** How long it may wait in total while another follower is waiting for a pass. */
+const MAX_SHARED_WAIT_MS = 250;
+/** Share of the time that live passes may take, so that reading a long history costs no more than a short one. */
+const LIVE_DUTY = 0.25;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 5000;
-/** So long, and so often in a row, must a history be shorter than what was sent of it to be another one. */
+/** A history that is shorter than what was sent of it for this long and in this many passes is another one. */
 const SHORT_MS = 1500;
 const SHORT_PASSES = 3;
-/** After so many reads in a row that failed, those who wait for steps are told. */
-const FAILURES_TOLD = 3;
+/** Reads in a row that fail before followers are notified. */
+const FAILURES_REPORTED = 3;
 
 /**
- * Reads the history of one operation for all who follow its steps. The protocol has no offset: each
- * pass reads it from its first entry, so passes are few.
- *   T1. At most two passes are under way: one for those who have all so far, begun when the status
- *       cursor has moved; one for those who are behind. Neither grows with followers.
- *   T2. The first one waits for nobody: who is not ready is behind from then on.
- *   T3. The second one goes at the pace of the quickest it serves, and the transport's window bounds
- *       what is read ahead; no step is queued. It ends where it would keep another one waiting that
- *       has come meanwhile.
- *   T4. After `close` nothing is read and no timer is left.
+ * Reads the history of one operation for all followers of its steps. The protocol has no offset: each
+ * pass reads the history from its first entry, so followers share passes.
+ *   STEPS-4. At most two passes run at a time, whatever the number of followers: a live pass for
+ *            those that have every step so far, started when the status cursor moves, and a catch-up
+ *            pass for those that are behind.
+ *   STEPS-5. The live pass waits for no follower: one that is not ready is behind from then on.
+ *   STEPS-6. The catch-up pass runs at the pace of its fastest follower, and the transport's window
+ *            bounds what is read ahead; no step is queued. It ends early rather than keep a follower
+ *            waiting that has arrived in the meantime.
+ *   STEPS-7. After `close` nothing is read and no timer is left.
  */
 export class StepSource {
   readonly #id: string;
   readonly #histories: HistoryReader;
   readonly #budget: ReadBudget;
   readonly #metrics: Metrics;
+  /** Followers that have every step so far, and all others. */
   readonly #present = new Set<StepFollower>();
   readonly #behind = new Set<StepFollower>();
-  /** Whose last passes found less than was sent: since when, and how many. */
+  /** Followers whose last passes found fewer steps than were sent: since when, and how many passes. */
   readonly #short = new WeakMap<StepFollower, { readonly sinceMs: number; passes: number }>();
   readonly #closed = new AbortController();
   #moves = 0;
-  /** Whether those who have all so far may lack what came with the last move. */
+  /** Whether the present followers may lack steps of the last move. */
   #stale = false;
-  #following = false;
-  #catchingUp = false;
+  #isLive = false;
+  #isCatchingUp = false;
   #failures = 0;
+  /** Resolved and replaced when a follower may have become ready. */
   #nudged = Promise.withResolvers<void>();
+  /** Resolved and replaced when the operation moves or a follower is added. */
   #changed = Promise.withResolvers<void>();
+  /** Resolved when a follower must not wait for the rest between two live passes. */
   #hurried = Promise.withResolvers<void>();
 
   constructor(id: string, histories: HistoryReader, budget: ReadBudget, metrics: Metrics) {
@@ -82,15 +87,15 @@ export class StepSource {
     this.nudge();
   }
 
-  /** The operation's cursor has moved, so that its history may have grown. */
+  /** The operation's cursor has moved, so its history may have grown. */
   moved(): void {
     this.#moves += 1;
     this.#stale = true;
     this.#noteChange();
-    void this.#follow();
+    void this.#readLive();
   }
 
-  /** A follower waits for a read that begins from now on, and for nothing after it. */
+  /** A follower waits for a read that begins from now on. The next live pass begins without a rest. */
   hurry(): void {
     this.#hurried.resolve();
     this.moved();
@@ -114,28 +119,30 @@ export class StepSource {
     this.#changed = Promise.withResolvers();
   }
 
-  /** Tells those who have all so far what is new. */
-  async #follow(): Promise<void> {
-    if (this.#following) return;
-    this.#following = true;
+  /** Sends new steps to the present followers. */
+  async #readLive(): Promise<void> {
+    if (this.#isLive) return;
+    this.#isLive = true;
     let retryMs = RETRY_MIN_MS;
     while (this.#stale && this.#present.size > 0) {
       const beganMs = performance.now();
       this.#hurried = Promise.withResolvers();
       const succeeded = await this.#pass(this.#present, false);
       if (!succeeded) this.#stale = true;
-      const restMs = succeeded ? (performance.now() - beganMs) * (1 / DUTY - 1) : jittered(retryMs);
+      const restMs = succeeded
+        ? (performance.now() - beganMs) * (1 / LIVE_DUTY - 1)
+        : jittered(retryMs);
       retryMs = succeeded ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
       const rest = pause(restMs, this.#closed.signal);
       await (succeeded ? Promise.race([rest, this.#hurried.promise]) : rest);
     }
-    this.#following = false;
+    this.#isLive = false;
   }
 
-  /** Brings those who are behind to the present. */
+  /** Sends the followers that are behind what they lack. */
   async #catchUp(): Promise<void> {
-    if (this.#catchingUp) return;
-    this.#catchingUp = true;
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
     let retryMs = RETRY_MIN_MS;
     while (this.#behind.size > 0) {
       if (!some(this.#behind, ({ ready }) => ready)) {
@@ -150,37 +157,37 @@ export class StepSource {
         before.some(({ each, position }) => !this.#behind.has(each) || each.position !== position);
       if (!helped) {
         const rest = pause(jittered(retryMs), this.#closed.signal);
-        // Where reading is possible, whoever comes is served at once, and so is what has moved.
+        // While reading works, a new follower and a move end the wait.
         await (succeeded ? Promise.race([rest, changed]) : rest);
       }
       retryMs = helped ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
     }
-    this.#catchingUp = false;
+    this.#isCatchingUp = false;
   }
 
-  /** @returns false where the history could not be read to its end */
-  async #pass(group: Set<StepFollower>, patient: boolean): Promise<boolean> {
+  /** @returns false if the history could not be read to its end */
+  async #pass(group: Set<StepFollower>, isCatchUp: boolean): Promise<boolean> {
     await this.#budget.turn();
-    // The pace of its followers must not keep a place that other reads need.
+    // Held during the pass, the permit would be missing for other reads as long as followers are slow.
     this.#budget.done();
     const served = new Set(group);
     const moves = this.#moves;
     let waitedMs = 0;
-    if (!patient) this.#stale = false;
+    if (!isCatchUp) this.#stale = false;
     const beganAtMs = performance.now();
-    const teller = new StepTeller();
+    const builder = new StepBuilder();
     const { signal } = this.#closed;
     if (served.size === 0 || signal.aborted) return true;
     for (const follower of served) follower.beginPass();
     try {
       for await (const chunk of this.#histories.readHistory(this.#id, signal)) {
         for (const entry of chunk) {
-          for (const step of teller.tell(entry)) {
-            if (patient) waitedMs += await this.#untilOneCanTake(served, waitedMs);
+          for (const step of builder.add(entry)) {
+            if (isCatchUp) waitedMs += await this.#untilOneCanTake(served, waitedMs);
             for (const follower of served) if (this.#has(follower)) follower.take(step);
           }
         }
-        if (!some(served, (each) => this.#has(each) && !each.lost)) break;
+        if (!some(served, (each) => this.#has(each) && !each.hasMissed)) break;
       }
     } catch (error) {
       if (!signal.aborted) this.#failed(served, error);
@@ -190,10 +197,10 @@ export class StepSource {
     this.#metrics.reads.inc({ rpc: "StreamInstanceHistory", result: "found" });
     if (this.#present.size === 0) this.#stale = false;
     for (const follower of served) {
-      if (this.#has(follower)) this.#sort(follower, teller, beganAtMs);
+      if (this.#has(follower)) this.#sort(follower, builder, beganAtMs);
     }
     if (this.#moves !== moves) this.#stale = true;
-    void this.#follow();
+    void this.#readLive();
     void this.#catchUp();
     return true;
   }
@@ -202,32 +209,32 @@ export class StepSource {
     this.#metrics.reads.inc({ rpc: "StreamInstanceHistory", result: "failed" });
     this.#failures += 1;
     const isNotKept = error instanceof SchedulerError && error.kind === "unsupported";
-    if (!isNotKept && this.#failures < FAILURES_TOLD) return;
+    if (!isNotKept && this.#failures < FAILURES_REPORTED) return;
     for (const follower of served) {
       if (!this.#has(follower)) continue;
       if (isNotKept) this.#drop(follower);
-      follower.trouble(isNotKept ? "not-kept" : "unavailable");
+      follower.fail(isNotKept ? "not-kept" : "unavailable");
     }
   }
 
-  /** Puts a follower where the pass has brought it. */
-  #sort(follower: StepFollower, teller: StepTeller, beganAtMs: number): void {
-    const { position: end, isOver } = teller;
-    const staysShort = this.#staysShort(follower, end?.seq ?? 0);
-    // Told of a reset, or that it is present, it may leave: where it belongs is settled before.
+  /** Moves a follower to the group that it belongs to after a pass. */
+  #sort(follower: StepFollower, builder: StepBuilder, beganAtMs: number): void {
+    const { position: end, isOver } = builder;
+    const staysShort = this.#staysShort(follower, end.seq);
+    // The calls of the follower may make it leave, so its group is set before each.
     this.#present.delete(follower);
     this.#behind.add(follower);
-    if (staysShort && end) follower.startOver();
+    if (staysShort && end.seq > 0) follower.startOver();
     if (!this.#behind.delete(follower)) return;
     this.#present.add(follower);
-    if (staysShort && !end) follower.endWithoutHistory(beganAtMs);
+    if (staysShort && end.seq === 0) follower.endWithoutHistory(beganAtMs);
     else if (!follower.endPass(end, beganAtMs, isOver) && this.#present.delete(follower)) {
       this.#behind.add(follower);
     }
   }
 
   #staysShort(follower: StepFollower, endSeq: number): boolean {
-    if (follower.lost || (follower.position?.seq ?? 0) <= endSeq) {
+    if (follower.hasMissed || follower.position.seq <= endSeq) {
       this.#short.delete(follower);
       return false;
     }
@@ -239,30 +246,30 @@ export class StepSource {
   }
 
   /**
-   * Waits while all who could take the next step are not ready: up to 5 s, and not while another one
-   * could be served by a pass of its own.
+   * Waits until a follower that needs the next step is ready: up to `MAX_WAIT_MS`, or
+   * `MAX_SHARED_WAIT_MS` in the whole pass while another follower is waiting for a pass.
    * @param formerMs how long the pass has waited before
    * @returns how long it has waited now
    */
   async #untilOneCanTake(served: ReadonlySet<StepFollower>, formerMs: number): Promise<number> {
-    if (!this.#allKeepWaiting(served)) return 0;
+    if (!this.#nobodyIsReady(served)) return 0;
     const beganMs = performance.now();
     const waitedMs = () => performance.now() - beganMs;
     const isWanted = () => some(this.#behind, (each) => !served.has(each) && each.ready);
     const wake = () => this.nudge();
-    const courtesy = setTimeout(wake, Math.max(0, COURTESY_MS - formerMs) + 1);
-    const patience = setTimeout(wake, PATIENCE_MS + 1);
-    while (this.#allKeepWaiting(served) && waitedMs() < PATIENCE_MS) {
-      if (formerMs + waitedMs() >= COURTESY_MS && isWanted()) break;
+    const sharedTimeout = setTimeout(wake, Math.max(0, MAX_SHARED_WAIT_MS - formerMs) + 1);
+    const timeout = setTimeout(wake, MAX_WAIT_MS + 1);
+    while (this.#nobodyIsReady(served) && waitedMs() < MAX_WAIT_MS) {
+      if (formerMs + waitedMs() >= MAX_SHARED_WAIT_MS && isWanted()) break;
       await this.#nudged.promise;
     }
-    clearTimeout(courtesy);
-    clearTimeout(patience);
+    clearTimeout(sharedTimeout);
+    clearTimeout(timeout);
     return waitedMs();
   }
 
-  /** Whether there is one to take the next step, but none that is ready for it. */
-  #allKeepWaiting(served: ReadonlySet<StepFollower>): boolean {
+  /** Whether followers need the next step, but none of them is ready. */
+  #nobodyIsReady(served: ReadonlySet<StepFollower>): boolean {
     let takers = 0;
     for (const each of served) {
       if (!each.takesNext || !this.#has(each)) continue;

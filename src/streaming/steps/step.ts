@@ -1,20 +1,21 @@
 import type { HistoryEntry } from "../../dts/history.ts";
-import { EMPTY_DIGEST, executionTag, nextDigest, type StepPosition } from "./position.ts";
+import { executionTag, nextDigest, START, type StepPosition } from "./position.ts";
 
-/** One entry of a history, as subscribers are told of it. One object for all who receive it. */
+/** One entry of a history as subscribers see it. One object for all who receive it. */
 export interface Step {
+  /** The position after it. */
   readonly position: StepPosition;
   /** The scheduler's time, in epoch milliseconds, where it gives one. */
   readonly atMs: number | undefined;
-  /** When its execution was started. */
+  /** Start of its execution in epoch milliseconds, if known. */
   readonly startedAtMs: number | undefined;
-  /** Its JSON after the opening brace, without and with what went in and came out. */
+  /** Its JSON without the opening brace. Serialized on first use: most steps of a pass were sent before. */
   body(payloads: boolean): string;
 }
 
-/** Longest payload told, in UTF-16 units. */
+/** Longest payload sent, in UTF-16 units. */
 const MAX_PAYLOAD_LENGTH = 16 * 1024;
-/** A start is among the first entries. After so many, or at the end, a history is taken to lack it. */
+/** The start is among the first entries. A history without one in this many is assumed to have none. */
 const MAX_BEFORE_START = 64;
 const ENDS = new Set(["EXECUTIONCOMPLETED", "EXECUTIONTERMINATED"]);
 
@@ -47,106 +48,98 @@ const KINDS: Record<string, string> = {
   ENTITYUNLOCKSENT: "entity_unlocked",
 };
 
-/** How an execution ended, in the document's words. */
+/** Final statuses as the operation document spells them. */
 const STATUSES: Record<string, string> = { COMPLETED: "Completed", FAILED: "Failed" };
 
-/**
- * Turns the entries of one history, in order, into steps. It keeps what later entries refer to, and
- * forgets it once they have.
- */
-export class StepTeller {
-  readonly #open = new Map<number, Pick<HistoryEntry, "name" | "atMs">>();
+/** Turns the entries of one history, in order, into steps. Keeps only what later entries refer to. */
+export class StepBuilder {
+  /** Actions that no entry has completed yet, by event id. */
+  readonly #scheduled = new Map<number, Pick<HistoryEntry, "name" | "atMs">>();
   /** Entries before the one that names the execution. */
   readonly #early: HistoryEntry[] = [];
   #executionId: string | undefined;
   #startedAtMs: number | undefined;
-  #completed = false;
+  #hasCompleted = false;
   #lastType: string | undefined;
-  #execution: string | undefined;
-  #seq = 0;
-  #digest = EMPTY_DIGEST;
+  #position = START;
 
   /** The execution's id, once it is known. */
   get executionId(): string | undefined {
     return this.#executionId;
   }
 
-  /** Whether the end of the execution was among the steps told so far. */
+  /** Whether the steps so far include the end of the execution. */
   get isOver(): boolean {
-    return this.#completed || this.#lastType === "EXECUTIONTERMINATED";
+    return this.#hasCompleted || this.#lastType === "EXECUTIONTERMINATED";
   }
 
-  /** The position behind all steps told so far. */
-  get position(): StepPosition | undefined {
-    if (this.#execution === undefined) return undefined;
-    return { execution: this.#execution, seq: this.#seq, digest: this.#digest };
+  /** The position after all steps so far. */
+  get position(): StepPosition {
+    return this.#position;
   }
 
-  /** The steps that `entry` leads to: none while the execution is unknown, else its own. */
-  tell(entry: HistoryEntry): Step[] {
-    if (this.#execution !== undefined) return [this.#next(entry)];
+  /** The step of `entry`. None while the execution is unknown; all of those held back once it is known. */
+  add(entry: HistoryEntry): Step[] {
+    if (this.#position.seq > 0) return [this.#next(entry)];
     this.#early.push(entry);
     const { type, atMs, executionId } = entry;
     if (type === "EXECUTIONSTARTED") {
       this.#executionId = executionId;
       this.#startedAtMs = atMs;
     } else if (!ENDS.has(type) && this.#early.length < MAX_BEFORE_START) return [];
-    this.#execution = executionTag(entry.executionId);
+    this.#position = { ...START, execution: executionTag(entry.executionId) };
     return this.#early.splice(0).map((each) => this.#next(each));
   }
 
   #next(entry: HistoryEntry): Step {
-    this.#seq += 1;
-    this.#digest = nextDigest(this.#digest, entry);
-    const begun = entry.completes === undefined ? undefined : this.#open.get(entry.completes);
-    if (entry.completes !== undefined) this.#open.delete(entry.completes);
-    else if (entry.eventId >= 0) {
-      this.#open.set(entry.eventId, { name: entry.name, atMs: entry.atMs });
-    }
-    const { type, atMs, status, failure } = entry;
-    const seq = this.#seq;
+    const { type, eventId, completes, atMs } = entry;
+    const { execution, seq, digest } = this.#position;
+    const position = { execution, seq: seq + 1, digest: nextDigest(digest, entry) };
+    const scheduled = completes === undefined ? undefined : this.#scheduled.get(completes);
+    if (completes !== undefined) this.#scheduled.delete(completes);
+    else if (eventId >= 0) this.#scheduled.set(eventId, { name: entry.name, atMs });
+    this.#position = position;
     this.#lastType = type;
-    if (type === "EXECUTIONCOMPLETED") this.#completed = true;
-    const told = () => ({
-      type: "step",
-      seq,
-      kind: KINDS[type] ?? "other",
-      name: entry.name ?? begun?.name,
-      at: atMs === undefined ? undefined : new Date(atMs),
-      duration_ms: timeBetween(begun?.atMs, atMs),
-      status: status && (STATUSES[status] ?? status),
-      error: failure,
-    });
-    // Most entries of a pass were sent before: their words are made only where somebody wants them.
-    let plain: string | undefined;
-    let withPayloads: string | undefined;
+    if (type === "EXECUTIONCOMPLETED") this.#hasCompleted = true;
+    const bodies: [string?, string?] = [];
     return {
-      position: { execution: this.#execution ?? "", seq, digest: this.#digest },
+      position,
       atMs,
       startedAtMs: this.#startedAtMs,
       body(payloads) {
-        if (!payloads) {
-          plain ??= JSON.stringify(told()).slice(1);
-          return plain;
-        }
-        withPayloads ??= JSON.stringify({ ...told(), ...payloadsOf(entry) }).slice(1);
-        return withPayloads;
+        const at = payloads ? 1 : 0;
+        bodies[at] ??= bodyOf(position.seq, entry, scheduled, payloads);
+        return bodies[at];
       },
     };
   }
 }
 
-function timeBetween(fromMs: number | undefined, toMs: number | undefined): number | undefined {
-  return fromMs === undefined || toMs === undefined ? undefined : Math.max(0, toMs - fromMs);
-}
-
-function payloadsOf({ input, output }: HistoryEntry) {
+function bodyOf(
+  seq: number,
+  { type, name, atMs, status, failure, input, output }: HistoryEntry,
+  scheduled: Pick<HistoryEntry, "name" | "atMs"> | undefined,
+  payloads: boolean,
+): string {
+  const sinceMs = scheduled?.atMs;
   const longest = Math.max(input?.length ?? 0, output?.length ?? 0);
-  return {
-    input: cut(input),
-    output: cut(output),
-    ...(longest > MAX_PAYLOAD_LENGTH && { truncated: true }),
+  const step = {
+    type: "step",
+    seq,
+    kind: KINDS[type] ?? "other",
+    name: name ?? scheduled?.name,
+    at: atMs === undefined ? undefined : new Date(atMs),
+    duration_ms:
+      atMs === undefined || sinceMs === undefined ? undefined : Math.max(0, atMs - sinceMs),
+    status: status && (STATUSES[status] ?? status),
+    error: failure,
+    ...(payloads && {
+      input: cut(input),
+      output: cut(output),
+      truncated: longest > MAX_PAYLOAD_LENGTH || undefined,
+    }),
   };
+  return JSON.stringify(step).slice(1);
 }
 
 function cut(text: string | undefined): string | undefined {
