@@ -29,6 +29,8 @@ export interface Config {
   readonly pollReadsPerSecond: number;
   /** Instances per page of a query read in the place of many operations; 0 for none. Default 500. */
   readonly pollPageSize: number;
+  /** Different prefixes whose feeds are followed at a time; the feed of all is not counted. Default 100. */
+  readonly maxFeeds: number;
   /** Calls waiting for the end of watched operations, at a time; 0 turns them off. Default 500. */
   readonly completionCalls: number;
   /** Time between heartbeat events of one stream. Default 15,000. */
@@ -122,6 +124,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     pollMaxMs: integer("POLL_MAX_MS", 5000, 10, 3_600_000),
     pollReadsPerSecond: integer("POLL_READS_PER_SECOND", 500, 1, 100_000),
     pollPageSize: integer("POLL_PAGE_SIZE", 500, 0, 1000),
+    maxFeeds: integer("MAX_FEEDS", 100, 1, 10_000),
     completionCalls: integer("COMPLETION_CALLS", 500, 0, 10_000),
     heartbeatMs: integer("HEARTBEAT_MS", 15_000, 10, 3_600_000),
     streamMaxAgeMs: integer("STREAM_MAX_AGE_MS", 210_000, 100, MAX_TIMER_MS),

@@ -18,7 +18,7 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
     open: (client: SseClient, after: string | undefined) => Promise<Opened>,
   ): Promise<FastifyReply> => {
     const { socket, httpVersionMinor } = request.raw;
-    const client = { socket, chunked: httpVersionMinor > 0 };
+    const client = { socket, chunked: httpVersionMinor > 0, address: request.ip };
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.
     if (!reply.raw.socket) throw new PipelinedStreamError();

@@ -1,5 +1,4 @@
-import type { Socket } from "node:net";
-import type { FastifyPluginAsync, FastifyReply } from "fastify";
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { reconnectMs } from "../streaming/bye.ts";
 import type { Cursor } from "../streaming/cursor.ts";
 import { waitForChange } from "../streaming/long-poll.ts";
@@ -18,13 +17,13 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
 
   app.get("/api/operations/:id", async (request, reply) => {
     const id = checkOperationId((request.params as { id: string }).id);
-    const condition = parseIfNoneMatch(request.headers["if-none-match"]);
+    const condition = parseIfNoneMatch(request.headers["if-none-match"], id);
     const seen = condition?.newest;
     const waitS = connections.full ? undefined : parseWait(request.headers.prefer);
     reply.header("cache-control", "no-cache").header("vary", "prefer");
 
     if (waitS && seen) {
-      const changed = await waitWhileConnected(id, seen, waitS, request.raw.socket);
+      const changed = await waitWhileConnected(id, seen, waitS, request);
       // A client may ask again at once where we say that we wait, so a draining replica does not.
       if (!changed && connections.draining) {
         reply.header("retry-after", retryAfterS(reconnectMs()));
@@ -33,19 +32,24 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
       tellWait(reply, waitS);
       return changed ? answer(reply, changed) : notModified(reply, seen);
     }
-    const operation = await hub.read(id, seen);
+    const operation = await hub.read(id, { address: request.ip });
     tellWait(reply, waitS);
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation);
   });
 
-  const waitWhileConnected = async (id: string, seen: Cursor, waitS: number, socket: Socket) => {
+  const waitWhileConnected = async (
+    id: string,
+    seen: Cursor,
+    waitS: number,
+    { raw: { socket }, ip }: FastifyRequest,
+  ) => {
     const left = new AbortController();
     const onClose = () => left.abort();
     socket.once("close", onClose);
     try {
-      return await waitForChange(streams, id, seen, waitS * 1000, left.signal);
+      return await waitForChange(streams, id, seen, waitS * 1000, left.signal, { address: ip });
     } finally {
       socket.off("close", onClose);
     }

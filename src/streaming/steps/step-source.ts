@@ -1,6 +1,6 @@
 import type { HistoryEntry } from "../../dts/history.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
-import { jittered } from "../back-off.ts";
+import { jittered } from "../jitter.ts";
 import type { Metrics } from "../metrics.ts";
 import { pause } from "../pause.ts";
 import type { ReadBudget } from "../read-budget.ts";
@@ -167,7 +167,7 @@ export class StepSource {
 
   /** @returns false if the history could not be read to its end */
   async #pass(group: Set<StepFollower>, isCatchUp: boolean): Promise<boolean> {
-    await this.#budget.turn();
+    await this.#budget.permit();
     // Held during the pass, the permit would be missing for other reads as long as followers are slow.
     this.#budget.done();
     const served = new Set(group);

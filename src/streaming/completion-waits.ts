@@ -1,4 +1,5 @@
-import { jittered } from "./back-off.ts";
+import { jittered } from "./jitter.ts";
+import type { Metrics } from "./metrics.ts";
 import { pause } from "./pause.ts";
 
 /** What waiting needs of the scheduler. */
@@ -7,29 +8,36 @@ export interface CompletionWaiter {
   waitForCompletion(id: string, signal: AbortSignal): Promise<unknown>;
 }
 
-/** The service ends a call that was idle for 4 minutes; ours ends before, and begins anew. */
+/** The service ends a call that is idle for 4 minutes; ours ends before, and is made again. */
 const REARM_MS = 200_000;
-/** Time to the next call after one that failed, or said nothing. */
+/** Time to the next call after one that failed, or returned nothing. */
 const RETRY_MIN_MS = 5000;
 const RETRY_MAX_MS = 60_000;
 
 /**
- * Learns of the end of operations sooner than their back-off would, by calls that the scheduler
- * answers at the end. It is a hint that makes a watcher read; nothing depends on it.
- *   F1. At most `maxCalls` calls are open; operations beyond that wait for a place.
- *   F2. A call ends within 200 s ±15 % and is begun anew.
- *   F3. After `remove` and `close` no call and no timer is left.
+ * Learns of an operation's end sooner than the next read would, by calls that the scheduler answers at
+ * the end. It makes a watcher read; nothing depends on it.
+ *   COMPLETION-1. At most `maxCalls` calls are open; further operations wait for a place.
+ *   COMPLETION-2. A call ends within 200 s ±15 %, and is then made again.
+ *   COMPLETION-3. After `remove` and `close` no call and no timer is left.
  */
-export class CompletionWatch {
+export class CompletionWaits {
   readonly #scheduler: CompletionWaiter;
   readonly #maxCalls: number;
+  readonly #metrics: Metrics;
   readonly #onCompleted: (id: string) => void;
   readonly #open = new Map<string, AbortController>();
   readonly #waiting = new Set<string>();
 
-  constructor(scheduler: CompletionWaiter, maxCalls: number, onCompleted: (id: string) => void) {
+  constructor(
+    scheduler: CompletionWaiter,
+    maxCalls: number,
+    metrics: Metrics,
+    onCompleted: (id: string) => void,
+  ) {
     this.#scheduler = scheduler;
     this.#maxCalls = maxCalls;
+    this.#metrics = metrics;
     this.#onCompleted = onCompleted;
   }
 
@@ -73,7 +81,7 @@ export class CompletionWatch {
         retryMs = RETRY_MIN_MS;
         continue;
       }
-      // Also after "completed": its watcher removes it, unless the end was not one after all.
+      // Also after "completed": the watcher removes it, unless the operation runs again by then.
       await pause(jittered(retryMs), removed);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
@@ -85,11 +93,18 @@ export class CompletionWatch {
     try {
       const signal = AbortSignal.any([removed, rearm.signal]);
       const found = await this.#scheduler.waitForCompletion(id, signal);
+      this.#count(found ? "found" : "missing");
       return found ? "completed" : "failed";
     } catch {
+      const ended = rearm.signal.aborted || removed.aborted;
+      this.#count(ended ? "ended" : "failed");
       return rearm.signal.aborted ? "rearm" : "failed";
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #count(result: "found" | "missing" | "ended" | "failed"): void {
+    this.#metrics.reads.inc({ rpc: "WaitForInstanceCompletion", result });
   }
 }
