@@ -1,6 +1,6 @@
 import type { TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import fc from "fast-check";
-import { eventually } from "../../helpers/deadline.ts";
+import { eventually, eventuallyWithProgress } from "../../helpers/deadline.ts";
 import { SseStepsClient, type StepsClient, WsStepsClient } from "./follower.ts";
 import { type Part, PlannedOperation } from "./operations.ts";
 
@@ -96,6 +96,10 @@ export const moves: fc.Arbitrary<Move[]> = fc.array(
 );
 
 const MAX_CLIENTS = 8;
+/** Control calls, each answered by the scheduler, after which an operation must have ended. */
+const MAX_ROUNDS = 400;
+/** Status reads through a replica, one after the other, within which all clients must receive the end. */
+const READS_TO_END = 2000;
 
 /** What a run stands on: a worker, and two APIs that know nothing of each other. */
 export interface Stage {
@@ -179,13 +183,10 @@ async function settle(
   for (const each of clients) each.stall(false);
   for (const operation of operations) {
     await operation.change("resume");
-    let rounds = 0;
-    await eventually(`the end of ${operation.id}`, async () => {
-      if (await operation.isOver()) return true;
-      rounds += 1;
-      await operation.change(rounds % 20 === 0 ? "terminate" : "go");
-      return false;
-    });
+    for (let round = 1; !(await operation.isOver()); round += 1) {
+      if (round > MAX_ROUNDS) throw new Error(`${operation.id} is active after ${round} rounds`);
+      await operation.change(round % 20 === 0 ? "terminate" : "go");
+    }
   }
   await everyoneEnds(clients);
   // Some were told of an end that was not the last.
@@ -206,9 +207,20 @@ async function settle(
 
 async function everyoneEnds(clients: readonly StepsClient[]): Promise<void> {
   for (const each of clients) if (!each.connected && each.end === undefined) each.connect(0);
-  await eventually("everyone to be told the end", () =>
-    clients.every((each) => each.end !== undefined || each.faults.length > 0),
-  );
+  let reads = 0;
+  let isOver = false;
+  const readOn = async () => {
+    for (; !isOver; reads += 1) await clients[0]?.operation.status();
+  };
+  const reading = readOn();
+  const hasEnded = () => clients.every((each) => each.end !== undefined || each.faults.length > 0);
+  const progress = { count: () => reads, enough: READS_TO_END };
+  try {
+    await eventuallyWithProgress("all clients to receive the end", hasEnded, progress);
+  } finally {
+    isOver = true;
+    await reading;
+  }
   const [fault] = clients.flatMap((each) => each.faults);
   if (fault) throw new Error(fault);
 }
