@@ -66,9 +66,9 @@ async function history(api: Stack, id: string, query = "") {
   return (await response.json()) as any;
 }
 
-test("steps tell the story of an operation, each entry of its history once and in order", async () => {
+test("the steps of an operation are the entries of its history, once and in order (STEPS-1)", async () => {
   const { api, client } = await startForeign();
-  const id = await client.scheduleNewOrchestration("chain", 3, "story");
+  const id = await client.scheduleNewOrchestration("chain", 3, "whole");
   const stream = await SseClient.connect(stepsUrl(api, id));
   const events = await stream.untilBye();
   const stored = await client.getOrchestrationHistory(id);
@@ -114,10 +114,10 @@ test("timers, events and sub-orchestrations are steps with names and durations",
   expect(sub[0]).not.toHaveProperty("input");
 });
 
-test("cut at any byte and resumed at either replica, the story has no seam", async () => {
+test("cut at any byte and resumed at another replica, a stream has no gap or duplicate (STEPS-1)", async () => {
   const { api, client, address } = await startForeign();
   const replica = await startTestApi(address, QUICK);
-  const id = await client.scheduleNewOrchestration("chain", 6, "seams");
+  const id = await client.scheduleNewOrchestration("chain", 6, "cuts");
   await client.waitForOrchestrationCompletion(id);
   const whole = (await SseClient.connect(stepsUrl(api, id))).untilBye();
   const expected = steps(await whole).map(({ seq, kind }) => `${seq} ${kind}`);
@@ -130,7 +130,7 @@ test("cut at any byte and resumed at either replica, the story has no seam", asy
   }
 });
 
-test("H3: a continue-as-new is a reset, then the new history from its first step", async () => {
+test("a continue-as-new is a reset, then the new history from its first step (STEPS-3)", async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("generations", 0, "gen");
   const stream = await SseClient.connect(stepsUrl(api, id));
@@ -156,7 +156,7 @@ test("H3: a continue-as-new is a reset, then the new history from its first step
   );
 });
 
-test("H3: after a rewind, and after a restart of the id, a resume says so before the new history", async () => {
+test("after a rewind, and after a restart, a resume sends a reset before the new history (STEPS-3)", async () => {
   fails = true;
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("flaky", undefined, "flaky");
@@ -180,7 +180,7 @@ test("H3: after a rewind, and after a restart of the id, a resume says so before
   expect(third.find(({ event }) => event === "reset")?.data.reason).toBe("replaced");
 });
 
-test("the history as one document, whole, behind a step, and with payloads", async () => {
+test("the history as one document: whole, after a step, and with payloads", async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("chain", 2, "doc");
   await client.waitForOrchestrationCompletion(id);
@@ -202,7 +202,7 @@ test("the history as one document, whole, behind a step, and with payloads", asy
   expect((await fetch(new URL("/api/operations/nobody/history", api.url))).status).toBe(404);
 });
 
-test("a payload is cut at 16 KiB, and says so", async () => {
+test("a payload is truncated at 16 KiB, and marked", async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("approval", undefined, "large");
   await client.raiseOrchestrationEvent(id, "approve", "x".repeat(100_000));
@@ -250,7 +250,7 @@ test("a subscriber that stops reading gets every step later, and delays no other
   expect(told).toEqual(Array.from({ length: all }, (_, index) => index + 1));
 });
 
-/** Reads a stream's bytes up to a number of them, then cuts the connection. */
+/** Reads this many bytes of a stream, then cuts the connection. */
 async function rawUntil(url: URL, lastId: string | undefined, most: number) {
   const socket = createConnection(Number(url.port), "127.0.0.1");
   socket.write(
