@@ -1,55 +1,15 @@
 import { expect, test } from "vitest";
-import type { HistoryEntry } from "../../src/dts/history.ts";
-import { createMetrics } from "../../src/streaming/metrics.ts";
-import { ReadBudget } from "../../src/streaming/read-budget.ts";
 import { START } from "../../src/streaming/steps/position.ts";
 import { StepFollower, type StepSubscriber } from "../../src/streaming/steps/step-follower.ts";
-import { type FollowedSteps, StepSources } from "../../src/streaming/steps/step-sources.ts";
+import type { FollowedSteps, StepSources } from "../../src/streaming/steps/step-sources.ts";
 import { eventually } from "../helpers/deadline.ts";
+import { entries, startSources } from "./sources.ts";
 
 const CALLS = ["onStep", "onReset", "onPresent", "onStepError"] as const;
 type Call = (typeof CALLS)[number];
 
 /** Time for what takes some seconds of rests between reads. */
 const DEADLINE_MS = 60_000;
-
-function entries(executionId: string, count: number): HistoryEntry[] {
-  const blank = {
-    eventId: -1,
-    name: undefined,
-    completes: undefined,
-    executionId: undefined,
-    status: undefined,
-    failure: undefined,
-    input: undefined,
-    output: undefined,
-  };
-  return Array.from({ length: count }, (_, atMs) =>
-    atMs === 0
-      ? { ...blank, type: "EXECUTIONSTARTED", atMs, executionId }
-      : { ...blank, type: "ORCHESTRATORSTARTED", atMs },
-  );
-}
-
-/** The sources of a process, over a history that a test can change. */
-function startSources() {
-  const state = { entries: entries("one", 5), reads: 0, openReads: 0, fails: false };
-  const reader = {
-    async *readHistory() {
-      state.reads += 1;
-      state.openReads += 1;
-      try {
-        await new Promise((resolve) => setImmediate(resolve));
-        if (state.fails) throw new Error("as the test wants it");
-        for (const entry of state.entries) yield [entry];
-      } finally {
-        state.openReads -= 1;
-      }
-    },
-  };
-  const budget = new ReadBudget({ readsPerSecond: 10_000 });
-  return { state, sources: new StepSources(reader, budget, createMetrics()) };
-}
 
 /** A subscriber that leaves inside of the first call of one kind. */
 class Leaver implements StepSubscriber {

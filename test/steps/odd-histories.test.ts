@@ -165,8 +165,8 @@ describe("unusual histories", () => {
       ended(),
     ];
     finish(scheduler, "odd", events);
-    const told = named(await (await openSteps(api, "odd")).untilBye(), "step");
-    expect(told.map(({ seq, kind }) => [seq, kind])).toEqual([
+    const received = named(await (await openSteps(api, "odd")).untilBye(), "step");
+    expect(received.map(({ seq, kind }) => [seq, kind])).toEqual([
       [1, "turn_started"],
       [2, "started"],
       [3, "other"],
@@ -174,8 +174,8 @@ describe("unusual histories", () => {
       [5, "other"],
       [6, "completed"],
     ]);
-    expect(told[3]).not.toHaveProperty("at");
-    expect(told[2].at).toMatch(/^2023-/);
+    expect(received[3]).not.toHaveProperty("at");
+    expect(received[2].at).toMatch(/^2023-/);
   });
 
   test.for([
@@ -236,9 +236,9 @@ describe("unusual histories", () => {
       ended(),
     ]);
     const stream = await openSteps(api, "emoji", { more: "&include=payloads" });
-    const told = named(await stream.untilBye(), "step")[2];
-    expect(told.truncated).toBe(true);
-    expect(told.input.isWellFormed()).toBe(true);
+    const received = named(await stream.untilBye(), "step")[2];
+    expect(received.truncated).toBe(true);
+    expect(received.input.isWellFormed()).toBe(true);
   });
 });
 
@@ -411,9 +411,9 @@ describe("the reason of a reset (STEPS-3)", () => {
       const { scheduler, api } = await startStage();
       const endMs = Date.now() - 5000;
       const times = { createdAtMs: endMs - 1000, lastUpdatedAtMs: endMs };
-      scheduler.histories.set("anew", history(10, "first"));
-      scheduler.set("anew", { ...times, lastUpdatedAtMs: endMs - 1 });
-      const first = await openSteps(api, "anew");
+      scheduler.histories.set("restarts", history(10, "first"));
+      scheduler.set("restarts", { ...times, lastUpdatedAtMs: endMs - 1 });
+      const first = await openSteps(api, "restarts");
       const after = (await untilSeq(first, 10)).at(-1)?.id;
       first.destroy();
       await eventually(
@@ -421,8 +421,8 @@ describe("the reason of a reset (STEPS-3)", () => {
         async () => (await metric(api, "dts_push_connections")) === 0,
       );
 
-      scheduler.set("anew", { ...times, status: "COMPLETED", output: '"old"' });
-      await fetch(new URL("/api/operations/anew", api.url));
+      scheduler.set("restarts", { ...times, status: "COMPLETED", output: '"old"' });
+      await fetch(new URL("/api/operations/restarts", api.url));
       const asked = Promise.withResolvers<void>();
       const begun = Promise.withResolvers<void>();
       scheduler.answer = async (read) => {
@@ -431,12 +431,12 @@ describe("the reason of a reset (STEPS-3)", () => {
         await scheduler.answerWhole(read);
       };
       const isResumed = from === "from an id";
-      const stream = await openSteps(api, "anew", { after: isResumed ? after : undefined });
+      const stream = await openSteps(api, "restarts", { after: isResumed ? after : undefined });
       await asked.promise;
       const next = [turnStarted(Date.now()), started("second", Date.now()), scheduled(0)];
-      scheduler.histories.set("anew", next);
+      scheduler.histories.set("restarts", next);
       const nextMs = Date.now();
-      scheduler.set("anew", {
+      scheduler.set("restarts", {
         status: "RUNNING",
         createdAtMs: nextMs,
         lastUpdatedAtMs: nextMs,
@@ -444,8 +444,8 @@ describe("the reason of a reset (STEPS-3)", () => {
       });
       begun.resolve();
       const events = await untilSeq(stream, 3);
-      scheduler.histories.set("anew", [...next, ended()]);
-      scheduler.set("anew", { status: "COMPLETED", output: '"new"' });
+      scheduler.histories.set("restarts", [...next, ended()]);
+      scheduler.set("restarts", { status: "COMPLETED", output: '"new"' });
       events.push(...(await stream.untilBye()));
       expect(events.map(({ event }) => event)).toEqual([
         "snapshot",

@@ -97,13 +97,13 @@ test("timers, events and sub-orchestrations are steps with names and durations",
   const approval = await SseClient.connect(stepsUrl(api, "a", "&include=payloads"));
   await approval.nextState();
   await client.raiseOrchestrationEvent("a", "approve", { by: "me" });
-  const told = steps(await approval.untilBye());
-  expect(told.find(({ kind }) => kind === "event_raised")).toMatchObject({
+  const received = steps(await approval.untilBye());
+  expect(received.find(({ kind }) => kind === "event_raised")).toMatchObject({
     name: "approve",
     input: '{"by":"me"}',
   });
-  expect(told.find(({ kind }) => kind === "timer_fired").duration_ms).toBeGreaterThanOrEqual(0);
-  expect(told.at(-1)).toMatchObject({ kind: "completed", output: '{"by":"me"}' });
+  expect(received.find(({ kind }) => kind === "timer_fired").duration_ms).toBeGreaterThanOrEqual(0);
+  expect(received.at(-1)).toMatchObject({ kind: "completed", output: '{"by":"me"}' });
   await client.scheduleNewOrchestration("parent", undefined, "p");
   const parent = await SseClient.connect(stepsUrl(api, "p"));
   const sub = steps(await parent.untilBye()).filter(({ kind }) => kind.startsWith("sub_"));
@@ -125,8 +125,8 @@ test("cut at any byte and resumed at another replica, a stream has no gap or dup
   for (let cut = 200; cut < total; cut += 173) {
     const first = await rawUntil(stepsUrl(api, id), undefined, cut);
     const rest = await rawUntil(stepsUrl(replica, id), first.lastId, Number.POSITIVE_INFINITY);
-    const told = [...first.steps, ...rest.steps].map(({ seq, kind }) => `${seq} ${kind}`);
-    expect(told, `cut after ${cut} bytes`).toEqual(expected);
+    const received = [...first.steps, ...rest.steps].map(({ seq, kind }) => `${seq} ${kind}`);
+    expect(received, `cut after ${cut} bytes`).toEqual(expected);
   }
 });
 
@@ -246,8 +246,8 @@ test("a subscriber that stops reading gets every step later, and delays no other
   const all = steps(await quick.untilBye(60_000)).length;
   expect(all).toBe((await client.getOrchestrationHistory(id)).length);
   slow.resume();
-  const told = steps(await slow.untilBye(60_000)).map(({ seq }) => seq);
-  expect(told).toEqual(Array.from({ length: all }, (_, index) => index + 1));
+  const received = steps(await slow.untilBye(60_000)).map(({ seq }) => seq);
+  expect(received).toEqual(Array.from({ length: all }, (_, index) => index + 1));
 });
 
 /** Reads this many bytes of a stream, then cuts the connection. */
@@ -256,12 +256,12 @@ async function rawUntil(url: URL, lastId: string | undefined, most: number) {
   socket.write(
     `GET ${url.pathname}${url.search} HTTP/1.0\r\nhost: x\r\n${lastId ? `last-event-id: ${lastId}\r\n` : ""}\r\n`,
   );
-  const told: { seq: number; kind: string }[] = [];
+  const received: { seq: number; kind: string }[] = [];
   let id: string | undefined = lastId;
   const parser = createParser({
     onEvent: (event) => {
       id = event.id ?? id;
-      if (event.event === "step") told.push(JSON.parse(event.data));
+      if (event.event === "step") received.push(JSON.parse(event.data));
     },
   });
   let bytes = 0;
@@ -288,5 +288,5 @@ async function rawUntil(url: URL, lastId: string | undefined, most: number) {
       });
     }),
   );
-  return { steps: told, lastId: id, bytes };
+  return { steps: received, lastId: id, bytes };
 }

@@ -5,18 +5,18 @@ import { withStepPosition } from "./position.ts";
 import { StepBuilder } from "./step.ts";
 import type { HistoryReader } from "./step-source.ts";
 
-/** What of a history is wanted. */
+/** A request for a history. */
 export interface HistoryWanted {
   readonly id: string;
-  /** Steps up to this `seq` are left out. */
+  /** Only steps after this `seq` are included. */
   readonly afterSeq: number;
   readonly payloads: boolean;
-  /** Where the operation stood before the history was read. */
+  /** The status cursor, from a read before that of the history. */
   readonly status: Cursor;
 }
 
 /**
- * The history as one JSON document, in pieces as it is read, so that its length costs no memory.
+ * The history as one JSON document, in pieces as it is read: memory does not grow with its length.
  * @throws HistoryNotKeptError; SchedulerError, possibly after the first pieces
  */
 export async function* historyDocument(

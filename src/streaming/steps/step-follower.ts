@@ -130,7 +130,7 @@ export class StepFollower {
       return;
     }
     this.#reset(step.startedAtMs, false);
-    // The first step, which comes next for it, is behind in this pass.
+    // This pass is past the first step, which it needs next.
     this.#pass = "missed-a-step";
   }
 

@@ -32,8 +32,8 @@ const FAILURES_REPORTED = 3;
  * pass reads the history from its first entry, so followers share passes.
  *   STEPS-4. At most two passes run at a time, whatever the number of followers: a live pass for
  *            those that have every step so far, started when the status cursor moves, and a catch-up
- *            pass for those that are behind.
- *   STEPS-5. The live pass waits for no follower: one that is not ready is behind from then on.
+ *            pass for those that lag.
+ *   STEPS-5. The live pass waits for no follower: one that is not ready lags from then on.
  *   STEPS-6. The catch-up pass runs at the pace of its fastest follower, and the transport's window
  *            bounds what is read ahead; no step is queued. It ends early rather than keep a follower
  *            waiting that has arrived in the meantime.
@@ -46,7 +46,7 @@ export class StepSource {
   readonly #metrics: Metrics;
   /** Followers that have every step so far, and all others. */
   readonly #present = new Set<StepFollower>();
-  readonly #behind = new Set<StepFollower>();
+  readonly #lagging = new Set<StepFollower>();
   /** Followers whose last passes found fewer steps than were sent: since when, and how many passes. */
   readonly #short = new WeakMap<StepFollower, { readonly sinceMs: number; passes: number }>();
   readonly #closed = new AbortController();
@@ -71,11 +71,11 @@ export class StepSource {
   }
 
   get size(): number {
-    return this.#present.size + this.#behind.size;
+    return this.#present.size + this.#lagging.size;
   }
 
   add(follower: StepFollower): void {
-    this.#behind.add(follower);
+    this.#lagging.add(follower);
     this.#noteChange();
     this.nudge();
     void this.#catchUp();
@@ -110,7 +110,7 @@ export class StepSource {
   close(): void {
     this.#closed.abort();
     this.#present.clear();
-    this.#behind.clear();
+    this.#lagging.clear();
     this.nudge();
   }
 
@@ -139,22 +139,22 @@ export class StepSource {
     this.#isLive = false;
   }
 
-  /** Sends the followers that are behind what they lack. */
+  /** Sends the lagging followers the steps that they lack. */
   async #catchUp(): Promise<void> {
     if (this.#isCatchingUp) return;
     this.#isCatchingUp = true;
     let retryMs = RETRY_MIN_MS;
-    while (this.#behind.size > 0) {
-      if (!some(this.#behind, ({ ready }) => ready)) {
+    while (this.#lagging.size > 0) {
+      if (!some(this.#lagging, ({ ready }) => ready)) {
         await this.#nudged.promise;
         continue;
       }
-      const before = [...this.#behind].map((each) => ({ each, position: each.position }));
+      const before = [...this.#lagging].map((each) => ({ each, position: each.position }));
       const changed = this.#changed.promise;
-      const succeeded = await this.#pass(this.#behind, true);
+      const succeeded = await this.#pass(this.#lagging, true);
       const helped =
         succeeded &&
-        before.some(({ each, position }) => !this.#behind.has(each) || each.position !== position);
+        before.some(({ each, position }) => !this.#lagging.has(each) || each.position !== position);
       if (!helped) {
         const rest = pause(jittered(retryMs), this.#closed.signal);
         // While reading works, a new follower and a move end the wait.
@@ -223,13 +223,13 @@ export class StepSource {
     const staysShort = this.#staysShort(follower, end.seq);
     // The calls of the follower may make it leave, so its group is set before each.
     this.#present.delete(follower);
-    this.#behind.add(follower);
+    this.#lagging.add(follower);
     if (staysShort && end.seq > 0) follower.startOver();
-    if (!this.#behind.delete(follower)) return;
+    if (!this.#lagging.delete(follower)) return;
     this.#present.add(follower);
     if (staysShort && end.seq === 0) follower.endWithoutHistory(beganAtMs);
     else if (!follower.endPass(end, beganAtMs, isOver) && this.#present.delete(follower)) {
-      this.#behind.add(follower);
+      this.#lagging.add(follower);
     }
   }
 
@@ -255,7 +255,7 @@ export class StepSource {
     if (!this.#nobodyIsReady(served)) return 0;
     const beganMs = performance.now();
     const waitedMs = () => performance.now() - beganMs;
-    const isWanted = () => some(this.#behind, (each) => !served.has(each) && each.ready);
+    const isWanted = () => some(this.#lagging, (each) => !served.has(each) && each.ready);
     const wake = () => this.nudge();
     const sharedTimeout = setTimeout(wake, Math.max(0, MAX_SHARED_WAIT_MS - formerMs) + 1);
     const timeout = setTimeout(wake, MAX_WAIT_MS + 1);
@@ -280,12 +280,12 @@ export class StepSource {
   }
 
   #drop(follower: StepFollower): void {
-    this.#behind.delete(follower);
+    this.#lagging.delete(follower);
     this.#present.delete(follower);
   }
 
   #has(follower: StepFollower): boolean {
-    return this.#present.has(follower) || this.#behind.has(follower);
+    return this.#present.has(follower) || this.#lagging.has(follower);
   }
 }
 
