@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../errors.ts";
-import { type HistoryWanted, historyDocument } from "../streaming/history-document.ts";
-import type { HistoryReader } from "../streaming/step-source.ts";
+import { type HistoryWanted, historyDocument } from "../streaming/steps/history-document.ts";
+import type { HistoryReader } from "../streaming/steps/step-source.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { piecesOf } from "./large-responses.ts";
 import { operationIdInPath, operationIdOf, payloadsWanted, sequenceAfter } from "./query.ts";

@@ -4,7 +4,7 @@ import type { StreamContent } from "./sse-connection.ts";
 import { stateChunk, stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "./state-event.ts";
-import { type StepsSink, StepsView, type StepsWanted } from "./steps-view.ts";
+import { type StepsSink, StepsView, type StepsWanted } from "./steps/steps-view.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 
@@ -90,7 +90,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     if (this.#opening.connection) this.onTrouble(problem);
   }
 
-  onRevived(): void {
+  onRestarted(): void {
     const { hub } = this.#context;
     const { id, position } = this.#subscription;
     hub.unsubscribe(this.#subscription);

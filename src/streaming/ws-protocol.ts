@@ -2,7 +2,7 @@ import { ProblemError } from "../errors.ts";
 import { checkOperationId } from "./operation-id.ts";
 import { PIECE_BYTES } from "./outbox.ts";
 import { bodyOf, type StateEvent } from "./state-event.ts";
-import type { StepsWanted } from "./steps-view.ts";
+import type { StepsWanted } from "./steps/steps-view.ts";
 
 /** The WebSocket subprotocol's name (PROTOCOL.md). */
 export const SUBPROTOCOL = "dts-push.v1";

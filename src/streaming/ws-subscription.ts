@@ -4,7 +4,7 @@ import type { Requester } from "./fair-queue.ts";
 import type { Hub } from "./hub.ts";
 import type { Operation } from "./operation.ts";
 import type { StateEvent } from "./state-event.ts";
-import { type StepsSink, StepsView } from "./steps-view.ts";
+import { type StepsSink, StepsView } from "./steps/steps-view.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import { bodyFrame, type SubscribeMessage, stateFrame } from "./ws-protocol.ts";
 
@@ -102,7 +102,7 @@ export class WsSubscription implements Subscriber, StepsSink {
     this.onTrouble(problem);
   }
 
-  onRevived(): void {
+  onRestarted(): void {
     const { position } = this.#subscription;
     this.#hub.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);
