@@ -1,9 +1,10 @@
 /** Fills a file with finished instances, without running them. */
-import { openDatabase } from "../src/scheduler/database.ts";
-import { COMPLETED } from "../src/scheduler/status.ts";
+
+import { COMPLETED } from "../src/scheduler/protocol/status.ts";
+import { openDatabase } from "../src/scheduler/storage/database.ts";
 
 export function fillWithFinished(file: string, count: number): void {
-  const db = openDatabase(file);
+  const { db } = openDatabase(file);
   const now = Date.now();
   db.exec(`BEGIN;
     INSERT INTO hubs (id, name) VALUES (1, 'default');

@@ -1,8 +1,9 @@
 /**
- * The operations on the page, newest first, and what is known of each.
+ * The operations on the page, newest first, and the last known state of each.
  *
- *   B1. A card never shows an older state than it has shown.
- *   B2. At most `MAX_REMEMBERED` cards; a new one pushes the oldest off the page.
+ *   BOARD-1. A card never goes back to an older state, unless the server does so within one connection:
+ *       that is a scheduler whose clock was set back.
+ *   BOARD-2. At most `MAX_REMEMBERED` cards; a new one removes the oldest.
  *
  * @import { Operation } from "./operation.js"
  */
@@ -19,19 +20,19 @@ const clear = element("clear");
 
 export class Board {
   /** Oldest first, as a Map keeps its keys.
-   * @type {Map<string, { card: Card, operation?: Operation }>} */
+   * @type {Map<string, { card: Card, operation?: Operation, received?: Operation }>} */
   #entries = new Map();
 
   /**
    * @param {string} id
-   * @param {string} label what to call its status until the first one arrives
+   * @param {string} label shown as the status until the first one arrives
    */
   add(id, label) {
     if (this.#entries.has(id)) return;
     const card = new Card(id, label);
     this.#entries.set(id, { card });
     list.prepend(card.element);
-    this.remove([...this.#entries.keys()].slice(0, -MAX_REMEMBERED)); // B2
+    this.remove([...this.#entries.keys()].slice(0, -MAX_REMEMBERED)); // BOARD-2
   }
 
   /** @param {Iterable<string>} ids */
@@ -43,12 +44,27 @@ export class Board {
     this.#count();
   }
 
-  /** @param {Operation} operation */
-  show(operation) {
+  /**
+   * Adds and removes operations so that exactly these are on the page.
+   * @param {string[]} ids newest first
+   */
+  list(ids) {
+    const wanted = new Set(ids);
+    this.remove([...this.#entries.keys()].filter((id) => !wanted.has(id)));
+    for (const id of ids.toReversed()) this.add(id, "Loading");
+  }
+
+  /**
+   * @param {Operation} operation
+   * @param {"snapshot" | "update"} type a snapshot is the first state on a connection
+   */
+  show(operation, type) {
     const entry = this.#entries.get(operation.operation_id);
     if (!entry) return; // removed from the page while this was on its way
-    const before = entry.operation;
-    if (before && isOlder(operation, before)) return; // B1
+    const { operation: before, received } = entry;
+    entry.received = operation;
+    const serverWentBack = type === "update" && received && isOlder(operation, received);
+    if (before && isOlder(operation, before) && !serverWentBack) return; // BOARD-1
     entry.operation = operation;
     entry.card.show(operation);
     this.#count();
@@ -57,10 +73,10 @@ export class Board {
     }
   }
 
-  /** Those that have not ended, as far as the page knows. */
-  liveIds() {
-    const ended = new Set(this.finishedIds());
-    return [...this.#entries.keys()].filter((id) => !ended.has(id));
+  /** The operations that are not finished, as far as the page knows. */
+  activeIds() {
+    const finished = new Set(this.finishedIds());
+    return [...this.#entries.keys()].filter((id) => !finished.has(id));
   }
 
   finishedIds() {
@@ -71,8 +87,8 @@ export class Board {
 
   #count() {
     const finished = this.finishedIds().length;
-    const live = this.#entries.size - finished;
-    summary.textContent = this.#entries.size > 0 ? `${live} active, ${finished} finished` : "";
+    const active = this.#entries.size - finished;
+    summary.textContent = this.#entries.size > 0 ? `${active} active, ${finished} finished` : "";
     empty.hidden = this.#entries.size > 0;
     clear.hidden = finished === 0;
   }

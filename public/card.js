@@ -1,15 +1,15 @@
 /**
- * One operation, shown. The markup is the `operation` template of index.html; here it is filled in.
+ * Shows one operation. The markup is the `operation` template of index.html.
  *
- * An operation can come from any worker, so its texts are anybody's: they enter the page through
- * `textContent` only, and cut to a length that cannot hang the browser.
+ * An operation can come from any worker, so its texts are not trusted: they enter the page through
+ * `textContent` only, cut to a length that cannot hang the browser.
  *
  * @import { Operation, Progress } from "./operation.js"
  */
 
 import { isTerminal, progressOf, textOf } from "./operation.js";
 
-/** A result can be a megabyte; the whole of it is at the operation's status URL. */
+/** A result can be a megabyte. All of it is at the operation's status URL. */
 const RESULT_CHARACTERS = 2_048;
 const STATUS_CHARACTERS = 300;
 const ERROR_CHARACTERS = 2_048;
@@ -23,7 +23,7 @@ export class Card {
 
   /**
    * @param {string} id
-   * @param {string} label stands in for the status until the first one arrives
+   * @param {string} label shown as the status until the first one arrives
    */
   constructor(id, label) {
     const template = /** @type {HTMLTemplateElement} */ (document.getElementById("operation"));
@@ -60,7 +60,7 @@ export class Card {
   }
 
   /**
-   * Without a percentage the bar of a living operation says only that it lives.
+   * Without a percentage the bar of an active operation only says that it is active.
    * @param {Progress | undefined} progress
    * @param {boolean} done
    */

@@ -1,14 +1,16 @@
 /**
- * The connection's state, shown, with a way to hurry it.
+ * Shows the state of the connection, with a button to reconnect at once.
  *
  * @import { ConnectionState } from "./stream.js"
  */
 
 /** @type {Record<ConnectionState["phase"], [name: string, detail: string]>} */
-const WORDS = {
+const TEXTS = {
   idle: ["Idle", "nothing is running"],
   connecting: ["Connecting", ""],
   live: ["Live", ""],
+  polling: ["Polling", "other tabs use this browser's connections; updated every 3 s"],
+  paused: ["Paused", "while the page is hidden"],
   retrying: ["Retrying", "the connection broke; what you see may be old"],
   lost: ["Lost", "no sign of the server; what you see may be old"],
 };
@@ -19,17 +21,17 @@ const detailText = /** @type {HTMLElement} */ (root.querySelector(".detail"));
 const button = /** @type {HTMLButtonElement} */ (root.querySelector("button"));
 
 /** @param {ConnectionState} state */
-export function showConnection({ phase, trouble }) {
-  const [name, detail] = trouble === undefined ? WORDS[phase] : ["Stale", trouble];
-  root.dataset.phase = trouble === undefined ? phase : "stale";
+export function showConnection({ phase, problem }) {
+  const [name, detail] = problem === undefined ? TEXTS[phase] : ["Stale", problem];
+  root.dataset.phase = problem === undefined ? phase : "stale";
   phaseText.textContent = name;
   detailText.textContent = detail;
   button.hidden = phase !== "retrying" && phase !== "lost";
 }
 
-/** @param {() => void} hurry */
-export function onTryNow(hurry) {
-  button.addEventListener("click", hurry);
-  // The browser knows that the network is back before any pause of ours is over.
-  addEventListener("online", () => !button.hidden && hurry());
+/** @param {() => void} reconnect */
+export function onTryNow(reconnect) {
+  button.addEventListener("click", reconnect);
+  // The browser knows that the network is back before our pause is over.
+  addEventListener("online", () => !button.hidden && reconnect());
 }

@@ -5,17 +5,18 @@
 
 import { Board } from "./board.js";
 import { onTryNow, showConnection } from "./connection.js";
-import { onStarted } from "./start-form.js";
-import { forget, remember, remembered } from "./store.js";
+import { hideFormWithoutSample, onStarted } from "./start-form.js";
+import { forget, onChangedByAnotherTab, remember, remembered } from "./store.js";
 import { OperationStream } from "./stream.js";
+import { isVisible, watchVisibility } from "./visibility.js";
 
 const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
 const clear = /** @type {HTMLElement} */ (document.getElementById("clear"));
 
 const board = new Board();
 const stream = new OperationStream({
-  liveIds: () => board.liveIds(),
-  onOperation: (operation) => board.show(operation),
+  activeIds: () => board.activeIds(),
+  onOperation: (operation, type) => board.show(operation, type),
   onUnknown: (id) => {
     remove([id]);
     notice.textContent = `Operation ${id} was removed: the scheduler does not know it (any more).`;
@@ -35,11 +36,24 @@ clear.addEventListener("click", () => {
   notice.hidden = true;
 });
 
-// A page brought back by the browser's back button finds its stream cut off.
-addEventListener("pageshow", (event) => event.persisted && stream.restart());
+onChangedByAnotherTab(listRemembered);
+watchVisibility({
+  onLeave: () => stream.pause(),
+  onReturn: () => {
+    listRemembered(); // a page in the back/forward cache misses what other tabs do
+    stream.resume();
+  },
+});
+if (!isVisible()) stream.pause();
+listRemembered();
+void hideFormWithoutSample();
 
-for (const id of remembered().reverse()) board.add(id, "Loading");
-stream.restart();
+/** Shows what this browser remembers, which other tabs change too. */
+function listRemembered() {
+  const before = board.activeIds().join();
+  board.list(remembered());
+  if (board.activeIds().join() !== before) stream.restart();
+}
 
 /** @param {string[]} ids */
 function remove(ids) {

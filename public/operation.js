@@ -1,18 +1,20 @@
 /**
- * What can be said of an operation document without showing it. Pure functions.
+ * Pure functions of an operation document.
  *
  * @typedef {object} Operation
  * @property {string} operation_id
- * @property {string} status PENDING, RUNNING or SUSPENDED; at the end Completed, Failed, TERMINATED or CANCELED
+ * @property {string} status active: PENDING, RUNNING, SUSPENDED; terminal: Completed, Failed, TERMINATED, CANCELED
  * @property {string} created_at ISO 8601
  * @property {string} last_updated ISO 8601
  * @property {unknown} [custom_status] whatever the orchestration set: any JSON, from any worker
  * @property {unknown} [result]
  * @property {{ type: string, message: string }} [error]
- * @property {string} cursor `1.<created>.<updated>.<hash>`
+ * @property {string} cursor `<version>.<created>.<updated>.…`
  *
  * @typedef {{ percent: number, message: string }} Progress
  */
+
+import { formatJson, numberOf } from "./json.js";
 
 const TERMINAL = new Set(["Completed", "Failed", "TERMINATED", "CANCELED"]);
 
@@ -22,9 +24,9 @@ export function isTerminal(operation) {
 }
 
 /**
- * Whether `next` is a state from before `shown`: an earlier time or, in one and the same millisecond,
- * a life that has ended since. One stream never goes back, but where a second one takes over from the
- * first it can begin with a state that the first has left behind.
+ * Whether `next` is an older state than `shown`: an earlier time or, within one millisecond, an active
+ * state after a terminal one. One stream never goes back, but a stream that replaces another can begin
+ * with a state older than the last one of the other.
  * @param {Operation} next
  * @param {Operation} shown
  */
@@ -36,8 +38,8 @@ export function isOlder(next, shown) {
 }
 
 /**
- * The part of a cursor that orders: both times have a fixed width, so comparing text compares time.
- * The hash after them tells states apart, but does not order them.
+ * The ordered part of a cursor: both times have a fixed width, so comparing text compares time.
+ * The hash after them distinguishes states, but does not order them.
  * @param {string} cursor
  */
 function times(cursor) {
@@ -45,23 +47,24 @@ function times(cursor) {
 }
 
 /**
- * The progress an operation reports, if it follows our worker's convention of a `percent`.
+ * The progress an operation reports, if it follows our worker's convention of a `percent`. One that has
+ * completed is at 100 %, whatever it reported last.
  * @param {Operation} operation
  * @returns {Progress | undefined}
  */
-export function progressOf({ custom_status: status }) {
-  if (typeof status !== "object" || status === null || !("percent" in status)) return undefined;
-  const { percent } = status;
-  if (typeof percent !== "number" || !(percent >= 0 && percent <= 100)) return undefined;
-  const message = "message" in status && typeof status.message === "string" ? status.message : "";
-  return { percent, message };
+export function progressOf({ status, custom_status: custom }) {
+  if (typeof custom !== "object" || custom === null || !("percent" in custom)) return undefined;
+  const percent = numberOf(custom.percent);
+  if (percent === undefined || !(percent >= 0 && percent <= 100)) return undefined;
+  const message = "message" in custom && typeof custom.message === "string" ? custom.message : "";
+  return { percent: status === "Completed" ? 100 : percent, message };
 }
 
 /**
- * Any JSON value as text: a string as it is, the rest as JSON.
+ * Any JSON value as text: a string as it is, the rest as JSON. Numbers from `parseJson` are as on the wire.
  * @param {unknown} value
  * @param {number} [indent] spaces per level
  */
 export function textOf(value, indent = 0) {
-  return typeof value === "string" ? value : JSON.stringify(value, null, indent);
+  return typeof value === "string" ? value : formatJson(value, indent);
 }

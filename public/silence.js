@@ -1,19 +1,19 @@
 /**
- * Notices a stream that has gone quiet. A proxy can hold a connection open and pass nothing on; an
- * EventSource never hears of that, so the page has to miss the server's heartbeats by itself.
+ * Detects a stream that is silent. A proxy can hold a connection open and pass nothing on, and an
+ * EventSource does not notice that. Missing heartbeats show it.
  *
- *   H1. `onSilence` is called once when an open stream brought nothing for `PATIENCE` heartbeat
- *       intervals.
- *   H2. The interval is the server's own: the longest of the last few gaps between two heartbeats.
- *       The longest, because heartbeats held up on the way arrive in a bunch.
- *   H3. Until two heartbeats were heard it is assumed, and doubled after each silence: a server
+ *   SILENCE-1. `onSilence` is called once when an open stream brought nothing for `SILENT_INTERVALS`
+ *       heartbeat intervals.
+ *   SILENCE-2. The interval is the server's own: the longest of the last few gaps between two
+ *       heartbeats. The longest, because heartbeats delayed on the way arrive in a bunch.
+ *   SILENCE-3. Until two heartbeats have arrived it is assumed, and doubled after each silence: a server
  *       whose heartbeat is slower than we assume must not be cut off for ever.
- *   H4. A stream that is being opened gets the default: how soon a server answers, or the browser
- *       tries again, has nothing to do with the heartbeat.
+ *   SILENCE-4. A stream that is being opened gets the default: how soon a server answers, or the browser
+ *       tries again, does not depend on the heartbeat.
  */
 
 /** Heartbeat intervals without any event before a stream counts as lost. */
-const PATIENCE = 2.5;
+const SILENT_INTERVALS = 2.5;
 /** The server's default, in milliseconds. */
 const ASSUMED_INTERVAL_MS = 15_000;
 const MAX_INTERVAL_MS = 120_000;
@@ -37,7 +37,7 @@ export class SilenceDetector {
   /** A stream is being opened, by the page or once more by the browser. */
   opening() {
     this.#lastHeartbeat = undefined;
-    this.#waitFor(ASSUMED_INTERVAL_MS, this.#onSilence); // H4
+    this.#waitFor(ASSUMED_INTERVAL_MS, this.#onSilence); // SILENCE-4
   }
 
   stop() {
@@ -47,10 +47,10 @@ export class SilenceDetector {
   /** The stream opened, or any event arrived on it. */
   heard() {
     if (this.#gapsMs.length > 0) {
-      this.#waitFor(Math.max(...this.#gapsMs), this.#onSilence); // H2
+      this.#waitFor(Math.max(...this.#gapsMs), this.#onSilence); // SILENCE-2
     } else {
       this.#waitFor(this.#assumedMs, () => {
-        this.#assumedMs *= 2; // H3
+        this.#assumedMs *= 2; // SILENCE-3
         this.#onSilence();
       });
     }
@@ -72,6 +72,6 @@ export class SilenceDetector {
    */
   #waitFor(intervalMs, onSilence) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(onSilence, PATIENCE * Math.min(intervalMs, MAX_INTERVAL_MS)); // H1
+    this.#timer = setTimeout(onSilence, SILENT_INTERVALS * Math.min(intervalMs, MAX_INTERVAL_MS)); // SILENCE-1
   }
 }

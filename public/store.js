@@ -1,6 +1,6 @@
 /**
  * The ids of the operations this browser started, newest first, so that a reload finds them again.
- * Only ids are kept: what happened to each operation is the server's to say.
+ * Only ids are kept: the state of each operation comes from the server.
  *
  * Every change reads the list again before it writes, because another tab may have changed it.
  */
@@ -10,7 +10,7 @@ export const MAX_REMEMBERED = 50;
 
 const KEY = "dts-push.operations";
 
-/** Stands in where the browser refuses storage, as some do in private windows: good until a reload. */
+/** Used where the browser refuses storage, as some do in private windows. A reload loses it. */
 let fallback = "[]";
 
 /** @returns {string[]} */
@@ -32,6 +32,13 @@ export function remember(id) {
 export function forget(ids) {
   const gone = new Set(ids);
   write(remembered().filter((id) => !gone.has(id)));
+}
+
+/** @param {() => void} callback */
+export function onChangedByAnotherTab(callback) {
+  addEventListener("storage", ({ key }) => {
+    if (key === KEY) callback();
+  });
 }
 
 /**

@@ -91,10 +91,29 @@ export class OperationGoneError extends ProblemError {
   }
 }
 
-/** This process is about to end and must get no more clients. */
+/** This process is about to stop and must get no more clients. */
 export class DrainingError extends ProblemError {
   constructor() {
-    super("draining", 503, "This replica is about to end. Use another one.", { retryAfterS: 5 });
+    super("draining", 503, "This replica is shutting down. Use another one.", { retryAfterS: 5 });
+  }
+}
+
+/** Connections are being refused for want of file descriptors. */
+export class DescriptorsExhaustedError extends ProblemError {
+  constructor() {
+    const detail =
+      "This replica is out of file descriptors and refuses connections. Use another one.";
+    super("descriptors-exhausted", 503, detail, { retryAfterS: 5 });
+  }
+}
+
+/** Nothing is started here: the server only shows operations that other programs start. */
+export class SampleOffError extends ProblemError {
+  constructor() {
+    const detail =
+      "This server runs with SAMPLE=off: it does not start the sample's operations, it only shows " +
+      "the operations that other programs start.";
+    super("sample-off", 404, detail);
   }
 }
 

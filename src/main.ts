@@ -1,45 +1,92 @@
-import closeWithGrace from "close-with-grace";
-import { type Logger, pino } from "pino";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { createBackOff } from "./dts/back-off.ts";
+import { readyText, waitingText } from "./greeting.ts";
+import { createLog, type Log } from "./log.ts";
 import { HELP, parseRole, type Role, UsageError } from "./roles.ts";
-import { type RunningRole, startApi, startEmbeddedScheduler, startWorkerRole } from "./start.ts";
+import { type CloseOptions, closeOnSignal } from "./shutdown.ts";
+import {
+  CLOSE_AT_ONCE,
+  type RunningApi,
+  type RunningRole,
+  startApi,
+  startEmbeddedScheduler,
+  startWorkerRole,
+} from "./start.ts";
+import { pause } from "./streaming/pause.ts";
+
+/** How long the end of the process waits for the log. */
+const FLUSH_WITHIN_MS = 500;
+/** Time between attempts to reach the scheduler before the first success. */
+const PING_MIN_MS = 500;
+const PING_MAX_MS = 5000;
 
 const role = readRole();
 const config = readEnvironment();
-const logger = pino({ level: config.logLevel });
-await run(role, config, logger);
+const log = createLog(config.logLevel);
+await run(role, config, log);
 
-async function run(role: Role, config: Config, logger: Logger): Promise<void> {
+async function run(role: Role, config: Config, log: Log): Promise<void> {
+  const { logger } = log;
+  const closing = new AbortController();
   let scheduler: (RunningRole & { readonly address: string }) | undefined;
   const clients: RunningRole[] = [];
-  // Clients before the scheduler that they speak to, and each in its own time: all of it has to fit
-  // into the time for which the process is left alone.
-  const close = async (): Promise<void> => {
-    await Promise.all(clients.map((each) => each.close()));
+  // The scheduler's clients before the scheduler.
+  const close = async (options: CloseOptions): Promise<void> => {
+    closing.abort();
+    await Promise.all(clients.map((each) => each.close(options)));
     await scheduler?.close();
+    await log.flush(FLUSH_WITHIN_MS);
   };
-  closeWithGrace({ delay: config.graceMs, logger }, async ({ err, signal }) => {
-    logger.info({ err, signal }, "closing");
-    await close();
-  });
+  closeOnSignal(config.graceMs, logger, close);
   try {
     let { target } = config;
-    if (role === "scheduler" || (role === "all" && config.embedded)) {
+    const embedded = role === "all" && config.embedded;
+    if (embedded) checkTaskHub(config);
+    if (embedded || role === "scheduler") {
       scheduler = await startEmbeddedScheduler(config, logger);
       target = { ...target, address: scheduler.address };
     }
-    if (role === "worker" || role === "all")
-      clients.push(startWorkerRole({ ...config, target }, logger));
+    const withWorker = role === "worker" || (embedded && config.sample === "on");
+    if (withWorker) clients.push(startWorkerRole({ ...config, target }, logger));
     if (role === "api" || role === "all") {
       const api = await startApi({ ...config, target }, logger);
       clients.push(api);
-      process.stdout.write(greeting(api.url));
+      const workerLeftOut = role === "all" && !embedded;
+      void greet(api, { ...config, target }, workerLeftOut, log, closing.signal);
     }
   } catch (error) {
     logger.fatal(`dts-push cannot start: ${(error as Error).message}`);
-    await close();
+    await close(CLOSE_AT_ONCE);
     process.exit(1);
   }
+}
+
+/** Prints that the API can be used once the scheduler answers, and until then what it waits for. */
+async function greet(
+  { url, ping }: RunningApi,
+  { target, sample }: Config,
+  workerLeftOut: boolean,
+  { print }: Log,
+  closing: AbortSignal,
+): Promise<void> {
+  const backOff = createBackOff({ minMs: PING_MIN_MS, maxMs: PING_MAX_MS });
+  for (let isFirst = true; !closing.aborted; isFirst = false) {
+    try {
+      await ping();
+      return print(readyText({ url, sample: sample === "on", workerLeftOut }));
+    } catch (error) {
+      if (isFirst) print(waitingText(url, target, error));
+      await pause(backOff.nextMs(), closing);
+    }
+  }
+}
+
+/** @throws Error where API and worker would ask the embedded scheduler for a task hub that it lacks */
+function checkTaskHub({ schedulerTaskHubs, target: { taskHub } }: Config): void {
+  if (!schedulerTaskHubs || schedulerTaskHubs.includes(taskHub)) return;
+  throw new Error(
+    `TASKHUB (${taskHub}) is not one of SCHEDULER_TASKHUBS (${schedulerTaskHubs.join(", ")}).`,
+  );
 }
 
 function readRole(): Role {
@@ -63,14 +110,4 @@ function readEnvironment(): Config {
     process.stderr.write(`${error.message}\n`);
     return process.exit(2);
   }
-}
-
-function greeting(url: string): string {
-  return `
-  dts-push is ready: open ${url}/ or try
-
-  curl -X POST ${url}/api/start-operation -H 'content-type: application/json' -d '{"processing_time": 10}'
-  curl -N ${url}/api/operations/<operation_id>/events
-
-`;
 }

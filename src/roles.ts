@@ -1,3 +1,5 @@
+import { settingsHelp } from "./settings-docs.ts";
+
 /** What one process can do. `all` is every part; the others are one part each. */
 export type Role = "all" | "api" | "worker" | "scheduler";
 
@@ -5,15 +7,18 @@ const ROLES: readonly string[] = ["all", "api", "worker", "scheduler"] satisfies
 
 export const HELP = `Usage: npm start, or npm run api|worker|scheduler
 
-  all        API and worker, and the embedded scheduler where no other is named (npm start)
+  all        the API and, if no scheduler is named, the embedded scheduler and the sample's worker
+             (npm start)
   api        the HTTP, SSE and WebSocket server, and the page
-  worker     runs the orchestrations
+  worker     runs the sample's orchestration
   scheduler  the embedded scheduler, for one machine
 
-Settings come from the environment: HOST, PORT, ENDPOINT, TASKHUB,
-DURABLE_TASK_SCHEDULER_CONNECTION_STRING, SCHEDULER_PORT, SCHEDULER_DB, LOG_LEVEL and
-more, each with its default in the README's table.
-`;
+SIGTERM closes a process in order, within GRACE_MS. A second signal, at least a second later, closes
+what is left at once, still in order.
+
+Settings come from the environment:
+
+${settingsHelp()}`;
 
 /** The command line does not say what to run. */
 export class UsageError extends Error {

@@ -1,29 +1,35 @@
 import type { AddressInfo } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { buildApp } from "./api/app.ts";
 import type { Config } from "./config.ts";
+import { clientLimits, descriptorLimit } from "./descriptors.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection.ts";
-import { SchedulerStartError } from "./scheduler/errors.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
+import { SchedulerStartError } from "./scheduler/start-error.ts";
+import type { CloseOptions } from "./shutdown.ts";
+import { shutdownTimes } from "./shutdown-times.ts";
 import { Connections } from "./streaming/connections.ts";
 import { Hub } from "./streaming/hub.ts";
 import { createMetrics } from "./streaming/metrics.ts";
+import { pause } from "./streaming/pause.ts";
 import { startOperationsWorker } from "./worker/worker.ts";
 
-/** How long a draining process goes on listening, at most. */
-const MAX_LISTENING_ON_MS = 1000;
+const inOrder = (): CloseOptions => ({ drain: true, hurry: new AbortController().signal });
+/** For what nobody uses yet. */
+export const CLOSE_AT_ONCE: CloseOptions = { drain: false, hurry: AbortSignal.abort() };
 
 /** A part of the process that is up. */
 export interface RunningRole {
-  /** Ends it in good order; its clients are told. */
-  close(): Promise<void>;
+  /** Ends it in order; its clients are notified. Default: with drain, and without hurry. */
+  close(options?: CloseOptions): Promise<void>;
 }
 
 /** The API as others reach it. */
 export interface RunningApi extends RunningRole {
   readonly url: string;
+  /** Resolves when the scheduler answers for the task hub. @throws SchedulerError */
+  ping(): Promise<void>;
 }
 
 /** Starts the HTTP server. It also starts while the scheduler is away, and says so in `/readyz`. */
@@ -31,20 +37,40 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const scheduler = createSchedulerClient(createConnection(config.target));
   const metrics = createMetrics();
   const hub = new Hub(scheduler, config, metrics, logger);
+  const limits = clientLimits(config.maxConnections, descriptorLimit());
+  if (limits.maxStreams < config.maxConnections) {
+    const { maxConnections } = config;
+    const line = { maxConnections, descriptors: descriptorLimit(), maxStreams: limits.maxStreams };
+    logger.warn(line, "MAX_CONNECTIONS exceeds the limit of open files (ulimit -n): fewer streams");
+  }
   const streams = {
     hub,
-    connections: new Connections(config.maxConnections),
+    connections: new Connections(limits.maxStreams),
     options: config,
     metrics,
   };
-  const { graceMs } = config;
-  const app = await buildApp({ scheduler, streams, access: config, graceMs, logger });
-  const close = async () => {
-    if (streams.connections.size > 0) {
-      streams.connections.drain(graceMs);
-      // Load balancers learn from /readyz; until they have, who comes is sent on in good order.
-      await delay(Math.min(MAX_LISTENING_ON_MS, graceMs / 10));
-    }
+  const { graceMs, sample } = config;
+  const times = shutdownTimes(graceMs, config.drainDelayMs);
+  const leaving = new AbortController();
+  const app = await buildApp({
+    scheduler,
+    streams,
+    access: config,
+    graceMs,
+    closing: { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs },
+    maxSockets: limits.maxSockets,
+    sample: sample === "on",
+    logger,
+  });
+  const close = async ({ drain, hurry }: CloseOptions = inOrder()) => {
+    const drainDelayMs = drain ? times.drainDelayMs : 0;
+    leaving.abort();
+    await pause(drainDelayMs, hurry);
+    const isWatched = streams.connections.size > 0;
+    streams.connections.drain(graceMs);
+    // Clients that have just been told to reconnect, or that a load balancer still sends here, are
+    // served; without either nobody is left to wait for.
+    if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
     await app.close();
     hub.close();
     await scheduler.close();
@@ -52,13 +78,14 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {
-    await close();
+    await close(CLOSE_AT_ONCE);
     throw (error as NodeJS.ErrnoException).code === "EADDRINUSE"
       ? new Error(`${config.host}:${config.port} is in use. Choose another port with PORT.`)
       : error;
   }
   const { port } = app.server.address() as AddressInfo;
-  return { url: `http://${urlHost(config.host)}:${port}`, close };
+  const url = `http://${urlHost(config.host)}:${port}`;
+  return { url, ping: () => scheduler.ping(), close };
 }
 
 /** Starts the worker. It waits for its scheduler for as long as it takes. */
@@ -68,7 +95,10 @@ export function startWorkerRole(
 ): RunningRole {
   const worker = startOperationsWorker(createConnection(target), logger, graceMs / 2);
   void worker.connected.then(() => logger.info({ taskHub: target.taskHub }, "worker connected"));
-  return { close: () => worker.stop() };
+  return {
+    // Work that is under way and not awaited is delivered again, to this worker or another one.
+    close: ({ hurry } = inOrder()) => Promise.race([worker.stop(), aborted(hurry)]),
+  };
 }
 
 /**
@@ -93,6 +123,13 @@ export async function startEmbeddedScheduler(
     const advice = "SCHEDULER_PORT sets its port, SCHEDULER_DB its file.";
     throw new Error(`${error.message} ${advice}`, { cause: error });
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** The name under which a browser on this machine reaches what listens on `host`. */

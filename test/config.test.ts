@@ -81,7 +81,7 @@ test("numbers are whole, decimal and within their bounds", () => {
   expect(readConfig({ PORT: "65535" }).port).toBe(65_535);
   for (const bad of ["65536", "-1", "80.5", "0x50", "8e3", "eighty", "1_000", "NaN", "Infinity"]) {
     expect(complaints({ PORT: bad })).toEqual([
-      `  - PORT must be an integer from 0 to 65535, got "${bad}"`,
+      `  - PORT must be an integer of 0–65535, got "${bad}"`,
     ]);
   }
   for (const name of ["POLL_MIN_MS", "POLL_READS_PER_SECOND", "HEARTBEAT_MS"]) {
@@ -116,6 +116,22 @@ test("every bad variable is named in the one message, and nothing that is right"
     "SCHEDULER_PORT",
     "STREAM_MAX_AGE_MS",
   ]);
+});
+
+test("the drain delay leaves time to close: by default it gives way, a value that was set does not", () => {
+  expect(readConfig({})).toMatchObject({ graceMs: 10_000, drainDelayMs: 5000 });
+  expect(readConfig({ GRACE_MS: "6000" }).drainDelayMs).toBe(2000);
+  expect(readConfig({ GRACE_MS: "4000" }).drainDelayMs).toBe(0);
+  expect(readConfig({ GRACE_MS: "4000", DRAIN_DELAY_MS: "0" }).drainDelayMs).toBe(0);
+  expect(complaints({ GRACE_MS: "8000", DRAIN_DELAY_MS: "5000" })).toEqual([
+    "  - DRAIN_DELAY_MS (5000) must be at least 4000 less than GRACE_MS (8000)",
+  ]);
+});
+
+test("the sample is on or off", () => {
+  expect(readConfig({}).sample).toBe("on");
+  expect(readConfig({ SAMPLE: "off" }).sample).toBe("off");
+  expect(complaints({ SAMPLE: "no" })).toEqual(['  - SAMPLE must be one of on, off, got "no"']);
 });
 
 test("the shortest poll interval must not exceed the longest", () => {
@@ -159,6 +175,9 @@ test("no part of a connection string is echoed, however bad it is", () => {
     `${secrets};Endpoint=https://hub;TaskHub=t`,
     `${secrets};Endpoint=https://hub;TaskHub=t;Authentication=s3cret`,
     `${secrets};Endpoint=ftp://s3cret:s3cret@hub;TaskHub=t;Authentication=None`,
+    `${secrets};Endpoint=https://s3cret:s3cret@hub.example;TaskHub=t;Authentication=None`,
+    `${secrets};s3cret;Endpoint=https://hub.example;TaskHub=t;Authentication=None`,
+    `${secrets};Password=s3cret;Endpoint=https://hub.example;TaskHub=t;Authentication=None`,
   ]) {
     const lines = complaints({ DURABLE_TASK_SCHEDULER_CONNECTION_STRING: bad });
     expect(lines).toHaveLength(1);

@@ -1,6 +1,7 @@
 /** The embedded scheduler in a process of its own, which counts what it sends of histories. */
+
+import { serviceDefinition } from "../../src/scheduler/grpc/service.ts";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
-import { serviceDefinition } from "../../src/scheduler/service.ts";
 import { Child, obey } from "./child.ts";
 
 /** Messages of the history call, without the few bytes of their framing. */

@@ -6,7 +6,7 @@ import type { StreamContext } from "../streaming/stream-context.ts";
 import { SUBPROTOCOL } from "../streaming/ws-protocol.ts";
 import { type AccessOptions, guardAccess } from "./access/access.ts";
 import { watchAllowedMethods } from "./allowed-methods.ts";
-import { closeInTime } from "./closing.ts";
+import { type Closing, closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
@@ -17,7 +17,8 @@ import { operationStatusRoute } from "./operation-status.ts";
 import { installPage } from "./page.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { withoutQueries } from "./request-log.ts";
-import { startOperationRoute } from "./start-operation.ts";
+import { sampleRoutes } from "./sample.ts";
+import { boundSockets } from "./sockets.ts";
 import { countUnanswered } from "./unanswered-requests.ts";
 import { discardUnreadBodies } from "./unread-body.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./upgrade.ts";
@@ -28,8 +29,13 @@ export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: StreamContext;
   readonly access: AccessOptions;
-  /** The time over which clients are to come back that `close` sends away, in milliseconds. */
+  /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
   readonly graceMs: number;
+  readonly closing: Closing;
+  /** Sockets at a time, by the process's limit of descriptors; `undefined` where it is not known. */
+  readonly maxSockets: number | undefined;
+  /** Whether the sample's operations can be started here. */
+  readonly sample: boolean;
   readonly logger: Logger;
 }
 
@@ -48,6 +54,9 @@ export async function buildApp({
   streams,
   access,
   graceMs,
+  closing,
+  maxSockets,
+  sample,
   logger,
 }: Services): Promise<FastifyInstance> {
   const app = Fastify({
@@ -80,7 +89,8 @@ export async function buildApp({
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));
-  closeInTime(app, streams.connections);
+  closeInTime(app, closing);
+  const sockets = boundSockets(app.server, maxSockets, logger);
   await app.register(websocket, {
     options: {
       maxPayload: MAX_WS_FRAME_BYTES,
@@ -90,12 +100,17 @@ export async function buildApp({
   });
   answerBadHandshakes(app.websocketServer);
   trackSockets(app, streams.metrics.registry);
-  await app.register(startOperationRoute, { scheduler, streams });
+  await app.register(sampleRoutes, { scheduler, streams, sample });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });
   await app.register(eventsRoutes, streams);
   await app.register(websocketRoutes, streams);
-  await app.register(healthRoutes, { scheduler, streams });
+  await app.register(healthRoutes, {
+    scheduler,
+    metrics: streams.metrics,
+    leaving: closing.leaving,
+    sockets,
+  });
   await installPage(app);
   methods.complete();
   return app;

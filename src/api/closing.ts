@@ -1,21 +1,30 @@
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 
-/** How long requests under way may take once the server closes. */
-const REQUESTS_WITHIN_MS = 3000;
+/** When the server is to stop, and how long it may take. */
+export interface Closing {
+  /** Aborted once the process is about to stop: from then on clients are to find another replica. */
+  readonly leaving: AbortSignal;
+  /** Time for requests under way once the server closes, in milliseconds. */
+  readonly requestsWithinMs: number;
+}
+
+/** A connection on which nothing has arrived yet is given this long for its first request. */
+const FIRST_REQUEST_MS = 200;
 
 /**
- * Makes `close()` end in time. By itself it waits for every connection whose client has not sent all
- * of a request, for as long as that client likes: Node stops counting when a server closes.
- *   - A connection on which nothing was ever sent is closed at once. Browsers open them ahead.
- *   - A request under way is answered, and its connection not kept for another. So it is from the
- *     moment that the process drains: a client that keeps its connection would not find another one.
- *   - What is not over by then is cut off. Streams have said goodbye before.
+ * Makes `close()` end in time, without an unanswered request. By itself it waits for every
+ * connection whose client has not sent all of a request, for as long as that client likes: Node
+ * stops its own timeouts when a server closes.
+ *   CLOSE-1. From the moment that the process leaves, each answer closes its connection: a client
+ *            that kept it would not find another replica.
+ *   CLOSE-2. A request that has arrived is answered before its connection is closed. A connection
+ *            without one is closed after a moment, since a request may be on its way; browsers open
+ *            some ahead that are never used.
+ *   CLOSE-3. What is not done by then is cut off. Streams have sent `bye` before.
  */
-export function closeInTime(
-  app: FastifyInstance,
-  connections: { readonly draining: boolean },
-): void {
+export function closeInTime(app: FastifyInstance, { leaving, requestsWithinMs }: Closing): void {
   const unused = new Set<Socket>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -29,12 +38,13 @@ export function closeInTime(
   }
 
   app.addHook("onSend", async (_request, reply, payload) => {
-    if (connections.draining) reply.header("connection", "close");
+    if (leaving.aborted) reply.header("connection", "close");
     return payload;
   });
   app.addHook("preClose", async () => {
+    if (unused.size > 0) await delay(FIRST_REQUEST_MS);
     for (const socket of unused) if (socket.bytesRead === 0) socket.destroy();
-    timer = setTimeout(() => app.server.closeAllConnections(), REQUESTS_WITHIN_MS);
+    timer = setTimeout(() => app.server.closeAllConnections(), requestsWithinMs);
   });
   app.addHook("onClose", async () => clearTimeout(timer));
 }

@@ -18,12 +18,12 @@ export interface IfNoneMatch {
 }
 
 /** Reads the header's list. Tags that are no cursors of ours match nothing. */
-export function parseIfNoneMatch(header: string | undefined): IfNoneMatch | undefined {
+export function parseIfNoneMatch(header: string | undefined, id: string): IfNoneMatch | undefined {
   if (header === undefined) return undefined;
   const cursors = header
     .split(",")
     .map((tag) => TAG.exec(tag)?.[1])
-    .flatMap((tag) => parseCursor(tag) ?? []);
+    .flatMap((tag) => parseCursor(tag, id) ?? []);
   const [newest] = [...cursors].sort(
     (a, b) => b.createdAtMs - a.createdAtMs || b.lastUpdatedAtMs - a.lastUpdatedAtMs,
   );

@@ -1,13 +1,19 @@
 import type { FastifyPluginAsync } from "fastify";
-import { DrainingError, SchedulerUnavailableError } from "../errors.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
+import { DescriptorsExhaustedError, DrainingError, SchedulerUnavailableError } from "../errors.ts";
+import type { Metrics } from "../streaming/metrics.ts";
 
 export interface HealthOptions {
   readonly scheduler: {
     /** Resolves when the scheduler answers. */
     ping(): Promise<void>;
   };
-  readonly streams: StreamContext;
+  readonly metrics: Metrics;
+  /** Aborted once the process is about to stop. */
+  readonly leaving: AbortSignal;
+  readonly sockets: {
+    /** Whether connections were refused a moment ago for want of file descriptors. */
+    readonly exhausted: boolean;
+  };
 }
 
 /** How long an answer of the scheduler holds, so that probes cost it next to nothing. */
@@ -16,15 +22,15 @@ const FRESH_MS = 1000;
 /** For probes and scrapers. */
 export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app,
-  { scheduler, streams: { connections, metrics } },
+  { scheduler, metrics, leaving, sockets },
 ) => {
   let checked: { readonly atMs: number; readonly answer: Promise<void> } | undefined;
   const check = (): Promise<void> => {
-    if (!checked || Date.now() - checked.atMs > FRESH_MS) {
+    if (!checked || performance.now() - checked.atMs > FRESH_MS) {
       const answer = scheduler.ping();
-      // Who asked hears of a failure; nobody may be left to hear it.
+      // Every probe that awaits it gets the failure; there may be none left.
       answer.catch(() => undefined);
-      checked = { atMs: Date.now(), answer };
+      checked = { atMs: performance.now(), answer };
     }
     return checked.answer;
   };
@@ -32,7 +38,8 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app.get("/healthz", async () => ({ status: "ok" }));
 
   app.get("/readyz", async () => {
-    if (connections.draining) throw new DrainingError();
+    if (leaving.aborted) throw new DrainingError();
+    if (sockets.exhausted) throw new DescriptorsExhaustedError();
     await check().catch((cause: unknown) => {
       throw new SchedulerUnavailableError(cause);
     });

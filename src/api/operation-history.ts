@@ -31,11 +31,11 @@ export const operationHistoryRoute: FastifyPluginAsync<{
       afterSeq: sequenceAfter(request.query),
       payloads: payloadsWanted(request.query),
     };
-    const { cursor: status } = await hub.read(wanted.id);
+    const { cursor: status } = await hub.read(wanted.id, { address: request.ip });
     if (underWay >= MAX_DOCUMENTS) throw new TooManyHistoriesError();
     underWay += 1;
     try {
-      await hub.turn();
+      await hub.permit();
       const pieces = historyDocument(scheduler, { ...wanted, status });
       // The first piece decides whether this is an answer at all; what fails later cuts it off.
       const first = await pieces.next();

@@ -1,9 +1,9 @@
-import type { Socket } from "node:net";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { reconnectMs } from "../streaming/bye.ts";
-import { type Cursor, isTerminal } from "../streaming/cursor.ts";
+import type { Cursor } from "../streaming/cursor.ts";
 import { waitForChange } from "../streaming/long-poll.ts";
 import type { Operation } from "../streaming/operation.ts";
+import { isTerminal } from "../streaming/operation-status.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { parseIfNoneMatch, parseWait } from "./conditions.ts";
 import { operationIdInPath, operationIdOf } from "./query.ts";
@@ -28,13 +28,13 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> => {
-    const condition = parseIfNoneMatch(request.headers["if-none-match"]);
+    const condition = parseIfNoneMatch(request.headers["if-none-match"], id);
     const seen = condition?.newest;
     const waitS = connections.full ? undefined : parseWait(request.headers.prefer);
     reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
     if (waitS && seen) {
-      const changed = await waitWhileConnected(id, seen, waitS, request.raw.socket);
+      const changed = await waitWhileConnected(id, seen, waitS, request);
       if (!changed && connections.draining) {
         reply.header("retry-after", retryAfterS(reconnectMs()));
         return notModified(reply, seen);
@@ -46,18 +46,23 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
       return changed ? answer(reply, changed) : notModified(reply, seen);
     }
-    const operation = await hub.read(id, seen);
+    const operation = await hub.read(id, { address: request.ip });
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation);
   };
 
-  const waitWhileConnected = async (id: string, seen: Cursor, waitS: number, socket: Socket) => {
+  const waitWhileConnected = async (
+    id: string,
+    seen: Cursor,
+    waitS: number,
+    { raw: { socket }, ip }: FastifyRequest,
+  ) => {
     const left = new AbortController();
     const onClose = () => left.abort();
     socket.once("close", onClose);
     try {
-      return await waitForChange(streams, id, seen, waitS * 1000, left.signal);
+      return await waitForChange(streams, id, seen, waitS * 1000, left.signal, { address: ip });
     } finally {
       socket.off("close", onClose);
     }

@@ -27,7 +27,7 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
       return sendProblem(reply, new ProblemError("upgrade-required", 426, detail));
     },
     wsHandler: (socket, request) => {
-      const connection = new WsConnection(socket, request.raw.socket, context);
+      const connection = new WsConnection(socket, request.raw.socket, request.ip, context);
       if (context.connections.full) connection.turnAway();
       else connection.subscribeAll(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));
     },

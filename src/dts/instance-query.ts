@@ -13,6 +13,11 @@ export interface InstanceQuery {
   /** Default: any. */
   readonly statuses?: readonly RuntimeStatus[];
   readonly idPrefix?: string;
+  /**
+   * Whether to fetch inputs, outputs and, on some schedulers, custom status. Default `true`. Without
+   * them an instance's `customStatus` and `output` say nothing.
+   */
+  readonly payloads?: boolean;
   readonly pageSize: number;
   /** From the page before. */
   readonly pageToken?: string | undefined;
@@ -37,8 +42,7 @@ export function toQueryRequest(query: InstanceQuery): Proto.QueryInstancesReques
   if (query.idPrefix) message.setInstanceidprefix(text(query.idPrefix));
   if (query.pageToken) message.setContinuationtoken(text(query.pageToken));
   message.setMaxinstancecount(query.pageSize);
-  // Custom status is among the payloads on some schedulers, so they are always asked for.
-  message.setFetchinputsandoutputs(true);
+  message.setFetchinputsandoutputs(query.payloads ?? true);
   const request = new pb.QueryInstancesRequest();
   request.setQuery(message);
   return request;

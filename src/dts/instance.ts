@@ -54,7 +54,16 @@ export function toInstance(id: string, state: ProtoState): Instance {
   };
 }
 
-/** Whether two reads found the very same. */
+/** Whether nothing has changed, as far as an instance listed without payloads can tell. */
+export function isUnchanged(listed: Instance, known: Instance): boolean {
+  return (
+    listed.lastUpdatedAtMs === known.lastUpdatedAtMs &&
+    listed.createdAtMs === known.createdAtMs &&
+    listed.status === known.status
+  );
+}
+
+/** Whether two reads returned exactly the same state. */
 export function isSameInstance(a: Instance, b: Instance): boolean {
   return (
     a.lastUpdatedAtMs === b.lastUpdatedAtMs &&

@@ -28,7 +28,7 @@ export interface SchedulerTarget {
  * The target for `ENDPOINT` and `TASKHUB`. `http://` means no TLS and no token (the emulator, the
  * embedded scheduler); `https://` uses the managed identity `clientId` if given, otherwise
  * `DefaultAzureCredential`. Without a scheme, loopback hosts are `http`, others `https`.
- * @throws Error when the endpoint is not a URL of one of these two schemes
+ * @throws Error that says what an endpoint looks like
  */
 export function targetFromEndpoint(
   endpoint: string,
@@ -56,17 +56,27 @@ export function checkTaskHub(taskHub: string): string {
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?=[:/]|$)/i;
 
+const EXAMPLES = "an endpoint is http://host:port or https://host, such as http://localhost:8080";
+
 /** Reads an endpoint with or without a scheme. @throws Error that does not quote it */
 export function parseEndpoint(endpoint: string): URL {
   const text = endpoint.trim();
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
-    ? text
-    : `${LOOPBACK.test(text) ? "http" : "https"}://${text}`;
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+  // "emulator" is more likely a mistake than a host of that name behind TLS on port 443.
+  if (!hasScheme && !/[.:]/.test(text)) throw new Error(EXAMPLES);
+  const withScheme = hasScheme ? text : `${LOOPBACK.test(text) ? "http" : "https"}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (!url?.hostname || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new Error(EXAMPLES);
+  }
+  if (url.username || url.password) {
     throw new Error(
-      "an endpoint is http://host:port or https://host, such as http://localhost:8080",
+      "an endpoint carries no user name and no password: the scheduler takes tokens of an Azure " +
+        "identity, see Authentication in a connection string",
     );
+  }
+  if (url.pathname !== "/" || url.search || url.hash) {
+    throw new Error(`nothing follows the host and port: ${EXAMPLES}`);
   }
   return url;
 }

@@ -9,6 +9,7 @@ import {
   type TOrchestrator,
 } from "@microsoft/durabletask-js";
 import type { Logger } from "pino";
+import { createBackOff } from "./back-off.ts";
 import type { Connection } from "./connection.ts";
 import { createSdkLogger } from "./logger.ts";
 
@@ -68,19 +69,17 @@ export function startWorker(
   let current: Attempt | undefined;
 
   const supervise = async (): Promise<void> => {
-    let backOffMs = RESTART_MIN_MS;
+    const backOff = createBackOff({ minMs: RESTART_MIN_MS, maxMs: RESTART_MAX_MS });
     for (;;) {
       current = await start();
       if (stopping.signal.aborted) return;
       const reason = await Promise.race([current.gaveUp, stopped]);
       if (stopping.signal.aborted) return;
-      logger.warn({ reason, retryMs: backOffMs }, "the scheduler does not answer the worker");
+      const retryMs = backOff.nextMs();
+      logger.warn({ reason, retryMs }, "the scheduler does not answer the worker");
       await current.stop();
-      await delay(backOffMs * (0.8 + Math.random() * 0.4), undefined, {
-        signal: stopping.signal,
-      }).catch(() => undefined);
+      await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
-      backOffMs = Math.min(backOffMs * 2, RESTART_MAX_MS);
     }
   };
   const supervision = supervise();
@@ -124,6 +123,8 @@ async function startAttempt(
     credentials,
     metadataGenerator,
     shutdownTimeoutMs: shutdownMs,
+    // Without filters a scheduler gives out any work of the task hub, and what is not registered fails.
+    workItemFilters: "auto",
     options: { ...options, interceptors: [refuseWorkOnceStopped] },
     logger: watchLog(createSdkLogger(logger), (eventId, message) => {
       if (eventId === EVENT_WORKER_CONNECTED) {

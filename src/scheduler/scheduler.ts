@@ -1,26 +1,31 @@
 /** Starts and stops the embedded scheduler: file, engine, gRPC server. */
-import { open, realpath } from "node:fs/promises";
-import type { DatabaseSync } from "node:sqlite";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { IN_MEMORY, openDatabase } from "./database.ts";
-import { Engine } from "./engine.ts";
-import { Entities } from "./entities.ts";
-import { EntityInbox, entityWork } from "./entity-inbox.ts";
-import { SchedulerStartError } from "./errors.ts";
-import { GroupCommit } from "./group-commit.ts";
-import { Lifecycle } from "./lifecycle.ts";
-import { startRetention } from "./purge.ts";
-import { Reads } from "./reads.ts";
-import { Rewind } from "./rewind.ts";
-import { type SchedulerLogger, taskHubName } from "./rpc.ts";
-import { createService, serviceDefinition } from "./service.ts";
-import { Store } from "./store.ts";
-import { TaskHubs } from "./task-hubs.ts";
-import { Timers } from "./timers.ts";
-import { TurnEffects } from "./turn-effects.ts";
-import { Turns } from "./turns.ts";
-import { Waiters } from "./waiters.ts";
-import { WorkQueue } from "./work-queue.ts";
+
+import { open } from "node:fs/promises";
+import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
+import { WorkQueue } from "./dispatch/work-queue.ts";
+import { Engine } from "./engine/commands.ts";
+import { Entities } from "./engine/entities.ts";
+import { EntityInbox, entityWork } from "./engine/entity-inbox.ts";
+import { Lifecycle } from "./engine/lifecycle.ts";
+import { startRetention } from "./engine/purge.ts";
+import { Reads } from "./engine/reads.ts";
+import { Rewind } from "./engine/rewind.ts";
+import { Timers } from "./engine/timers.ts";
+import { TurnEffects } from "./engine/turn-effects.ts";
+import { Turns } from "./engine/turns.ts";
+import { Waiters } from "./engine/waiters.ts";
+import { type CallGate, taskHubName } from "./grpc/calls.ts";
+import { boundDecompression, createService, serviceDefinition } from "./grpc/service.ts";
+import { SchedulerError } from "./protocol/status-errors.ts";
+import type { SchedulerLogger } from "./scheduler-logger.ts";
+import { SchedulerStartError } from "./start-error.ts";
+import { IN_MEMORY, type OpenDatabase, openDatabase } from "./storage/database.ts";
+import { isShortOfRoom } from "./storage/database-file.ts";
+import { GroupCommit } from "./storage/group-commit.ts";
+import { isSqliteError, openingMessage } from "./storage/storage-errors.ts";
+import { Store } from "./storage/store.ts";
+import { TaskHubs } from "./storage/task-hubs.ts";
 
 export interface SchedulerOptions {
   /** Where to listen. Default `127.0.0.1`. */
@@ -51,12 +56,15 @@ export interface RunningScheduler {
 
 /** @throws SchedulerStartError with a message that says what to do */
 export async function startScheduler(options: SchedulerOptions): Promise<RunningScheduler> {
-  const db = openDatabase(options.database);
+  const database = openDatabase(options.database);
+  const { db, path } = database;
   try {
-    return await serve(db, options);
+    return await serve(database, options);
   } catch (error) {
     if (db.isOpen) db.close();
-    throw error;
+    throw isSqliteError(error)
+      ? new SchedulerStartError(openingMessage(error, path), { cause: error })
+      : error;
   }
 }
 
@@ -76,15 +84,31 @@ const SERVER_OPTIONS = {
   "grpc.max_send_message_length": -1,
 };
 
-async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<RunningScheduler> {
+async function serve(
+  { db, path, checkFile }: OpenDatabase,
+  options: SchedulerOptions,
+): Promise<RunningScheduler> {
   const { logger } = options;
   const store = new Store(db);
-  const log = await openLog(options);
+  const log = await openLog(path, options.sync);
   const commit = new GroupCommit({
     db,
+    path,
     sync: log && (() => log.datasync()),
     lastId: () => store.lastId,
     onRollback: () => store.instances.forgetAll(),
+    checkFile,
+    isShortOfRoom: () => path !== IN_MEMORY && isShortOfRoom(path),
+    onUnusable: (err) => {
+      logger.error({ err, database: path }, "the database cannot be used; all calls are refused");
+      timers.close();
+      queue.close();
+      waiters.close();
+    },
+    onWritable: (err) => {
+      if (err) logger.error({ err, database: path }, "changes cannot be stored; reads are refused");
+      else logger.info({ database: path }, "changes are stored again");
+    },
   });
   const waiters = new Waiters();
   const queue = new WorkQueue({
@@ -95,7 +119,11 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
   const timers = new Timers({
     nextDueMs: () => store.nextDueMs(),
     fireDue: (nowMs) => engine.fireTimers(nowMs),
-    onError: (err) => logger.error({ err }, "timers could not be fired; trying again"),
+    onError: (err) => {
+      // The commit has logged that nothing can be stored; any other error is a fault of ours.
+      const isKnown = err instanceof SchedulerError && err.code !== status.INTERNAL;
+      logger[isKnown ? "debug" : "error"]({ err }, "timers could not be fired; trying again");
+    },
   });
   const lifecycle = new Lifecycle({
     store,
@@ -105,19 +133,36 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
     releaseLocks: (after, key) => inbox.releaseLocks(after, key),
   });
   const inbox = new EntityInbox(store, queue, lifecycle);
-  const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox });
+  const unregistered = new UnregisteredWork(queue, logger);
+  const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox, unregistered });
   const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
   const engine = new Engine({ store, commit, lifecycle, rewind, entities });
-  const turns = new Turns({ store, commit, queue, lifecycle, effects, rewind, entities });
+  const turns = new Turns({
+    store,
+    commit,
+    queue,
+    lifecycle,
+    effects,
+    rewind,
+    entities,
+    unregistered,
+  });
   const reads = new Reads(store, commit, waiters);
   const hubs = new TaskHubs(store, commit, options.taskHubs);
 
-  const server = new Server(SERVER_OPTIONS);
-  const hubOf = (metadata: Parameters<typeof taskHubName>[0]) => hubs.idOf(taskHubName(metadata));
+  const server = new Server({ ...SERVER_OPTIONS, interceptors: [boundDecompression] });
+  const gate: CallGate = {
+    logger,
+    admit: (metadata) => {
+      commit.assertUsable();
+      return hubs.named(taskHubName(metadata));
+    },
+    failed: (error) => commit.failed(error),
+  };
   server.addService(
     serviceDefinition,
-    createService({ engine, reads, turns, entities, queue, store, logger, hubOf }),
+    createService({ engine, reads, turns, entities, queue, store, gate }),
   );
   const host = options.host ?? "127.0.0.1";
   const port = await listen(server, host, options.port);
@@ -154,9 +199,8 @@ async function serve(db: DatabaseSync, options: SchedulerOptions): Promise<Runni
 }
 
 /** The write-ahead log, which is what has to be synced; SQLite has it open too. */
-async function openLog({ database, sync = "full" }: SchedulerOptions) {
-  if (database === IN_MEMORY || sync === "normal") return undefined;
-  return open(`${await realpath(database)}-wal`, "r+"); // SQLite puts it beside the file, not beside a link to it
+async function openLog(path: string, sync: SchedulerOptions["sync"] = "full") {
+  return path === IN_MEMORY || sync === "normal" ? undefined : open(`${path}-wal`, "r+");
 }
 
 /** What a former process left unfinished goes on by itself. */
@@ -167,8 +211,8 @@ function resume(store: Store, queue: WorkQueue): void {
   for (const { hub, key, entityId } of store.entities.withMessages()) {
     queue.add(entityWork(hub, key, entityId));
   }
-  for (const { hub, instanceKey, id, name, version } of store.pendingActivities()) {
-    queue.add({ kind: "activity", hub, instanceKey, id, name, version });
+  for (const { hub, instanceKey, id, name, version, ownerVersion } of store.pendingActivities()) {
+    queue.add({ kind: "activity", hub, instanceKey, id, name, version, ownerVersion });
   }
 }
 

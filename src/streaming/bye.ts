@@ -8,8 +8,10 @@ export type ByeReason =
   | "drain"
   /** The client does not take what it is sent. */
   | "slow"
-  /** What it carried is no longer there. */
-  | "gone";
+  /** The operation was purged while it was watched. */
+  | "gone"
+  /** There is no such operation; the scheduler did not answer before the stream had begun. */
+  | "not-found";
 
 /** The last message of a stream. */
 export interface Bye {
@@ -27,7 +29,7 @@ const RETRY_MAX_MS = 3000;
 
 /** @param withinMs spreads the reconnections of many clients that are sent away together */
 export function createBye(reason: ByeReason, withinMs = RETRY_MAX_MS): Bye {
-  const reconnect = reason !== "terminal" && reason !== "gone";
+  const reconnect = reason === "rotate" || reason === "drain" || reason === "slow";
   return { type: "bye", reason, reconnect, retry_ms: reconnectMs(withinMs) };
 }
 

@@ -1,11 +1,11 @@
-import { type Instance, isSameInstance } from "../dts/instance.ts";
-import { isBefore, isSameState } from "./cursor.ts";
-import { type Operation, toOperation } from "./operation.ts";
+import type { Instance } from "../dts/instance.ts";
+import { isSameState } from "./cursor.ts";
+import type { Operation } from "./operation.ts";
 
-/** The present state of one operation, and when it became so. */
+/** The present state of one operation in a feed, and the number of the change that led to it. */
 export interface FeedEntry {
   readonly operation: Operation;
-  /** The state before it, where the feed has carried it. */
+  /** The state before it, where the feed has carried it. For the event of this change only. */
   readonly previous: Operation | undefined;
   /** Counts the changes of the whole feed. */
   readonly seq: number;
@@ -13,10 +13,10 @@ export interface FeedEntry {
 
 /**
  * The operations that a feed carries: the newest by `created_at`, in the order of their last change.
- *   L1. One entry an operation, its latest state; a change moves it to the end.
- *   L2. At most `capacity` entries, and `maxLength` characters of documents: beyond either, the ones
- *       created first are dropped.
- *   L3. No entry goes back to an older state (C2).
+ *   LOG-1. One entry an operation, its latest state; a change moves it to the end.
+ *   LOG-2. At most `capacity` entries, and `maxLength` characters of documents: beyond either, the
+ *       operations created first are dropped.
+ *   LOG-3. An entry does not keep the states before it.
  */
 export class FeedLog {
   readonly #capacity: number;
@@ -32,7 +32,7 @@ export class FeedLog {
     this.#maxLength = maxLength;
   }
 
-  /** Whether there was an operation that found no room. */
+  /** Whether there was an operation for which there was no room. */
   get dropped(): boolean {
     return this.#dropped;
   }
@@ -74,25 +74,28 @@ export class FeedLog {
 
   /** When the first of the carried operations was created; 0 where there is none. */
   get oldestCreatedAtMs(): number {
-    return this.#entries.size === 0 ? 0 : this.#oldest().operation.cursor.createdAtMs;
+    return this.#entries.size === 0 ? 0 : this.#oldest().cursor.createdAtMs;
   }
 
-  /** Takes what a read has found. @returns the new entry, where it is something new */
-  put(instance: Instance): FeedEntry | undefined {
-    const known = this.#entries.get(instance.id);
-    if (known && isSameInstance(instance, known.operation.instance)) return undefined;
-    const operation = toOperation(instance, known?.operation.cursor);
-    if (known) {
-      if (isBefore(operation.cursor, known.operation.cursor)) return undefined; // L3
-      if (isSameState(operation.cursor, known.operation.cursor)) return undefined;
-    }
-    this.remove(instance.id);
+  /** Whether there is room for an operation, or for it in the place of an older one. Remembers a no. */
+  hasRoomFor(instance: Pick<Instance, "id" | "createdAtMs">): boolean {
+    if (this.#entries.has(instance.id) || this.#entries.size < this.#capacity) return true;
+    const older = isOlder(instance, placeOf(this.#oldest()));
+    this.#dropped ||= older;
+    return !older;
+  }
+
+  /** Takes a state. @returns the new entry and the state before it, where the state is new */
+  put(operation: Operation): FeedEntry | undefined {
+    const known = this.#entries.get(operation.id)?.operation;
+    if (known && isSameState(operation.cursor, known.cursor)) return undefined;
+    this.remove(operation.id);
     if (!this.#makeRoomFor(operation)) return undefined;
     this.#seq += 1;
-    const entry = { operation, previous: known?.operation, seq: this.#seq };
-    this.#entries.set(instance.id, entry); // L1
+    const entry = { operation, previous: undefined, seq: this.#seq };
+    this.#entries.set(operation.id, entry); // LOG-1
     this.#length += operation.json.length;
-    return entry;
+    return { ...entry, previous: known }; // LOG-3
   }
 
   remove(id: string): void {
@@ -102,35 +105,41 @@ export class FeedLog {
     this.#length -= entry.operation.json.length;
   }
 
-  /** @returns false where those that would have to go are newer (L2) */
+  /** @returns false where those that would have to go are newer (LOG-2) */
   #makeRoomFor(candidate: Operation): boolean {
     while (
       this.#entries.size > 0 &&
       (this.#entries.size >= this.#capacity ||
         this.#length + candidate.json.length > this.#maxLength)
     ) {
-      const { operation } = this.#oldest();
+      const oldest = this.#oldest();
       this.#dropped = true;
-      if (isOlder(candidate, operation)) return false;
-      this.remove(operation.id);
+      if (isOlder(placeOf(candidate), placeOf(oldest))) return false;
+      this.remove(oldest.id);
     }
     return true;
   }
 
-  #oldest(): FeedEntry {
-    let oldest: FeedEntry | undefined;
-    for (const entry of this.#entries.values()) {
-      if (!oldest || isOlder(entry.operation, oldest.operation)) oldest = entry;
+  #oldest(): Operation {
+    let oldest: Operation | undefined;
+    for (const { operation } of this.#entries.values()) {
+      if (!oldest || isOlder(placeOf(operation), placeOf(oldest))) oldest = operation;
     }
     if (!oldest) throw new RangeError("The feed is empty");
     return oldest;
   }
 }
 
+interface Place {
+  readonly id: string;
+  readonly createdAtMs: number;
+}
+
+function placeOf({ id, cursor }: Operation): Place {
+  return { id, createdAtMs: cursor.createdAtMs };
+}
+
 /** By creation, and by id within a millisecond, so that every replica drops the same ones. */
-function isOlder(a: Operation, b: Operation): boolean {
-  if (a.cursor.createdAtMs !== b.cursor.createdAtMs) {
-    return a.cursor.createdAtMs < b.cursor.createdAtMs;
-  }
-  return a.id < b.id;
+export function isOlder(a: Place, b: Place): boolean {
+  return a.createdAtMs !== b.createdAtMs ? a.createdAtMs < b.createdAtMs : a.id < b.id;
 }

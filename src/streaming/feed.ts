@@ -1,25 +1,19 @@
-import { type Problem, ProblemError, SchedulerUnavailableError } from "../errors.ts";
-import { BackOff, type BackOffOptions, jittered } from "./back-off.ts";
+import { type Problem, ProblemError } from "../errors.ts";
 import { type FeedEntry, FeedLog } from "./feed-log.ts";
-import { type Swept, sweepAll, sweepChanges } from "./feed-sweep.ts";
-import type { Freshness } from "./freshness.ts";
-import type { Poller } from "./poller.ts";
-import type { Claim, ReadBudget } from "./read-budget.ts";
+import type { Operation } from "./operation.ts";
 import { formatWatermark, scopeOf } from "./watermark.ts";
 
 /** Most operations that a feed carries. */
-const CAPACITY = 1000;
+export const CAPACITY = 1000;
 /** Characters of documents that a feed carries at most: large results leave room for fewer. */
 const MAX_LENGTH = 32 * 1024 * 1024;
-/** How long a feed is read on after its last subscriber left. */
+/** How long a feed is read after its last subscriber left. */
 const LINGER_MS = 5000;
-/** Queries of one pass over the task hub, as the budget counts them. */
-const QUERIES_PER_SWEEP = 2;
 
-/** Who follows a feed. Called synchronously; must not throw. */
+/** A client of a feed. Called synchronously; must not throw. */
 export interface FeedSubscriber {
   /**
-   * Whether it may have seen, at another replica, more than is known here: then only a pass that
+   * Whether it may have seen, at another replica, more than is known here: then only a check that
    * begins from now on is no step back for it (C2).
    */
   readonly needsNewSweep: boolean;
@@ -31,78 +25,80 @@ export interface FeedSubscriber {
   onProblem(problem: Problem): void;
 }
 
-/**
- * All operations of the task hub, or those with an id prefix, read for all who follow them.
- *   F1. Queries do not grow with subscribers; nobody follows = nothing is read.
- *   F2. A failed pass backs off and costs no subscriber its place; each is told once.
- *   F3. After `close` no timer is left, and no read is begun.
- */
+/** What a feed knows of the reading done for it. */
+export interface FeedReading {
+  /** No change older than this, in epoch milliseconds, is missing from the log. */
+  readonly asOfMs: number | undefined;
+  /** Every change that the scheduler dated before this, in epoch milliseconds, is in the log. */
+  readonly safeThroughMs: number;
+}
+
+/** What a feed asks of its reader. */
+export interface FeedOwner {
+  reading(feed: Feed): FeedReading;
+  /** Compares the whole log with the scheduler, soon. */
+  requestCheck(feed: Feed): void;
+  /** Nobody has followed the feed for 5 s. */
+  onIdle(feed: Feed): void;
+}
+
+/** How far a feed is. */
+export type FeedState =
+  | { readonly kind: "new" }
+  /** Its operations are listed and are being read. */
+  | { readonly kind: "loading" }
+  /** The log is complete. Times by `performance.now()`. */
+  | { readonly kind: "loaded" };
+
+/** All operations of the task hub, or those with an id prefix, for all clients that follow them. */
 export class Feed {
   readonly prefix: string;
   /** What its watermarks are valid for. */
   readonly scope: string;
   readonly log = new FeedLog(CAPACITY, MAX_LENGTH);
-  readonly #poller: Poller;
-  readonly #budget: ReadBudget;
-  readonly #onIdle: () => void;
+  readonly #owner: FeedOwner;
   readonly #subscribers = new Set<FeedSubscriber>();
-  /** Those who wait for the end of a later pass, by its number. */
+  /** Those that wait for a check that began after they came, at this time. */
   readonly #awaiting = new Map<FeedSubscriber, number>();
-  /** The number of the last pass that was begun, and when. */
-  #sweeps = 0;
-  #sweptFromMs = 0;
-  #sweeping = false;
-  readonly #backOff: BackOff;
-  readonly #claim: Claim;
-  #asOfMs: number | undefined;
-  #safeThroughMs = 0;
+  #state: FeedState = { kind: "new" };
   #watermark:
     | { readonly seq: number; readonly throughMs: number; readonly text: string }
     | undefined;
   #problem: Problem | undefined;
   #truncated = false;
-  #dueAtMs = 0;
-  #timer: NodeJS.Timeout | undefined;
   #lingerTimer: NodeJS.Timeout | undefined;
-  #closed = false;
 
-  /** @param onIdle called once, when nobody has followed for 5 s; the feed is then closed */
-  constructor(
-    prefix: string,
-    poller: Poller,
-    budget: ReadBudget,
-    options: BackOffOptions,
-    onIdle: () => void,
-  ) {
+  constructor(prefix: string, owner: FeedOwner) {
     this.prefix = prefix;
     this.scope = scopeOf("prefix", [prefix]);
-    this.#poller = poller;
-    this.#budget = budget;
-    this.#onIdle = onIdle;
-    this.#backOff = new BackOff(options);
-    this.#claim = budget.claim(options.minMs / QUERIES_PER_SWEEP);
-    void this.#sweep();
+    this.#owner = owner;
   }
 
-  get freshness(): Freshness {
-    return { asOfMs: this.#asOfMs, nextReadMs: Math.max(0, this.#dueAtMs - Date.now()) };
+  get state(): FeedState {
+    return this.#state;
   }
 
-  /** Every change that the scheduler dated before this, in epoch milliseconds, is in the log. */
-  get safeThroughMs(): number {
-    return this.#safeThroughMs;
+  /** Whether there are operations that it does not carry. */
+  get truncated(): boolean {
+    return this.#truncated || this.log.dropped;
   }
 
-  /** The watermark of a subscriber who has been sent all that is in the log. */
+  /** When the reads behind its content were sent, in epoch milliseconds; `undefined` until loaded. */
+  get asOfMs(): number | undefined {
+    return this.#state.kind === "loaded" ? this.#owner.reading(this).asOfMs : undefined;
+  }
+
+  /** The watermark of a subscriber that has been sent all that is in the log. */
   watermark(): string {
     const { seq } = this.log;
-    if (this.#watermark?.seq !== seq || this.#watermark.throughMs !== this.#safeThroughMs) {
+    const { safeThroughMs } = this.#owner.reading(this);
+    if (this.#watermark?.seq !== seq || this.#watermark.throughMs !== safeThroughMs) {
       const sent = [...this.log.entries()].map(({ operation: { id, cursor } }) => ({
         id,
         ...cursor,
       }));
-      const text = formatWatermark(this.scope, this.#safeThroughMs, sent);
-      this.#watermark = { seq, throughMs: this.#safeThroughMs, text };
+      const text = formatWatermark(this.scope, safeThroughMs, sent);
+      this.#watermark = { seq, throughMs: safeThroughMs, text };
     }
     return this.#watermark.text;
   }
@@ -110,10 +106,9 @@ export class Feed {
   add(subscriber: FeedSubscriber): void {
     clearTimeout(this.#lingerTimer);
     this.#subscribers.add(subscriber);
-    if (subscriber.needsNewSweep) {
-      const begunBefore = !this.#sweeping || this.#sweptFromMs < performance.now();
-      this.#awaiting.set(subscriber, this.#sweeps + (begunBefore ? 1 : 0));
-      if (!this.#sweeping && !this.#problem) void this.#sweep();
+    if (subscriber.needsNewSweep && this.#state.kind !== "new") {
+      this.#awaiting.set(subscriber, performance.now());
+      this.#owner.requestCheck(this);
     }
     queueMicrotask(() => this.#welcome(subscriber));
   }
@@ -121,88 +116,66 @@ export class Feed {
   remove(subscriber: FeedSubscriber): void {
     this.#subscribers.delete(subscriber);
     this.#awaiting.delete(subscriber);
-    if (this.#subscribers.size > 0 || this.#closed) return;
+    if (this.#subscribers.size > 0) return;
     clearTimeout(this.#lingerTimer);
-    this.#lingerTimer = setTimeout(() => {
-      this.close();
-      this.#onIdle();
-    }, LINGER_MS);
+    this.#lingerTimer = setTimeout(() => this.#owner.onIdle(this), LINGER_MS);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
     clearTimeout(this.#lingerTimer);
-    this.#claim.release();
+  }
+
+  /** Its operations have been listed. @param truncated whether there are older ones */
+  listed(truncated: boolean): void {
+    this.#truncated = truncated;
+    this.#state = { kind: "loading" };
+  }
+
+  /** All that was listed has been read. */
+  loaded(): void {
+    if (this.#state.kind !== "loading") return;
+    this.#state = { kind: "loaded" };
+    for (const each of [...this.#subscribers]) if (!this.#awaiting.has(each)) this.#begin(each);
+  }
+
+  /** The whole log was compared with reads sent from `sentAtMs` on, by `performance.now()`. */
+  checked(sentAtMs: number): void {
+    for (const [each, cameAtMs] of [...this.#awaiting]) {
+      if (cameAtMs > sentAtMs) continue;
+      this.#awaiting.delete(each);
+      if (this.#state.kind === "loaded") this.#begin(each);
+    }
+    if (this.#awaiting.size > 0) this.#owner.requestCheck(this);
+  }
+
+  put(operation: Operation): void {
+    const wasTruncated = this.truncated;
+    const entry = this.log.put(operation);
+    if (this.#state.kind !== "loaded") return;
+    for (const each of [...this.#subscribers]) {
+      if (this.#awaiting.has(each)) continue;
+      if (entry) each.onChange(entry);
+      if (this.truncated && !wasTruncated) each.onProblem(truncation());
+    }
+  }
+
+  /** Reading fails, until it is told `undefined`. */
+  setProblem(problem: Problem | undefined): void {
+    const wasKnown = this.#problem !== undefined;
+    this.#problem = problem;
+    if (!problem || wasKnown) return;
+    for (const each of [...this.#subscribers]) each.onProblem(problem);
   }
 
   #welcome(subscriber: FeedSubscriber): void {
     if (!this.#subscribers.has(subscriber)) return;
-    // A subscriber that came before the content it needs is told when it is there.
-    if (this.#asOfMs !== undefined && !this.#awaiting.has(subscriber)) this.#begin(subscriber);
+    if (this.#state.kind === "loaded" && !this.#awaiting.has(subscriber)) this.#begin(subscriber);
     if (this.#problem) subscriber.onProblem(this.#problem);
   }
 
   #begin(subscriber: FeedSubscriber): void {
     subscriber.onContent();
-    if (this.#truncated) subscriber.onProblem(truncation());
-  }
-
-  async #sweep(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#sweeps += 1;
-    this.#sweptFromMs = performance.now();
-    this.#sweeping = true;
-    // What the scheduler dates before this has happened before the pass, which thus finds it.
-    const horizonMs = this.#poller.horizonMs;
-    const isFirst = this.#asOfMs === undefined;
-    const sweep = { poller: this.#poller, prefix: this.prefix, log: this.log };
-    try {
-      const swept = isFirst ? await sweepAll(sweep, CAPACITY) : await sweepChanges(sweep);
-      if (!this.#closed) this.#settle(swept, isFirst, horizonMs);
-    } catch (error) {
-      if (!this.#closed) this.#fail(error);
-    }
-  }
-
-  #settle({ changes, truncated }: Swept, isFirst: boolean, horizonMs: number): void {
-    this.#sweeping = false;
-    this.#problem = undefined;
-    this.#asOfMs = Date.now();
-    this.#safeThroughMs = horizonMs;
-    if (changes.length > 0) this.#backOff.reset();
-    else this.#backOff.grow();
-    this.#schedule();
-    const truncatedNow = truncated && !this.#truncated;
-    this.#truncated ||= truncated;
-    for (const subscriber of [...this.#subscribers]) {
-      const awaited = this.#awaiting.get(subscriber);
-      if (awaited !== undefined && awaited > this.#sweeps) continue;
-      this.#awaiting.delete(subscriber);
-      if (isFirst || awaited !== undefined) this.#begin(subscriber);
-      else {
-        for (const entry of changes) subscriber.onChange(entry);
-        if (truncatedNow) subscriber.onProblem(truncation());
-      }
-    }
-    if (this.#awaiting.size > 0) void this.#sweep();
-  }
-
-  #fail(cause: unknown): void {
-    this.#sweeping = false;
-    this.#backOff.grow();
-    this.#schedule();
-    const known = this.#problem;
-    this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
-    if (known) return;
-    for (const subscriber of [...this.#subscribers]) subscriber.onProblem(this.#problem);
-  }
-
-  #schedule(): void {
-    this.#claim.update(this.#backOff.intervalMs / QUERIES_PER_SWEEP);
-    const delayMs = jittered(this.#backOff.intervalMs * this.#budget.stretch);
-    this.#dueAtMs = Date.now() + delayMs;
-    this.#timer = setTimeout(() => void this.#sweep(), delayMs);
+    if (this.truncated) subscriber.onProblem(truncation());
   }
 }
 

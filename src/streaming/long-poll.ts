@@ -1,6 +1,7 @@
 import { OperationNotFoundError, type Problem, ProblemError } from "../errors.ts";
 import type { Connection } from "./connections.ts";
 import { type Cursor, cursorResume } from "./cursor.ts";
+import type { Requester } from "./fair-queue.ts";
 import type { Operation } from "./operation.ts";
 import type { StateEvent } from "./state-event.ts";
 import type { StreamContext } from "./stream-context.ts";
@@ -19,8 +20,9 @@ export function waitForChange(
   after: Cursor | undefined,
   waitMs: number,
   signal: AbortSignal,
+  requester: Requester,
 ): Promise<Operation | undefined> {
-  return new LongPoll(context, id, after, waitMs, signal).result;
+  return new LongPoll(context, id, after, waitMs, signal, requester).result;
 }
 
 /** One waiting request: a subscriber that leaves with the first event. */
@@ -42,6 +44,7 @@ class LongPoll implements Subscriber, Connection {
     after: Cursor | undefined,
     waitMs: number,
     signal: AbortSignal,
+    requester: Requester,
   ) {
     this.#context = context;
     this.dueAtMs = Date.now() + waitMs;
@@ -49,7 +52,7 @@ class LongPoll implements Subscriber, Connection {
     signal.addEventListener("abort", this.#onAbort, { once: true });
     context.connections.add(this);
     context.metrics.connections.inc({ transport: "poll" });
-    this.#subscription = context.hub.subscribe(id, this, after && cursorResume(after));
+    this.#subscription = context.hub.subscribe(id, this, after && cursorResume(after), requester);
   }
 
   get result(): Promise<Operation | undefined> {
@@ -64,10 +67,6 @@ class LongPoll implements Subscriber, Connection {
 
   onUnchanged(): void {
     this.#placed = true;
-  }
-
-  onHeld(): void {
-    // It is always ready.
   }
 
   onEnd(reason: EndReason, { id }: Subscription): void {

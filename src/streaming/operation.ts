@@ -1,17 +1,8 @@
-import type { Instance, RuntimeStatus } from "../dts/instance.ts";
-import { type Cursor, cursorOf, isTerminal } from "./cursor.ts";
+import type { Instance } from "../dts/instance.ts";
+import { type Cursor, cursorOf } from "./cursor.ts";
+import { documentStatus, isTerminal, type OperationStatus } from "./operation-status.ts";
 
-/** `Completed` and `Failed` keep the casing of the sample's API, whose clients compare them. */
-export type OperationStatus =
-  | "PENDING"
-  | "RUNNING"
-  | "SUSPENDED"
-  | "Completed"
-  | "Failed"
-  | "TERMINATED"
-  | "CANCELED";
-
-/** One state of one operation: what was read, what a client sees, and where it stands. Immutable. */
+/** One state of one operation: what was read, what a client sees, and its position. Immutable. */
 export interface Operation {
   readonly id: string;
   readonly cursor: Cursor;
@@ -30,30 +21,10 @@ export interface Operation {
   readonly instance: Instance;
 }
 
-const SHOWN_AS: Record<RuntimeStatus, OperationStatus> = {
-  PENDING: "PENDING",
-  RUNNING: "RUNNING",
-  CONTINUED_AS_NEW: "RUNNING",
-  SUSPENDED: "SUSPENDED",
-  COMPLETED: "Completed",
-  FAILED: "Failed",
-  TERMINATED: "TERMINATED",
-  CANCELED: "CANCELED",
-};
-
-/**
- * The operation that `instance` is at this moment.
- * @param seen a cursor that its viewers have passed: a PENDING after it is a continue-as-new on its
- *   way, which some schedulers pass through, and shows as RUNNING
- */
-export function toOperation(instance: Instance, seen?: Cursor): Operation {
+/** The operation that `instance` is at this moment. */
+export function toOperation(instance: Instance): Operation {
   const cursor = cursorOf(instance);
-  const continuing =
-    instance.status === "PENDING" &&
-    seen !== undefined &&
-    seen.createdAtMs === cursor.createdAtMs &&
-    seen.status !== "PENDING";
-  const status = continuing ? "RUNNING" : SHOWN_AS[instance.status];
+  const status = documentStatus(instance);
   const { customStatus, output, failure } = instance;
 
   const content = new Map([["status", JSON.stringify(status)]]);
@@ -76,28 +47,26 @@ export function toOperation(instance: Instance, seen?: Cursor): Operation {
   });
   return {
     id: instance.id,
-    // Its text is that of what is stored; who is shown RUNNING has passed PENDING for good.
-    cursor: continuing ? { ...cursor, status: "RUNNING" } : cursor,
+    cursor,
     status,
-    terminal: isTerminal(instance.status),
+    terminal: isTerminal(cursor.status),
     json,
     content,
     instance,
   };
 }
 
-/** The keys by which the documents of two states of an operation differ, but for its position. */
+/** The keys by which the documents of two states of an operation differ, apart from their position. */
 export function changedKeys(from: Operation, to: Operation): string[] {
   const keys = new Set([...to.content.keys(), ...from.content.keys()]);
   const changed = [...keys].filter((key) => from.content.get(key) !== to.content.get(key));
-  const anew = from.cursor.createdAtMs !== to.cursor.createdAtMs;
-  return anew ? ["created_at", ...changed] : changed;
+  const restarted = from.cursor.createdAtMs !== to.cursor.createdAtMs;
+  return restarted ? ["created_at", ...changed] : changed;
 }
 
 /**
- * JSON that somebody else wrote, untouched, so that no number loses a digit on its way. A line break
- * in it can only be white space between tokens, and would end an SSE field. What is not JSON
- * becomes a string.
+ * JSON of an orchestration, unchanged, so that no number loses a digit. A line break in it can only be
+ * white space between tokens, and would end an SSE field. Text that is not JSON becomes a string.
  */
 function verbatim(text: string): string {
   try {

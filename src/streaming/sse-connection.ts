@@ -1,7 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection } from "./connections.ts";
-import type { Freshness } from "./freshness.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import {
   formatEvent,
@@ -18,8 +17,8 @@ import type { StreamContext } from "./stream-context.ts";
 export interface StreamContent {
   /** The id that a client resumes from; repeated in heartbeats and at the end. */
   cursor(): string | undefined;
-  /** When what it carries was last read, and when it will be read next. */
-  freshness(): Freshness;
+  /** No change older than this, in epoch milliseconds, is missing from what was sent. */
+  asOfMs(): number | undefined;
   /** The client has caught up: what was held back can be sent. */
   onReady(): void;
   /** The connection is over, whoever ended it. Called once. */
@@ -144,14 +143,13 @@ export class SseConnection implements Connection, OutboxOwner {
 
   /** Tells where the stream stands, and how fresh it is. */
   heartbeat(): void {
-    const { asOfMs, nextReadMs } = this.#content.freshness();
+    const asOfMs = this.#content.asOfMs();
     this.send({
       event: "heartbeat",
       id: this.#content.cursor(),
       data: JSON.stringify({
         type: "heartbeat",
         as_of: asOfMs === undefined ? null : new Date(asOfMs),
-        next_read_ms: Math.round(nextReadMs),
         heartbeat_ms: this.#context.options.heartbeatMs,
       }),
     });

@@ -125,8 +125,8 @@ class FeedStream implements FeedSubscriber, StreamContent {
     return this.#watermark;
   }
 
-  freshness() {
-    return this.#feed.freshness;
+  asOfMs(): number | undefined {
+    return this.#feed.asOfMs;
   }
 
   /** Shows an operation for the first time, unless a former stream did, or a change is yet to come. */

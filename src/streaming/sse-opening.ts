@@ -1,10 +1,11 @@
 import type { Duplex } from "node:stream";
 import type { ProblemError } from "../errors.ts";
+import type { Requester } from "./fair-queue.ts";
 import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { StreamContext } from "./stream-context.ts";
 
 /** The client of a stream that is not open yet. */
-export interface SseClient extends SseAnswer {
+export interface SseClient extends Requester, SseAnswer {
   /** The socket of its request. */
   readonly socket: Duplex;
 }

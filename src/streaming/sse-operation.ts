@@ -33,17 +33,19 @@ export function openOperationStream(
 /** One operation for one SSE client. Its ids are cursors of the status and, if wanted, the steps. */
 class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #context: StreamContext;
+  readonly #client: SseClient;
   #subscription: Subscription;
   readonly #opening: SseOpening;
   readonly #steps: StepsView | undefined;
 
   constructor(context: StreamContext, client: SseClient, { id, after, steps }: OperationWanted) {
     const { hub } = context;
-    const former = parseCursor(after);
+    const former = parseCursor(after, id);
     this.#context = context;
     this.#opening = new SseOpening(client, this, context);
     this.#steps = steps && new StepsView(hub, this, steps, after, former);
-    this.#subscription = hub.subscribe(id, this, former && cursorResume(former));
+    this.#client = client;
+    this.#subscription = hub.subscribe(id, this, former && cursorResume(former), client);
   }
 
   get opened(): Promise<Opened> {
@@ -68,14 +70,10 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     });
   }
 
-  onHeld(): void {
-    // Sent from `onReady`.
-  }
-
   onEnd(reason: EndReason): void {
     const { connection } = this.#opening;
     if (reason === "terminal" && this.#steps) this.#steps.onStatusOver();
-    else if (connection) connection.bye(reason === "terminal" ? "terminal" : "gone");
+    else if (connection) connection.bye(reason);
     else if (reason === "terminal") this.#opening.nothingLeft();
     else this.#opening.refuse(new OperationNotFoundError(this.#subscription.id));
   }
@@ -94,7 +92,8 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     const { hub } = this.#context;
     const { id, position } = this.#subscription;
     hub.unsubscribe(this.#subscription);
-    this.#subscription = hub.subscribe(id, this, position && cursorResume(position));
+    const resume = position && cursorResume(position);
+    this.#subscription = hub.subscribe(id, this, resume, this.#client);
   }
 
   onStepsOver(): void {
@@ -117,8 +116,8 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     return this.#steps ? this.#steps.idUnder(position) : position?.text;
   }
 
-  freshness() {
-    return this.#context.hub.freshness([this.#subscription]);
+  asOfMs(): number | undefined {
+    return this.#context.hub.asOfMs([this.#subscription]);
   }
 
   onReady(): void {

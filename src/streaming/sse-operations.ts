@@ -56,7 +56,7 @@ class OperationsStream implements Subscriber, StreamContent {
     this.#scope = scopeOf("ids", ids);
     this.#opening = new SseOpening(client, this, context);
     this.#resume = parseWatermark(after, this.#scope);
-    this.#subscriptions = ids.map((id) => context.hub.subscribe(id, this, this.#resume));
+    this.#subscriptions = ids.map((id) => context.hub.subscribe(id, this, this.#resume, client));
     this.#live = new Set(this.#subscriptions);
   }
 
@@ -79,10 +79,6 @@ class OperationsStream implements Subscriber, StreamContent {
     queueMicrotask(() => {
       if (!subscription.ended) this.#open();
     });
-  }
-
-  onHeld(): void {
-    // Sent from `onReady`.
   }
 
   onEnd(reason: EndReason, subscription: Subscription): void {
@@ -129,8 +125,8 @@ class OperationsStream implements Subscriber, StreamContent {
     return formatWatermark(this.#scope, throughMs, sent, resuming ? this.#resume?.seen : []);
   }
 
-  freshness() {
-    return this.#context.hub.freshness([...this.#live]);
+  asOfMs(): number | undefined {
+    return this.#context.hub.asOfMs(this.#live);
   }
 
   onReady(): void {

@@ -4,7 +4,7 @@ import type { StreamContext } from "./stream-context.ts";
 
 const NOTHING: StreamContent = {
   cursor: () => undefined,
-  freshness: () => ({ asOfMs: undefined, nextReadMs: 0 }),
+  asOfMs: () => undefined,
   onReady: () => undefined,
   onClose: () => undefined,
 };

@@ -14,7 +14,7 @@ export interface StepPosition {
 /** In place of an execution: one that belongs to a former life of the operation's id. */
 export const FORMER_LIFE = "zzzzzz";
 
-const SUFFIX = /^1(?:\.[0-9a-z]+){3}\.([0-9a-z]{6})\.([0-9a-z]{1,6})\.([0-9a-z]{10})$/;
+const SUFFIX = /\.([0-9a-z]{6})\.([0-9a-z]{1,6})\.([0-9a-z]{10})$/;
 
 /** The position that follows a status cursor in an id, if there is one. */
 export function parseStepPosition(text: string | undefined): StepPosition | undefined {

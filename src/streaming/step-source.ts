@@ -1,6 +1,6 @@
 import type { HistoryEntry } from "../dts/history.ts";
 import { SchedulerError } from "../dts/scheduler-error.ts";
-import { jittered } from "./back-off.ts";
+import { jittered } from "./jitter.ts";
 import type { Metrics } from "./metrics.ts";
 import { pause } from "./pause.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -160,7 +160,7 @@ export class StepSource {
 
   /** @returns false where the history could not be read to its end */
   async #pass(group: Set<StepFollower>, patient: boolean): Promise<boolean> {
-    await this.#budget.turn();
+    await this.#budget.permit();
     // The pace of its followers must not keep a place that other reads need.
     this.#budget.done();
     const served = new Set(group);

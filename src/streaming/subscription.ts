@@ -1,11 +1,13 @@
 import type { Problem } from "../errors.ts";
-import { type Cursor, cursorOf, isBefore, isSameState, type ResumePoint } from "./cursor.ts";
-import { type Operation, toOperation } from "./operation.ts";
+import { type Cursor, isBefore, isSameState, type ResumePoint } from "./cursor.ts";
+import type { Requester } from "./fair-queue.ts";
+import type { Operation } from "./operation.ts";
+import { Persistence } from "./persistence.ts";
 import { type StateEvent, snapshotOf, updateOf } from "./state-event.ts";
 
 /** Why a subscription ended by itself. */
 export type EndReason =
-  /** The operation is over, and the subscriber was told. */
+  /** The operation is terminal, and that state was sent. */
   | "terminal"
   /** There is no such operation. */
   | "not-found"
@@ -17,57 +19,68 @@ export interface Subscriber {
   /** False while the client does not keep up with what was sent. */
   readonly ready: boolean;
   onEvent(event: StateEvent, subscription: Subscription): void;
-  /** The cursor it came with is still where the operation stands: there is nothing to send. */
+  /** The cursor of a former connection is still current: there is nothing to send. */
   onUnchanged(subscription: Subscription): void;
-  /** A state is held back until the subscriber calls `flush`. */
-  onHeld(subscription: Subscription): void;
   onEnd(reason: EndReason, subscription: Subscription): void;
   /** Reading fails, from now on until `onRecovered`. */
   onTrouble(problem: Problem, subscription: Subscription): void;
   onRecovered(subscription: Subscription): void;
 }
 
-/** Who counts what subscriptions do. */
+/** Counts what subscriptions do. */
 export interface SubscriptionObserver {
-  /** Whether a cursor that a subscriber came with was still where the operation stands. */
+  /** Whether the cursor of a resumed subscription was still current. */
   onResumed(outcome: "unchanged" | "changed"): void;
   onSent(event: StateEvent): void;
 }
 
+export interface SubscriptionOptions {
+  /** What the subscriber received on a former connection. */
+  readonly resume?: ResumePoint | undefined;
+  /** Whose reads it causes. */
+  readonly requester: Requester;
+  /** Whether a wait for the operation's end is worth a call of its own. Default `true`. */
+  readonly waitsForEnd?: boolean;
+}
+
 /**
  * One subscriber's view of one operation.
- *   C2. Nothing from before what the subscriber has is sent, and no state twice in a row.
+ *   C2. No state before the subscriber's position is sent, and no state twice in a row.
  *   C3. A terminal state is sent once, then the subscription ends.
  *   C4. With the cursor of a former connection, only what differs from it is sent.
- *   B1. A subscriber that is not ready holds at most the latest state, and a count of what it was
- *       spared; there is no queue.
+ *   SUB-1. For a subscriber that is not ready at most the latest state is pending, and a count of
+ *       the states it replaced; there is no queue.
  */
 export class Subscription {
   readonly id: string;
+  readonly requester: Requester;
+  readonly waitsForEnd: boolean;
   readonly #subscriber: Subscriber;
   readonly #observer: SubscriptionObserver;
   readonly #resume: ResumePoint | undefined;
-  /** Where the subscriber stands: what it last received, here or on a former connection. */
+  /** What the subscriber last received, here or on a former connection. */
   #position: Cursor | undefined;
   /** What was last sent on this connection. */
   #sent: Operation | undefined;
-  /** What the subscriber sees: what was sent, or was found to be what it came with. */
-  #known: Operation | undefined;
-  #held: Operation | undefined;
-  #spared = 0;
-  /** Whether the subscriber was told, or is known to know, where the operation stands. */
-  #placed = false;
-  #troubled = false;
+  #pending: Operation | undefined;
+  /** Epoch milliseconds up to which all was sent before `#pending`. */
+  #pendingSinceMs: number | undefined;
+  #coalesced = 0;
+  /** Whether the subscriber's state is known to be the current one, or has been replaced by it. */
+  #settled = false;
+  #inOutage = false;
   #ended = false;
+  readonly #ahead = new Persistence();
 
-  /** @param resume what the subscriber has already, from a former connection */
   constructor(
     id: string,
     subscriber: Subscriber,
     observer: SubscriptionObserver,
-    resume: ResumePoint | undefined,
+    { resume, requester, waitsForEnd = true }: SubscriptionOptions,
   ) {
     this.id = id;
+    this.requester = requester;
+    this.waitsForEnd = waitsForEnd;
     this.#subscriber = subscriber;
     this.#observer = observer;
     this.#resume = resume;
@@ -75,138 +88,131 @@ export class Subscription {
   }
 
   /**
-   * Whether the subscriber may have seen, at another replica, more than is known here, and cannot say
-   * so: then only a read that is sent from now on is no step back for it (C2).
+   * Whether the subscriber may have seen, at another replica, more than is known here, and its resume
+   * point cannot tell: then only a read that is sent from now on is no step back for it (C2).
    */
   get needsNewRead(): boolean {
     return this.#resume !== undefined && this.#position === undefined;
   }
 
-  /** The cursor of what the subscriber has, to repeat in heartbeats. */
+  /** The cursor of the subscriber's state, to repeat in heartbeats. */
   get position(): Cursor | undefined {
     return this.#position;
   }
 
-  /** Whether a state waits for the subscriber to be ready. */
+  /** Whether a state is pending until the subscriber is ready. */
   get holds(): boolean {
-    return this.#held !== undefined;
+    return this.#pending !== undefined;
+  }
+
+  /** The state that is pending, if any. */
+  get pending(): Operation | undefined {
+    return this.#pending;
   }
 
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Takes what a read has found. */
-  offer(found: Operation): void {
-    if (this.#ended) return;
-    this.recover();
-    const operation = this.#asSeen(found);
-    if (this.#position && isBefore(operation.cursor, this.#position)) return; // C2
-    if (this.#isKnown(operation)) {
-      this.#held = undefined;
-      this.#spared = 0;
-      if (this.#mayHaveSeenPending(operation)) {
-        this.#position = { ...operation.cursor, status: "PENDING" };
-      } else {
-        this.#position = operation.cursor;
-        this.#known = operation;
-      }
-      if (this.#place("unchanged")) this.#subscriber.onUnchanged(this);
-      if (operation.terminal) this.end("terminal");
-      return;
-    }
-    if (this.#subscriber.ready) {
-      this.#send(operation);
-      return;
-    }
-    if (this.#held && isSameState(this.#held.cursor, operation.cursor)) return;
-    if (this.#held) this.#spared += 1;
-    this.#held = operation; // B1
-    this.#subscriber.onHeld(this);
+  /**
+   * Epoch milliseconds: no change older than this is missing from what was sent. `undefined` until
+   * the first state is settled.
+   * @param readAtMs when the last successful read of the operation was sent
+   */
+  asOfMs(readAtMs: number | undefined): number | undefined {
+    if (!this.#settled) return undefined;
+    return this.#pending ? this.#pendingSinceMs : readAtMs;
   }
 
-  /** Sends what was held back. To be called when the subscriber is ready again. */
+  /**
+   * Takes the state that a read returned.
+   * @param since when the last read before it was sent, in epoch milliseconds
+   * @param accepted whether it counts although it is dated before the subscriber's position
+   * @returns whether the subscriber now has, or will be sent, the current state
+   */
+  offer(operation: Operation, since: number | undefined, accepted = false): boolean {
+    if (this.#ended) return true;
+    this.recover();
+    if (this.#position && isBefore(operation.cursor, this.#position)) {
+      if (!accepted && !this.#ahead.observe()) return false; // C2
+    }
+    this.#ahead.reset();
+    if (this.#isKnown(operation)) {
+      this.#pending = undefined;
+      this.#coalesced = 0;
+      this.#position = operation.cursor;
+      if (this.#settle("unchanged")) this.#subscriber.onUnchanged(this);
+      if (operation.terminal) this.end("terminal");
+    } else if (this.#subscriber.ready) {
+      this.#send(operation);
+    } else if (!this.#pending) {
+      this.#pending = operation; // SUB-1
+      this.#pendingSinceMs = since;
+    } else if (!isSameState(this.#pending.cursor, operation.cursor)) {
+      this.#coalesced += 1;
+      this.#pending = operation;
+    }
+    return true;
+  }
+
+  /** Sends the pending state. To be called when the subscriber is ready again. */
   flush(): void {
-    if (this.#ended || !this.#held) return;
-    this.#send(this.#held);
+    if (this.#ended || !this.#pending) return;
+    this.#send(this.#pending);
   }
 
   trouble(problem: Problem): void {
-    if (this.#ended || this.#troubled) return;
-    this.#troubled = true;
+    if (this.#ended || this.#inOutage) return;
+    this.#inOutage = true;
     this.#subscriber.onTrouble(problem, this);
   }
 
   recover(): void {
-    if (this.#ended || !this.#troubled) return;
-    this.#troubled = false;
+    if (this.#ended || !this.#inOutage) return;
+    this.#inOutage = false;
     this.#subscriber.onRecovered(this);
   }
 
   /** Ends the subscription once; later calls do nothing. */
   end(reason: EndReason): void {
     if (this.#ended) return;
-    // Whatever it was held back for, the last state comes before the end.
-    if (this.#held) this.#send(this.#held);
+    // The last state comes before the end, also for a subscriber that is not ready.
+    if (this.#pending) this.#send(this.#pending);
     if (this.#ended) return;
     this.#ended = true;
     this.#subscriber.onEnd(reason, this);
   }
 
-  /** Stops the subscription from the subscriber's side, without a word. */
+  /** Stops the subscription from the subscriber's side; nothing more is sent. */
   cancel(): void {
     this.#ended = true;
-    this.#held = undefined;
+    this.#pending = undefined;
   }
 
   #send(operation: Operation): void {
     const event = this.#sent
-      ? updateOf(this.#sent, operation, this.#spared)
+      ? updateOf(this.#sent, operation, this.#coalesced)
       : snapshotOf(operation);
-    this.#held = undefined;
-    this.#spared = 0;
+    this.#pending = undefined;
+    this.#coalesced = 0;
     this.#sent = operation;
-    this.#known = operation;
     this.#position = operation.cursor;
-    this.#place("changed");
+    this.#settle("changed");
     this.#subscriber.onEvent(event, this);
     this.#observer.onSent(event);
     if (operation.terminal) this.end("terminal"); // C3
   }
 
-  /** @returns whether this was the first word of where the operation stands */
-  #place(outcome: "unchanged" | "changed"): boolean {
-    if (this.#placed) return false;
-    this.#placed = true;
+  /** @returns whether this was the first time that the subscriber's state was settled */
+  #settle(outcome: "unchanged" | "changed"): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
     if (this.#resume) this.#observer.onResumed(outcome);
     return true;
   }
 
-  /** A PENDING after what this subscriber saw is a continue-as-new under way: shown as RUNNING. */
-  #asSeen(found: Operation): Operation {
-    const seen = this.#position;
-    return found.status === "PENDING" && seen && seen.status !== "PENDING"
-      ? toOperation(found.instance, seen)
-      : found;
-  }
-
-  /**
-   * Who came with the cursor of a PENDING that is shown as RUNNING here was perhaps shown PENDING, by a
-   * replica that had not seen what was before; the RUNNING that is stored next is then news.
-   */
-  #mayHaveSeenPending({ cursor, instance }: Operation): boolean {
-    if (this.#known || cursor.status !== "RUNNING") return false;
-    return (this.#position?.status ?? instance.status) === "PENDING";
-  }
-
   #isKnown(operation: Operation): boolean {
-    if (!this.#placed && this.#resume?.covers(operation)) return true;
-    if (!this.#position) return false;
-    if (isSameState(operation.cursor, this.#position)) return true;
-    if (this.#known) return updateOf(this.#known, operation, 0).changed.length === 0;
-    if (operation.instance.status !== "PENDING" || operation.status !== "RUNNING") return false;
-    // A continue-as-new under way: what is seen is what would be stored as RUNNING.
-    const shown = { ...operation.instance, status: "RUNNING" as const };
-    return isSameState(cursorOf(shown), this.#position);
+    if (!this.#settled && this.#resume?.covers(operation)) return true;
+    return this.#position !== undefined && isSameState(operation.cursor, this.#position);
   }
 }

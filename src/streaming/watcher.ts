@@ -1,85 +1,69 @@
-import { type Instance, isSameInstance } from "../dts/instance.ts";
+import { isSameInstance, isUnchanged } from "../dts/instance.ts";
 import { type Problem, SchedulerUnavailableError } from "../errors.ts";
-import type { BackOffOptions } from "./back-off.ts";
 import { isBefore, isSameState } from "./cursor.ts";
+import type { Requester } from "./fair-queue.ts";
 import { type Operation, toOperation } from "./operation.ts";
-import type { Refreshed } from "./page-pass.ts";
-import type { PageReads, Watched } from "./page-reads.ts";
-import type { Found, Poller, ReadOutcome } from "./poller.ts";
-import type { ReadBudget } from "./read-budget.ts";
-import { ReadSchedule } from "./read-schedule.ts";
-import type { SchedulerClock } from "./scheduler-clock.ts";
+import { Persistence } from "./persistence.ts";
+import { type PollIntervals, PollSchedule } from "./poll-schedule.ts";
+import type { Found, Reader, ReadOutcome, ReadTime } from "./reader.ts";
 import type { Subscription } from "./subscription.ts";
 
-export interface WatcherOptions extends BackOffOptions {
-  /** How long a watcher goes on after its last subscriber left, in milliseconds. */
-  readonly lingerMs: number;
-}
-
-/** What all watchers of a process share. */
-export interface Reading {
-  readonly poller: Poller;
-  readonly pages: PageReads;
-  readonly budget: ReadBudget;
-  readonly clock: SchedulerClock;
-}
-
-/** What a watcher tells its owner. */
+/** What a watcher reports to its owner. */
 export interface WatcherEvents {
-  /** Once, when nobody has watched for `lingerMs`. The watcher is then closed. */
-  onIdle(): void;
-  /** Its cursor has moved. @returns whether somebody wants to know as soon as it moves again */
+  /** The cursor has moved. @returns whether its next move matters at once, too */
   onMoved(): boolean;
-  /** Whether there is an end to wait for, whenever that changes. */
-  onLife(alive: boolean): void;
+  /** Whether the operation is active and somebody waits for its end, whenever that changes. */
+  onAwaitsEnd(awaits: boolean): void;
 }
+
+/** What became of a state that a sweep has listed. */
+export type Refreshed =
+  | "refreshed"
+  /** It has changed, and the page did not carry all of its state: it must be read. */
+  | "incomplete"
+  /** A read that was sent later has returned already. */
+  | "superseded"
+  /** A read that had returned before the page was requested knew a later state: queries lag. */
+  | "lagging";
 
 /**
  * Reads one operation for all of its subscribers.
- *   W1. There is at most one read of its own under way, and reads do not grow with subscribers.
- *   W2. A subscriber is counted before the read whose outcome it gets (C5), so that nothing falls
+ *   WATCH-1. At most one read of its own is in flight, and reads do not grow with subscribers.
+ *   WATCH-2. A subscriber is counted before the read whose outcome it gets (C5), so that no change falls
  *       between its first state and the next.
- *   W3. A state from before the one already seen is dropped (C2), and so is what a read has found that
- *       was sent before one that has answered already: pages and single reads overtake each other.
- *   W4. A failed read backs off and costs no subscriber its place; each is told once.
- *   W5. An operation that was seen is gone only when two reads in a row do not find it.
- *   W6. After `close` no timer is left, and no read is begun.
+ *   WATCH-3. The outcome of a read that was sent before one that has already returned is dropped, and
+ *       so is a state before the known one (C2), unless reads keep returning it (persistence.ts).
+ *   WATCH-4. A failed read backs off and ends no subscription; each subscriber is notified once.
+ *   WATCH-5. A known active operation is gone only when two reads in a row do not find it.
  */
-export class Watcher implements Watched {
+export class Watcher {
   readonly id: string;
-  readonly #options: WatcherOptions;
-  readonly #poller: Poller;
-  readonly #pages: PageReads;
+  readonly #reader: Reader;
   readonly #events: WatcherEvents;
+  readonly #schedule: PollSchedule;
   readonly #subscriptions = new Set<Subscription>();
-  /** Those who have not been offered a state yet, with the time of their coming. */
-  readonly #fresh = new Map<Subscription, number>();
-  readonly #schedule: ReadSchedule;
+  /** Those that have no settled state yet, with the time at which they came. */
+  readonly #unsettled = new Map<Subscription, number>();
+  #awaitingEnd = 0;
+  #awaitsEnd = false;
   #operation: Operation | undefined;
   #asOfMs: number | undefined;
   #safeThroughMs = 0;
-  /** When the newest read that brought an answer was sent, and when the last answer came. */
-  #sentMs = Number.NEGATIVE_INFINITY;
-  #answeredAtMs = Number.NEGATIVE_INFINITY;
+  /** When the newest read that returned was sent, and when the last one returned. */
+  #sentAtMs = Number.NEGATIVE_INFINITY;
+  #returnedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #behind = new Persistence();
   #problem: Problem | undefined;
   #notFound = 0;
-  #alive = false;
-  #lingerTimer: NodeJS.Timeout | undefined;
-  /** The read under way: the poller's promise, and ours that also settles the outcome. */
-  #read:
-    | { readonly flight: Promise<ReadOutcome>; readonly settled: Promise<ReadOutcome> }
-    | undefined;
+  #idleSinceMs: number | undefined;
+  #reading: Promise<ReadOutcome> | undefined;
   #closed = false;
 
-  constructor(id: string, reading: Reading, options: WatcherOptions, events: WatcherEvents) {
+  constructor(id: string, reader: Reader, intervals: PollIntervals, events: WatcherEvents) {
     this.id = id;
-    this.#poller = reading.poller;
-    this.#pages = reading.pages;
-    this.#options = options;
+    this.#reader = reader;
     this.#events = events;
-    this.#schedule = new ReadSchedule(options, reading.budget, reading.clock, () => {
-      if (!this.#pages.take(this)) void this.readNow();
-    });
+    this.#schedule = new PollSchedule(intervals);
   }
 
   /** The newest state that was read. */
@@ -87,9 +71,14 @@ export class Watcher implements Watched {
     return this.#operation;
   }
 
-  /** Epoch milliseconds of the last read that succeeded. */
+  /** When the last successful read was sent, in epoch milliseconds. */
   get asOfMs(): number | undefined {
     return this.#asOfMs;
+  }
+
+  /** The same, by `performance.now()`. */
+  get sentAtMs(): number {
+    return this.#sentAtMs;
   }
 
   /** Every change that the scheduler dated before this, in epoch milliseconds, has been seen. */
@@ -97,14 +86,15 @@ export class Watcher implements Watched {
     return this.#safeThroughMs;
   }
 
-  /** When it was created, in epoch milliseconds; `undefined` unless it is known to live. */
-  get livingSinceMs(): number | undefined {
-    return this.#alive ? this.#operation?.cursor.createdAtMs : undefined;
+  /** When it was created, in epoch milliseconds; `undefined` unless it is known to be active. */
+  get activeSinceMs(): number | undefined {
+    const { operation } = this;
+    return operation && !operation.terminal ? operation.cursor.createdAtMs : undefined;
   }
 
-  /** Milliseconds until the next read. */
-  get nextReadMs(): number {
-    return this.#schedule.nextReadMs;
+  /** When the next read is due, by `performance.now()`; infinity while none is planned. */
+  get dueAtMs(): number {
+    return this.#reading !== undefined ? Number.POSITIVE_INFINITY : this.#schedule.dueAtMs;
   }
 
   /** The present time between two reads, in milliseconds. */
@@ -112,186 +102,253 @@ export class Watcher implements Watched {
     return this.#schedule.intervalMs;
   }
 
+  /** Since when nobody subscribes, by `performance.now()`. */
+  get idleSinceMs(): number | undefined {
+    return this.#idleSinceMs;
+  }
+
   add(subscription: Subscription): void {
-    clearTimeout(this.#lingerTimer);
+    this.#idleSinceMs = undefined;
     this.#subscriptions.add(subscription);
-    this.#fresh.set(subscription, performance.now());
-    if (this.#operation && this.#isCurrent() && !subscription.needsNewRead) {
+    this.#unsettled.set(subscription, performance.now());
+    if (subscription.waitsForEnd) this.#awaitingEnd += 1;
+    this.#reportEnd();
+    if (this.#isCurrent() && !subscription.needsNewRead) {
       queueMicrotask(() => this.#welcome(subscription));
-    } else if (!this.#read) {
-      void this.readNow();
+    } else if (this.#reading !== undefined) {
+      this.#reader.hurry(this.id, subscription.requester);
+    } else {
+      void this.readNow(subscription.requester);
     }
   }
 
   remove(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription);
-    this.#fresh.delete(subscription);
-    if (this.#subscriptions.size > 0 || this.#closed) return;
-    clearTimeout(this.#lingerTimer);
-    this.#lingerTimer = setTimeout(() => {
-      this.close();
-      this.#events.onIdle();
-    }, this.#options.lingerMs);
+    if (!this.#subscriptions.delete(subscription)) return;
+    this.#unsettled.delete(subscription);
+    if (subscription.waitsForEnd) this.#awaitingEnd -= 1;
+    this.#reportEnd();
+    if (this.#subscriptions.size === 0) this.#idleSinceMs = performance.now();
   }
 
-  /** Reads at once, and tells the subscribers what was found. Never rejects. */
-  readNow(): Promise<ReadOutcome> {
-    this.#schedule.hold();
-    const flight = this.#poller.read(this.id);
-    if (this.#read?.flight === flight) return this.#read.settled;
-    const settled = flight.then((outcome) => {
-      if (this.#read?.flight === flight) this.#read = undefined;
-      this.#settle(outcome, false);
-      return outcome;
-    });
-    this.#read = { flight, settled };
-    return settled;
+  /** Reads at once, for somebody who waits for it. Never rejects. */
+  readNow(requester: Requester): Promise<ReadOutcome> {
+    return this.#track(this.#reader.read(this.id, requester));
   }
 
-  refresh(found: Found): Refreshed {
-    if (found.startedAtMs < this.#sentMs) return "not";
+  /** Reads because it is due. Never rejects. */
+  refresh(): Promise<ReadOutcome> {
+    return this.#track(this.#reader.refresh(this.id));
+  }
+
+  /** Makes the next read due at once. */
+  expect(): void {
+    this.#schedule.changed();
+    this.#schedule.planNow();
+  }
+
+  /**
+   * Takes what a sweep has listed.
+   * @param complete whether it carries custom status and output
+   */
+  take(found: Found, complete: boolean): Refreshed {
+    if (found.sentAtMs < this.#sentAtMs) return "superseded";
     const known = this.#operation;
-    const isLate = this.#answeredAtMs > found.startedAtMs;
-    const isBehind = known !== undefined && !isLate && isBefore(found.instance, known.cursor);
-    this.#settle(found, true);
-    return isBehind ? "behind" : "refreshed";
+    const { instance } = found;
+    if (known) {
+      const returnedBefore = this.#returnedAtMs <= found.sentAtMs;
+      if (isBefore(instance, known.cursor)) {
+        return returnedBefore ? "lagging" : "superseded";
+      }
+    }
+    if (complete || (known && isUnchanged(instance, known.instance))) {
+      const same = complete || !known ? instance : known.instance;
+      this.#settle({ ...found, instance: same });
+      this.#plan(true);
+      return "refreshed";
+    }
+    return "incomplete";
+  }
+
+  /** A sweep is about to refresh it: no read of its own is planned until then. */
+  awaitSweep(): void {
+    this.#schedule.stop();
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#lingerTimer);
-    this.#schedule.rest();
-    this.#tellLife(false);
+    this.#schedule.stop();
+    this.#report(false);
   }
 
-  /**
-   * Whether what is known is as fresh as a watched operation's state ever is. One that is over is not
-   * read any more, and may have begun anew since.
-   */
+  /** Whether the known state is as fresh as a watched operation's state ever is. */
   #isCurrent(): boolean {
-    if (this.#problem || this.#operation?.terminal) return false;
-    return performance.now() - this.#answeredAtMs <= this.intervalMs * 2;
+    // A terminal operation is no longer read, and may have been restarted.
+    if (!this.#operation || this.#operation.terminal || this.#problem) return false;
+    return performance.now() - this.#returnedAtMs <= this.intervalMs * 2;
   }
 
   #welcome(subscription: Subscription): void {
-    if (!this.#operation || this.#closed || !this.#fresh.delete(subscription)) return;
-    subscription.offer(this.#operation);
+    const operation = this.#operation;
+    if (!operation || this.#closed || !this.#unsettled.has(subscription)) return;
+    if (subscription.offer(operation, this.#asOfMs)) this.#unsettled.delete(subscription);
+    else this.#planSoon();
   }
 
-  #settle(outcome: ReadOutcome, byPage: boolean): void {
-    if (this.#closed) return;
-    if (outcome.kind !== "failed" && outcome.startedAtMs < this.#sentMs) {
-      this.#readForLate(); // W3: a read that was sent later has been there
-    } else if (outcome.kind === "found") {
-      this.#sentMs = outcome.startedAtMs;
-      this.#safeThroughMs = outcome.horizonMs;
-      this.#found(outcome.instance, outcome.startedAtMs);
-    } else if (outcome.kind === "missing") {
-      this.#sentMs = outcome.startedAtMs;
-      this.#missing(outcome.startedAtMs);
-    } else this.#failed(outcome.error);
-    if (!this.#read) this.#plan(byPage);
+  #track(outcome: Promise<ReadOutcome>): Promise<ReadOutcome> {
+    if (this.#reading === outcome) return outcome;
+    // Chained, so that whoever waits for the outcome finds it settled here.
+    const settled: Promise<ReadOutcome> = outcome.then((result) => {
+      if (this.#reading === settled) this.#reading = undefined;
+      if (this.#closed) return result;
+      if (result.kind === "failed") this.#fail(result.error);
+      else this.#settle(result);
+      this.#readForUnsettled();
+      if (this.#reading === undefined) this.#plan(false);
+      return result;
+    });
+    this.#reading = settled;
+    return settled;
   }
 
-  #found(instance: Instance, startedAtMs: number): void {
+  #settle(outcome: Exclude<ReadOutcome, { kind: "failed" }>): void {
+    if (outcome.sentAtMs < this.#sentAtMs) return; // WATCH-3
+    const before: ReadTime = {
+      sentAtMs: this.#sentAtMs,
+      asOfMs: this.#asOfMs ?? 0,
+      horizonMs: this.#safeThroughMs,
+    };
+    this.#sentAtMs = outcome.sentAtMs;
+    this.#returnedAtMs = performance.now();
+    if (outcome.kind === "found") this.#find(outcome, before);
+    else this.#miss(outcome);
+  }
+
+  #find(found: Found, before: ReadTime): void {
     this.#notFound = 0;
+    this.#recover();
+    const { instance } = found;
     const known = this.#operation;
     if (known && isSameInstance(instance, known.instance)) {
-      this.#schedule.quiet(startedAtMs);
-      this.#tell(known, startedAtMs, this.#fresh.keys());
-      this.#readForLate();
+      this.#advance(found);
+      this.#behind.reset();
+      this.#schedule.quiet();
+      this.#offer(known, before, this.#unsettled.keys(), found);
       return;
     }
-    const operation = toOperation(instance, known?.cursor);
+    const operation = toOperation(instance);
+    let accepted = false;
     if (known && isBefore(operation.cursor, known.cursor)) {
-      this.#schedule.quiet(startedAtMs); // W3
-    } else if (known && isSameState(operation.cursor, known.cursor)) {
-      // Its position moved on; its content, and all that was prepared of it, stays.
-      // Who comes from another replica may have seen what was between, and must be told.
-      this.#schedule.quiet(startedAtMs);
-      this.#tell({ ...operation, content: known.content }, startedAtMs, this.#subscriptions);
-      if (this.#events.onMoved()) this.#schedule.soon();
-    } else {
-      this.#schedule.changed(instance.lastUpdatedAtMs, startedAtMs);
-      this.#tell(operation, startedAtMs, this.#subscriptions);
-      this.#events.onMoved();
+      accepted = this.#behind.observe();
+      if (!accepted) {
+        this.#schedule.changed(); // Which of the two is true is to be known soon.
+        const waiting = [...this.#unsettled.keys()].filter((each) => !each.needsNewRead);
+        this.#offer(known, before, waiting, found);
+        return; // WATCH-3
+      }
     }
-    this.#readForLate();
-  }
-
-  #tell(operation: Operation, startedAtMs: number, whom: Iterable<Subscription>): void {
-    this.#readSucceeded();
+    this.#advance(found);
+    this.#behind.reset();
+    if (known && isSameState(operation.cursor, known.cursor)) {
+      // Only its position moved; its content, and all that was prepared from it, remains. Subscribers
+      // from other replicas may have seen a state in between, and are sent this one.
+      this.#schedule.quiet();
+      this.#operation = { ...operation, content: known.content };
+      this.#offer(this.#operation, before, this.#subscriptions, found, accepted);
+      if (this.#events.onMoved()) this.#schedule.changed();
+      return;
+    }
+    if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, before.sentAtMs);
+    this.#schedule.changed();
     this.#operation = operation;
-    const late = this.#lateFor(startedAtMs);
-    for (const each of [...whom]) {
-      if (late.has(each) && (operation.terminal || each.needsNewRead)) continue;
-      this.#fresh.delete(each);
-      each.offer(operation);
+    this.#offer(operation, before, this.#subscriptions, found, accepted);
+    this.#events.onMoved();
+  }
+
+  #advance({ asOfMs, horizonMs }: ReadTime): void {
+    this.#asOfMs = asOfMs;
+    this.#safeThroughMs = horizonMs;
+  }
+
+  #offer(
+    operation: Operation,
+    before: ReadTime,
+    to: Iterable<Subscription>,
+    read: ReadTime,
+    accepted = false,
+  ): void {
+    const since = before.asOfMs || undefined;
+    for (const each of [...to]) {
+      const cameAtMs = this.#unsettled.get(each);
+      // A read that was sent before it came may know less than the subscriber does.
+      const isLate = cameAtMs !== undefined && cameAtMs > read.sentAtMs;
+      if (isLate && (operation.terminal || each.needsNewRead)) continue;
+      if (each.offer(operation, since, accepted)) this.#unsettled.delete(each);
     }
   }
 
-  /**
-   * Those who came while a read was on its way: they may know more than it has found, be it that the
-   * operation began anew after that end.
-   */
-  #lateFor(startedAtMs: number): Set<Subscription> {
-    const late = new Set<Subscription>();
-    for (const [each, cameAtMs] of this.#fresh) if (cameAtMs > startedAtMs) late.add(each);
-    return late;
+  /** Some came while a read was in flight that could not serve them, or know a later state. */
+  #readForUnsettled(): void {
+    const [late] = this.#unsettled;
+    if (!late || this.#reading !== undefined || this.#problem) return;
+    const [{ requester }, cameAtMs] = late;
+    if (cameAtMs > this.#sentAtMs) void this.readNow(requester);
+    else this.#schedule.changed();
   }
 
-  #readForLate(): void {
-    if (this.#fresh.size > 0 && !this.#read) void this.readNow();
-  }
-
-  #readSucceeded(): void {
-    this.#asOfMs = Date.now();
-    this.#answeredAtMs = performance.now();
+  #recover(): void {
     if (!this.#problem) return;
     this.#problem = undefined;
     for (const each of [...this.#subscriptions]) each.recover();
   }
 
-  #missing(startedAtMs: number): void {
-    this.#readSucceeded();
+  #miss(time: ReadTime): void {
+    this.#recover();
     this.#notFound += 1;
     if (this.#operation && !this.#operation.terminal && this.#notFound < 2) {
-      this.#schedule.soon(); // W5
+      this.#schedule.changed(); // WATCH-5
       return;
     }
+    this.#advance(time);
     this.#operation = undefined;
-    const late = this.#lateFor(startedAtMs);
     for (const each of [...this.#subscriptions]) {
-      if (!late.has(each)) each.end(this.#fresh.has(each) ? "not-found" : "gone");
+      const cameAtMs = this.#unsettled.get(each);
+      if (cameAtMs === undefined) each.end("gone");
+      else if (cameAtMs <= time.sentAtMs) each.end("not-found");
     }
-    this.#readForLate();
   }
 
-  #failed(cause: unknown): void {
+  #fail(cause: unknown): void {
     this.#schedule.failed();
     this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
-    for (const each of [...this.#subscriptions]) each.trouble(this.#problem); // W4
+    for (const each of [...this.#subscriptions]) each.trouble(this.#problem); // WATCH-4
   }
 
-  #plan(byPage: boolean): void {
-    this.#tellLife(this.#operation !== undefined && !this.#operation.terminal);
-    if (this.#closed || this.#isOver()) this.#schedule.rest();
-    else this.#schedule.plan(byPage);
+  #planSoon(): void {
+    this.#schedule.changed();
+    if (this.#reading === undefined) this.#plan(false);
   }
 
-  #tellLife(alive: boolean): void {
-    if (alive === this.#alive) return;
-    this.#alive = alive;
-    this.#events.onLife(alive);
+  #plan(swept: boolean): void {
+    if (this.#closed) return;
+    this.#reportEnd();
+    if (this.#isSettled()) this.#schedule.stop();
+    else this.#schedule.plan(swept);
   }
 
-  /**
-   * Nothing is left to wait for: the operation has ended, or there is none. Who came with a cursor
-   * from after that end knows that it was not the last, and waits for what follows.
-   */
-  #isOver(): boolean {
+  /** Nothing is left to wait for: the operation is terminal, or there is none, and all know. */
+  #isSettled(): boolean {
     if (this.#problem) return false;
     if (!this.#operation) return this.#notFound > 0;
     return this.#operation.terminal && [...this.#subscriptions].every(({ ended }) => ended);
+  }
+
+  #reportEnd(): void {
+    this.#report(!this.#closed && this.activeSinceMs !== undefined && this.#awaitingEnd > 0);
+  }
+
+  #report(awaitsEnd: boolean): void {
+    if (awaitsEnd === this.#awaitsEnd) return;
+    this.#awaitsEnd = awaitsEnd;
+    this.#events.onAwaitsEnd(awaitsEnd);
   }
 }

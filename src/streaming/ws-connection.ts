@@ -33,6 +33,7 @@ const CLOSE_WITHIN_MS = 2000;
 const BYE_CODES: Record<ByeReason, CloseCode> = {
   terminal: CloseCode.done,
   gone: CloseCode.done,
+  "not-found": CloseCode.done,
   rotate: CloseCode.drain,
   drain: CloseCode.drain,
   slow: CloseCode.tooSlow,
@@ -49,6 +50,7 @@ const BYE_CODES: Record<ByeReason, CloseCode> = {
 export class WsConnection implements Connection, OutboxOwner, WsWire {
   /** The library writes to its socket too. */
   readonly shared = true;
+  readonly address: string;
   dueAtMs = 0;
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
@@ -63,7 +65,8 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   #over = false;
 
   /** @param raw the socket below `socket`, for prepared frames */
-  constructor(socket: WebSocket, raw: Duplex, context: StreamContext) {
+  constructor(socket: WebSocket, raw: Duplex, address: string, context: StreamContext) {
+    this.address = address;
     const { options, connections, metrics } = context;
     this.#socket = socket;
     this.#context = context;
@@ -226,10 +229,9 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
 
   #heartbeat(): void {
     const followed = [...this.#subscriptions.values()].map(({ subscription }) => subscription);
-    const { asOfMs, nextReadMs } = this.#context.hub.freshness(followed);
+    const asOfMs = this.#context.hub.asOfMs(followed);
     this.send("heartbeat", {
       as_of: asOfMs === undefined ? null : new Date(asOfMs),
-      next_read_ms: Math.round(nextReadMs),
       heartbeat_ms: this.#context.options.heartbeatMs,
     });
   }

@@ -1,5 +1,6 @@
 import { OperationNotFoundError, type Problem } from "../errors.ts";
 import { cursorResume, parseCursor } from "./cursor.ts";
+import type { Requester } from "./fair-queue.ts";
 import type { Hub } from "./hub.ts";
 import type { StateEvent } from "./state-event.ts";
 import { type StepsSink, StepsView } from "./steps-view.ts";
@@ -7,7 +8,7 @@ import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import { bodyFrame, type SubscribeMessage, stateFrame } from "./ws-protocol.ts";
 
 /** What a subscription needs of its connection. */
-export interface WsWire {
+export interface WsWire extends Requester {
   /** False while the client does not keep up with what was sent. */
   readonly ready: boolean;
   send(type: string, members: Readonly<Record<string, unknown>>): void;
@@ -27,13 +28,13 @@ export class WsSubscription implements Subscriber, StepsSink {
   readonly #steps: StepsView | undefined;
 
   constructor(hub: Hub, wire: WsWire, { sub, operationId, after, steps }: SubscribeMessage) {
-    const former = parseCursor(after);
+    const former = parseCursor(after, operationId);
     this.sub = sub;
     this.operationId = operationId;
     this.#hub = hub;
     this.#wire = wire;
     this.#steps = steps && new StepsView(hub, this, steps, after, former);
-    this.#subscription = hub.subscribe(operationId, this, former && cursorResume(former));
+    this.#subscription = hub.subscribe(operationId, this, former && cursorResume(former), wire);
   }
 
   get ready(): boolean {
@@ -68,10 +69,6 @@ export class WsSubscription implements Subscriber, StepsSink {
     this.#steps?.onStatus(this.#subscription);
   }
 
-  onHeld(): void {
-    // Sent from `flush`.
-  }
-
   onEnd(reason: EndReason): void {
     if (reason === "terminal" && this.#steps) {
       this.#steps.onStatusOver();
@@ -96,7 +93,7 @@ export class WsSubscription implements Subscriber, StepsSink {
     const { position } = this.#subscription;
     this.#hub.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);
-    this.#subscription = this.#hub.subscribe(this.operationId, this, resume);
+    this.#subscription = this.#hub.subscribe(this.operationId, this, resume, this.#wire);
   }
 
   onStepsOver(): void {

@@ -64,6 +64,18 @@ test("a connection on which nothing was ever sent is closed at once, as browsers
   expect(await ahead.untilClosed()).toBe("");
 });
 
+test("CLOSE-2: a request that is on its way when the server begins to close is answered", async () => {
+  const { api } = await startApi();
+  const client = await RawConnection.open(api.url);
+  await fetch(new URL("/healthz", api.url)); // The server has accepted the connection before.
+  const closed = api.stopApi();
+  client.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  const answer = await client.untilClosed();
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer).toMatch(/^connection: close\r$/im);
+  await within("the API to close", closed, CLOSED_WITHIN_MS);
+});
+
 test("requests whose headers or body never come to an end do not keep the API from closing", async () => {
   const { api } = await startApi();
   const headers = await RawConnection.open(api.url);

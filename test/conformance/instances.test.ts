@@ -37,6 +37,13 @@ test("a second instance with the id of a live one is refused", async () => {
   await hub.client.terminateOrchestration(id, null);
 });
 
+test("a start without a reuse policy replaces an instance that has ended", async () => {
+  const first = await hub.run("echo", 1, hub.id("again"));
+  const second = await hub.run("echo", 2, first.instanceId);
+  expect(second.serializedOutput).toBe("2");
+  expect(second.createdAt.getTime()).toBeGreaterThan(first.createdAt.getTime());
+});
+
 test.each([
   ["101 characters", "x".repeat(101)],
   ["an id that begins with @", "@entity@key"],

@@ -9,12 +9,15 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
+import { credentials } from "@grpc/grpc-js";
 import {
   type HistoryEvent,
   NoOpLogger,
   OrchestrationStatus,
   TaskHubGrpcClient,
 } from "@microsoft/durabletask-js";
+import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
 import { Victim } from "./victim.ts";
 import { KINDS, type Workload, workload } from "./workloads.ts";
 
@@ -146,9 +149,10 @@ function integrity(database: string): string[] {
   return answers.filter((answer) => answer !== "ok");
 }
 
-/** Makes each call again until it is answered, as a client must that wants to be sure. */
+/** Repeats each call until it is answered, as a client must that has to be sure. */
 class PatientClient {
   readonly #client: TaskHubGrpcClient;
+  readonly #stub;
   retries = 0;
 
   constructor(hostAddress: string) {
@@ -157,14 +161,29 @@ class PatientClient {
       "grpc.max_reconnect_backoff_ms": 200,
     };
     this.#client = new TaskHubGrpcClient({ hostAddress, options, logger: new NoOpLogger() });
+    this.#stub = new service.TaskHubSidecarServiceClient(
+      hostAddress,
+      credentials.createInsecure(),
+      options,
+    );
   }
 
   async start({ id, name, size }: Instance): Promise<void> {
+    const request = new pb.CreateInstanceRequest();
+    request.setInstanceid(id);
+    request.setName(name);
+    request.setInput(stringValue(JSON.stringify(size)));
+    // A policy that lists no status: a repeated start must not replace what has ended meanwhile.
+    // The SDK's client cannot send one.
+    request.setOrchestrationidreusepolicy(new pb.OrchestrationIdReusePolicy());
     await this.#insist(async () => {
-      await this.#client.scheduleNewOrchestration(name, size, id).catch((error: unknown) => {
-        // A former try was done, though its answer was lost.
-        if (code(error) !== ALREADY_EXISTS) throw error;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#stub.startInstance(request, (error) => {
+        // An earlier attempt succeeded, though its answer was lost.
+        if (error && error.code !== ALREADY_EXISTS) reject(error);
+        else resolve();
       });
+      await promise;
     });
   }
 
@@ -185,6 +204,7 @@ class PatientClient {
   }
 
   async stop(): Promise<void> {
+    this.#stub.close();
     await this.#client.stop();
   }
 

@@ -25,9 +25,14 @@ test("only the first equals sign of a part separates", () => {
   expect(parse(text).authentication).toMatchObject({ tokenFilePath: "/a=b/c==" });
 });
 
-test("unknown keys and parts without an equals sign do not matter", () => {
-  const text = "noise;Endpoint=http://hub:1;;TaskHub=t;Color=blue;Authentication=None";
-  expect(parse(text)).toMatchObject({ address: "hub:1", taskHub: "t" });
+test("a key that is not known is refused and named, and nothing else of the string", () => {
+  const rest = "Endpoint=http://hub:1;;TaskHub=t;Authentication=None";
+  expect(() => parse(`${rest};Authentification=None`)).toThrow(
+    /^Not a property of a connection string: Authentification\. There are Authentication, TaskHub/,
+  );
+  expect(() => parse(`noise;${rest};SharedAccessKey=x; =y`)).toThrow(
+    /: part 1, SharedAccessKey, part 7\. There are/,
+  );
 });
 
 test("each required property that is missing or empty is named", () => {
@@ -114,9 +119,30 @@ test("a host that only begins like this machine's name is not this machine", () 
 });
 
 test("what is no endpoint is refused with an example of one", () => {
-  for (const bad of ["", "   ", "ftp://hub", "http://", "http://hub:99999", "a b", "://"]) {
+  const bads = ["", "   ", "ftp://hub", "http://", "http://hub:99999", "a b", "://"];
+  bads.push("emulator", "localhost", "http://hub:1/path", "http://hub:1?x", "http://hub:1#x");
+  for (const bad of bads) {
     expect(() => targetFromEndpoint(bad, "t", undefined), bad).toThrow(
       /such as http:\/\/localhost/,
     );
+  }
+});
+
+test("credentials in an endpoint are refused and not quoted, wherever it stands", () => {
+  for (const bad of ["http://user:s3cret@hub:8080", "https://s3cret@hub.example"]) {
+    const messages = [
+      () => targetFromEndpoint(bad, "t", undefined),
+      () => parse(`Endpoint=${bad};TaskHub=t;Authentication=None`),
+    ].map((read) => {
+      try {
+        return JSON.stringify(read());
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    for (const message of messages) {
+      expect(message).toMatch(/carries no user name and no password/);
+      expect(message).not.toContain("s3cret");
+    }
   }
 });

@@ -1,37 +1,26 @@
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { hostname } from "node:os";
 import { status } from "@grpc/grpc-js";
+import type pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import { createConnection } from "../../src/dts/connection.ts";
-import { type RunningWorker, startWorker } from "../../src/dts/worker.ts";
+import { type Registrations, type RunningWorker, startWorker } from "../../src/dts/worker.ts";
 import { eventually, within } from "../helpers/deadline.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { startTestScheduler } from "../helpers/stack.ts";
 import { startBlackhole } from "./support/blackhole.ts";
 import { FakeScheduler, failing } from "./support/fake-scheduler.ts";
 import { startLog } from "./support/log.ts";
 
-function start(address: string) {
+const NOTHING: Registrations = { orchestrators: {}, activities: {} };
+
+function start(address: string, registrations = NOTHING) {
   const log = startLog();
   const target = { address, taskHub: "mine", authentication: { kind: "none" } } as const;
-  const worker = startWorker(
-    createConnection(target),
-    { orchestrators: {}, activities: {} },
-    log.logger,
-  );
+  const worker = startWorker(createConnection(target), registrations, log.logger);
   // It leaves at once; what the SDK does after that for another second or two is sleep.
   onTestFinished(() => void worker.stop());
   return { worker, log };
-}
-
-/** A port on which nothing listens, for now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const connected = (worker: RunningWorker) => within("the worker to connect", worker.connected);
@@ -54,6 +43,26 @@ test("says who it is with each call, and asks for work without a deadline", asyn
   const [hello, work] = scheduler.calls.map(({ deadlineMs }) => Math.ceil(deadlineMs / 1000));
   expect(hello).toBe(10);
   expect(work).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("asks for work of exactly the names that it has registered", async () => {
+  const requests: pb.GetWorkItemsRequest[] = [];
+  const scheduler = await FakeScheduler.start({
+    getWorkItems: (call: { readonly request: unknown }) => {
+      requests.push(call.request as pb.GetWorkItemsRequest);
+    },
+  });
+  const { worker } = start(scheduler.address, {
+    orchestrators: { ours: async function* () {} as never },
+    activities: { work: () => undefined },
+  });
+  await connected(worker);
+  const request = await eventually("a request for work", () => requests[0]);
+  expect(request.getWorkitemfilters()?.toObject()).toEqual({
+    orchestrationsList: [{ name: "ours", versionsList: [] }],
+    activitiesList: [{ name: "work", versionsList: [] }],
+    entitiesList: [],
+  });
 });
 
 test("K1: a worker that starts before its scheduler connects when that comes up", async () => {

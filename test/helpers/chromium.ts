@@ -46,8 +46,12 @@ export function useChromium(): () => Promise<TestPage> {
   }, INSTALL_TIMEOUT_MS);
 
   return async () => {
-    // Playwright leaves Chromium's sandbox off, without which it does not start as root.
-    const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+    // Playwright turns Chromium's sandbox off, without which it does not start as root.
+    const browser = await chromium.launch({
+      executablePath,
+      args: ARGUMENTS,
+      ignoreDefaultArgs: ["--disable-back-forward-cache"], // people's browsers have one
+    });
     onTestFinished(() => browser.close());
     const context = await browser.newContext();
     context.setDefaultTimeout(WAIT_TIMEOUT_MS);

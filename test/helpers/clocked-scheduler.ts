@@ -40,9 +40,14 @@ export class ClockedScheduler implements HubScheduler {
 
   async queryInstances(query: InstanceQuery): Promise<InstancePage> {
     await this.beforePage();
-    const { createdFromMs = 0, statuses = [], pageSize, pageToken } = query;
+    const { createdFromMs = 0, createdToMs, statuses = [], idPrefix = "", pageSize } = query;
+    const { pageToken } = query;
     const all = [...(this.listed ?? this.states).values()].filter(
-      ({ createdAtMs, status }) => createdAtMs >= createdFromMs && statuses.includes(status),
+      ({ id, createdAtMs, status }) =>
+        id.startsWith(idPrefix) &&
+        createdAtMs >= createdFromMs &&
+        createdAtMs < (createdToMs ?? Number.POSITIVE_INFINITY) &&
+        (statuses.length === 0 || statuses.includes(status)),
     );
     const start = Number(pageToken ?? 0);
     const instances = this.isEndless ? [] : all.slice(start, start + pageSize);
@@ -71,8 +76,15 @@ function sleep(ms: number): Promise<void> {
 export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> = {}) {
   const logged: string[] = [];
   const told: { readonly id: string; readonly what: string }[] = [];
-  const defaults = { pollMinMs: 250, pollMaxMs: 5000, pollReadsPerSecond: 500, pollPageSize: 500 };
+  const defaults = {
+    pollMinMs: 250,
+    pollMaxMs: 5000,
+    pollReadsPerSecond: 500,
+    pollPageSize: 500,
+    maxFeeds: 100,
+  };
   const hub = new Hub(scheduler, { ...defaults, completionCalls: 0, ...options }, createMetrics(), {
+    debug: () => undefined,
     warn: (_line, message) => void logged.push(message),
     info: (_line, message) => void logged.push(message),
   });
@@ -84,13 +96,15 @@ export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> 
         what: `${type} ${operation.status} ${operation.instance.customStatus ?? "-"}`,
       }),
     onUnchanged: ({ id }) => void told.push({ id, what: "unchanged" }),
-    onHeld: () => undefined,
     onEnd: (reason, { id }) => void told.push({ id, what: `end ${reason}` }),
     onTrouble: (_problem, { id }) => void told.push({ id, what: "trouble" }),
     onRecovered: () => undefined,
   };
+  const requester = { address: "test" };
+  const watch = (id: string) => hub.subscribe(id, subscriber, undefined, requester);
   return {
     hub,
+    watch,
     logged,
     subscriber,
     toldOf: (id: string) => told.filter((each) => each.id === id).map(({ what }) => what),

@@ -28,3 +28,36 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** A wait that counts what a system does, so that a slow machine has as much of it as a quick one. */
+export interface Progress {
+  /** Counts up while the system works. */
+  count(): number;
+  /** So much must have been counted, and the default time be over, before the wait is in vain. */
+  readonly enough: number;
+}
+
+/** A system that counts nothing for as long as this has stopped. */
+const STOPPED_MS = 60_000;
+
+/** Like `eventually`, with a deadline in progress rather than in time. */
+export async function eventuallyWithProgress(
+  what: string,
+  probe: () => boolean,
+  { count, enough }: Progress,
+): Promise<void> {
+  const startedMs = performance.now();
+  const from = count();
+  let last = from;
+  let lastAtMs = startedMs;
+  while (!probe()) {
+    const nowMs = performance.now();
+    const now = count();
+    if (now > last) [last, lastAtMs] = [now, nowMs];
+    const isInVain = nowMs - startedMs > DEFAULT_MS && now - from >= enough;
+    if (isInVain || nowMs - lastAtMs > STOPPED_MS) {
+      throw new Error(`Not after ${now - from} of ${enough}: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

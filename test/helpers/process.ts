@@ -8,6 +8,16 @@ import { eventually, within } from "./deadline.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
+const NO_WARNING = "--disable-warning=ExperimentalWarning";
+
+export interface ProcessOptions {
+  readonly folder?: string;
+  /** A command that starts the command after it, such as `bash -c 'ulimit …; exec "$0" "$@"'`. */
+  readonly prefix?: readonly string[];
+  /** Default `pipe`, which `printed` and `stdout` need. */
+  readonly stdout?: "pipe" | number;
+}
+
 /** How a process came to its end: by itself with a code, or by a signal. */
 export interface Exit {
   readonly code: number | null;
@@ -25,14 +35,15 @@ export class AppProcess {
   static start(
     args: readonly string[],
     env: Readonly<Record<string, string>>,
-    folder = tmpdir(),
+    { folder = tmpdir(), prefix = [], stdout = "pipe" }: ProcessOptions = {},
   ): AppProcess {
-    const ports = { PORT: "0", SCHEDULER_PORT: "0", SCHEDULER_DB: ":memory:" };
-    const child = spawn(
-      process.execPath,
-      ["--disable-warning=ExperimentalWarning", MAIN, ...args],
-      { cwd: folder, env: { ...ports, ...env }, stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const ports = { PORT: "0", SCHEDULER_PORT: "0", SCHEDULER_DB: ":memory:", DRAIN_DELAY_MS: "0" };
+    const [command, ...rest] = [...prefix, process.execPath, NO_WARNING, MAIN, ...args];
+    const child = spawn(command as string, rest, {
+      cwd: folder,
+      env: { ...ports, ...env },
+      stdio: ["ignore", stdout, "pipe"],
+    });
     const started = new AppProcess(child);
     onTestFinished(async () => {
       await started.kill("SIGKILL");
@@ -56,9 +67,9 @@ export class AppProcess {
     return eventually(`${pattern} from the process`, () => pattern.exec(this.stdout) ?? undefined);
   }
 
-  /** The API's address, once it is ready. */
+  /** The API's address, once it listens. */
   async url(): Promise<URL> {
-    const [, url = ""] = await this.printed(/open (http:\S+)\/ or/);
+    const [, url = ""] = await this.printed(/(?:open|listens on) (http:\S+)\/ /);
     return new URL(url.replace("localhost", "127.0.0.1"));
   }
 
@@ -68,9 +79,22 @@ export class AppProcess {
     return address;
   }
 
+  /** Reads no more of what it prints; the pipe stays open. */
+  pauseStdout(): void {
+    this.#child.stdout?.pause();
+  }
+
+  resumeStdout(): void {
+    this.#child.stdout?.resume();
+  }
+
   /** How it ended, once it has, and once all that it printed was read. */
   exited(ms?: number): Promise<Exit> {
     return within("the process to end", this.#exited.promise, ms);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Sends it a signal and waits for its end. */

@@ -14,6 +14,7 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     schedulerPort: 0,
     schedulerDb: ":memory:",
     graceMs: 500,
+    drainDelayMs: 0,
     ...overrides,
   };
 }

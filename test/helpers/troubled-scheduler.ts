@@ -49,6 +49,10 @@ export class TroubledScheduler {
   queryFailure: status | undefined;
   /** Queries are not answered at all, while it is set. */
   holdQueries = false;
+  /** Pages that were queried with payloads. */
+  pagesWithPayloads = 0;
+  /** Reads that have arrived so far, never emptied. */
+  arrived = 0;
   /** Reads that were answered with an older state than the present one. */
   staleAnswers = 0;
   #server = new Server();
@@ -163,6 +167,8 @@ export class TroubledScheduler {
       return;
     }
     if (this.holdQueries) return;
+    const payloads = call.request.getQuery()?.getFetchinputsandoutputs() ?? false;
+    if (payloads) this.pagesWithPayloads += 1;
     const query = call.request.getQuery();
     const from = query?.getCreatedtimefrom()?.toDate().getTime() ?? 0;
     const to = query?.getCreatedtimeto()?.toDate().getTime() ?? Number.POSITIVE_INFINITY;
@@ -182,7 +188,9 @@ export class TroubledScheduler {
       const response = new pb.QueryInstancesResponse();
       const page = found.slice(start, start + size);
       for (const { id } of page) this.#paged.set(id, (this.#paged.get(id) ?? 0) + 1);
-      response.setOrchestrationstateList(page.map(toState));
+      response.setOrchestrationstateList(
+        page.map((each) => toState(payloads ? each : withoutPayloads(each))),
+      );
       if (found.length > start + size) {
         const token = toState({ ...(found[0] as Instance), output: String(start + size) });
         response.setContinuationtoken(token.getOutput());
@@ -208,6 +216,7 @@ export class TroubledScheduler {
 
   #arrived(rpc: "GetInstance" | "QueryInstances", id: string): void {
     this.arrivals.push({ rpc, id, atMs: performance.now() });
+    this.arrived += 1;
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
   }
 
@@ -251,6 +260,11 @@ export class TroubledScheduler {
   #wake(id: string): void {
     for (const tell of [...(this.#waiting.get(id) ?? [])]) tell();
   }
+}
+
+/** What a scheduler returns that counts custom status among the payloads. */
+function withoutPayloads(instance: Instance): Instance {
+  return { ...instance, customStatus: undefined, output: undefined };
 }
 
 function isOver({ status }: Instance): boolean {

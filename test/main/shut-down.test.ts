@@ -9,6 +9,11 @@ import { startOperation } from "./support.ts";
 /** What a process is given for its end by those who start and stop containers, at the least. */
 const ENDS_WITHIN_MS = 10_000;
 
+/** A module that makes the process that imports it throw where nothing catches. */
+const FAILING_ON_SIGWINCH = `data:text/javascript,${encodeURIComponent(
+  'process.on("SIGWINCH", () => { throw new Error("as the test wants it"); });',
+)}`;
+
 test("SIGTERM: open streams are told bye drain, and the process ends with code 0 although work is under way", async () => {
   const app = AppProcess.start(["all"], {});
   const url = await app.url();
@@ -36,11 +41,11 @@ test("SIGTERM: open streams are told bye drain, and the process ends with code 0
   expect(app.stderr).toBe("");
 });
 
-test("SIGINT ends a process that has nothing to do in less than five seconds", async () => {
-  const app = AppProcess.start(["all"], {});
+test("EXIT-2: SIGINT comes from a person, who waits for no load balancer", async () => {
+  const app = AppProcess.start(["all"], { GRACE_MS: "600000", DRAIN_DELAY_MS: "500000" });
   await app.url();
   await app.printed(/worker connected/);
-  expect(await app.kill("SIGINT", 5000)).toEqual({ code: 0, signal: null });
+  expect(await app.kill("SIGINT")).toEqual({ code: 0, signal: null });
 });
 
 test("an API and a worker whose scheduler is away end with code 0 all the same", async () => {
@@ -58,4 +63,61 @@ test("an API and a worker whose scheduler is away end with code 0 all the same",
     { code: 0, signal: null },
   ]);
   expect((await stream.untilBye()).at(-1)?.data.reason).toBe("drain");
+});
+
+test("EXIT-2: during the drain delay /readyz is 503 and everything is served on; then streams are drained", async () => {
+  const app = AppProcess.start(["all"], { GRACE_MS: "30000", DRAIN_DELAY_MS: "20000" });
+  const url = await app.url();
+  const id = await startOperation(url, { processing_time: 3600, steps: 1 });
+  const get = (path: string) => fetch(new URL(path, url));
+  const keptOpen = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
+  await keptOpen.nextState();
+  const exit = app.kill("SIGTERM", 30_000);
+  const refused = await eventually("/readyz to say so", async () => {
+    const response = await get("/readyz");
+    return response.status === 503 && response;
+  });
+  expect(refused.headers.get("connection")).toBe("close");
+  expect(await refused.json()).toMatchObject({ type: "urn:dts-push:problem:draining" });
+
+  expect((await get(`/api/operations/${id}`)).status).toBe(200);
+  expect(await startOperation(url, { processing_time: 0 })).toBeTruthy();
+  const late = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
+  expect((await late.nextState()).event).toBe("snapshot");
+
+  // EXIT-3: within a second it is the same signal.
+  await eventually("a second signal to be taken as one", () => {
+    app.signal("SIGTERM");
+    return app.stdout.includes("second signal, closing at once");
+  });
+  for (const stream of [keptOpen, late]) {
+    expect((await stream.untilBye()).at(-1)?.data.reason).toBe("drain");
+  }
+  expect(await exit).toEqual({ code: 0, signal: null });
+});
+
+test("EXIT-3: one signal that arrives twice, by the process group and through npm, is one signal", async () => {
+  const app = AppProcess.start(["api"], {
+    ENDPOINT: "http://127.0.0.1:1",
+    GRACE_MS: "7000",
+    DRAIN_DELAY_MS: "3000",
+  });
+  await app.url();
+  const startedMs = performance.now();
+  const exit = app.kill("SIGTERM", ENDS_WITHIN_MS);
+  app.signal("SIGTERM");
+  expect(await exit).toEqual({ code: 0, signal: null });
+  expect(performance.now() - startedMs).toBeGreaterThan(2900);
+  expect(app.stdout).not.toContain("second signal");
+});
+
+test("EXIT-1: an error that nothing handles closes the process in order, with code 1", async () => {
+  const app = AppProcess.start(["all"], { NODE_OPTIONS: `--import=${FAILING_ON_SIGWINCH}` });
+  const url = await app.url();
+  const id = await startOperation(url, { processing_time: 3600, steps: 1 });
+  const stream = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
+  await stream.nextState();
+  expect(await app.kill("SIGWINCH", ENDS_WITHIN_MS)).toEqual({ code: 1, signal: null });
+  expect((await stream.untilBye()).at(-1)?.data.reason).toBe("drain");
+  expect(app.stdout).toMatch(/"unhandled error, closing"/);
 });

@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "../helpers/free-port.ts";
 import { AppProcess, temporaryFolder } from "../helpers/process.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startOperation } from "./support.ts";
@@ -28,13 +31,13 @@ async function takenPort(): Promise<string> {
 
 test("with no arguments everything runs in one process, which prints its URL and two curl lines", async () => {
   const folder = await temporaryFolder();
-  const app = AppProcess.start([], { SCHEDULER_DB: "data/scheduler.db" }, folder);
+  const app = AppProcess.start([], { SCHEDULER_DB: "data/scheduler.db" }, { folder });
   const url = await app.url();
   const base = `http://localhost:${url.port}`;
   expect(app.stdout).toContain(
-    `curl -X POST ${base}/api/start-operation -H 'content-type: application/json' -d '{"processing_time": 10}'`,
+    `curl -s -X POST ${base}/api/start-operation -H 'content-type: application/json' -d '{"processing_time": 10}'`,
   );
-  expect(app.stdout).toContain(`curl -N ${base}/api/operations/<operation_id>/events`);
+  expect(app.stdout).toContain(`curl -N ${base}/api/operations/$ID/events`);
   expect((await fetch(url)).headers.get("content-type")).toMatch(/^text\/html/);
   expect((await follow(url)).at(-1)).toBe("terminal");
   expect(existsSync(join(folder, "data/scheduler.db"))).toBe(true);
@@ -56,13 +59,64 @@ test("scheduler, worker and API in three processes do the same", async () => {
   }
 });
 
-test("all with an ENDPOINT starts no scheduler of its own", async () => {
+test("the printed lines can be pasted into a shell", async () => {
+  const app = AppProcess.start([], {});
+  await app.url();
+  const lines = app.stdout.split("\n").filter((line) => /curl/.test(line));
+  expect(lines).toHaveLength(2);
+  const script = lines.join("\n").replace('"processing_time": 10', '"processing_time": 0');
+  const { stdout } = await promisify(execFile)("bash", ["-ec", script]);
+  expect(stdout).toMatch(/^event: bye$/m);
+});
+
+test("all with an ENDPOINT starts the API alone, and prints how to add the sample's worker", async () => {
   const scheduler = AppProcess.start(["scheduler"], {});
-  const app = AppProcess.start(["all"], {
-    ENDPOINT: `http://${await scheduler.schedulerAddress()}`,
-  });
-  expect((await follow(await app.url())).at(-1)).toBe("terminal");
-  expect(app.stdout).not.toContain("scheduler listens");
+  const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
+  const app = AppProcess.start(["all"], { ENDPOINT });
+  const url = await app.url();
+  expect(app.stdout).not.toMatch(/scheduler listens|worker connected/);
+  expect(app.stdout).toContain("with the same settings: npm run worker");
+  const id = await startOperation(url, { processing_time: 0 });
+  const status = new URL(`/api/operations/${id}`, url);
+  expect(await (await fetch(status)).json()).toMatchObject({ status: "PENDING" });
+
+  AppProcess.start(["worker"], { ENDPOINT });
+  const stream = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
+  expect((await stream.untilBye()).at(-1)?.data.reason).toBe("terminal");
+});
+
+test("SAMPLE=off: no worker, no start, and a greeting that does not mention them", async () => {
+  const app = AppProcess.start(["all"], { SAMPLE: "off" });
+  const url = await app.url();
+  expect(app.stdout).not.toMatch(/start-operation|worker/);
+  expect(app.stdout).toContain(`curl -N http://localhost:${url.port}/api/events`);
+  const response = await fetch(new URL("/api/start-operation", url), { method: "POST" });
+  expect(response.status).toBe(404);
+});
+
+test("the API is called ready once the scheduler answers, and says what it waits for until then", async () => {
+  const port = await freePort();
+  const api = AppProcess.start(["api"], { ENDPOINT: `http://127.0.0.1:${port}` });
+  const url = await api.url();
+  expect(api.stdout).toMatch(/waits for the scheduler: 127\.0\.0\.1:\d+ does not answer/);
+  expect(api.stdout).not.toContain("dts-push is ready");
+  expect((await fetch(new URL("/readyz", url))).status).toBe(503);
+  AppProcess.start(["scheduler"], { SCHEDULER_PORT: String(port) });
+  await api.printed(/dts-push is ready/);
+});
+
+test("a task hub that the scheduler lacks is named, and nothing is called ready", async () => {
+  const scheduler = AppProcess.start(["scheduler"], { SCHEDULER_TASKHUBS: "a,b" });
+  const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
+  const api = AppProcess.start(["api"], { ENDPOINT });
+  await api.printed(/waits for the scheduler: \S+ has no task hub "default"/);
+  expect(api.stdout).not.toContain("dts-push is ready");
+
+  const all = AppProcess.start(["all"], { SCHEDULER_TASKHUBS: "a,b" });
+  expect(await all.exited()).toEqual({ code: 1, signal: null });
+  expect(all.stdout).toContain("TASKHUB (default) is not one of SCHEDULER_TASKHUBS (a, b)");
+  const named = AppProcess.start(["all"], { SCHEDULER_TASKHUBS: "a,b", TASKHUB: "b" });
+  await named.printed(/dts-push is ready/);
 });
 
 test("a taken API port is named, with what to do, and the process ends", async () => {

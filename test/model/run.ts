@@ -1,6 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import fc from "fast-check";
-import { eventually } from "../helpers/deadline.ts";
+import { eventually, eventuallyWithProgress, type Progress } from "../helpers/deadline.ts";
 import type { Trouble, TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 import { createFollower, type Follower, KINDS } from "./follower.ts";
 import { missing, violations } from "./invariants.ts";
@@ -82,7 +82,8 @@ const TROUBLES: readonly Trouble[] = [
   { kind: "silent" },
 ];
 const MAX_FOLLOWERS = 12;
-const SETTLES_WITHIN_MS = 12_000;
+/** Reads that both replicas together make in some 10 s when nothing else runs. */
+const READS_TO_SETTLE = 3000;
 
 /** What a run stands on: one scheduler, and several APIs that know nothing of each other. */
 export interface Stage {
@@ -191,15 +192,17 @@ async function settle(stage: Stage, world: World, followers: readonly Follower[]
   world.note("all is well from here");
   const staying = followers.filter((each) => each.connected || each.isFinished);
   for (const each of staying) each.stall(false);
-  await everyoneKnows(world, staying);
+  await everyoneKnows(stage, world, staying);
   const live = world.ids.filter(
     (id) =>
       world.isLive(id) &&
       staying.some((each) => each.connected && each.ids.includes(id) && !each.finished.has(id)),
   );
   const before = new Map(live.map((id) => [id, stage.scheduler.findsOf(id)]));
-  await eventually("two more reads of every operation", () =>
-    live.every((id) => stage.scheduler.findsOf(id) >= (before.get(id) ?? 0) + 2),
+  await eventuallyWithProgress(
+    "two more reads of every operation",
+    () => live.every((id) => stage.scheduler.findsOf(id) >= (before.get(id) ?? 0) + 2),
+    progress(stage),
   );
   check(world, followers);
 }
@@ -214,23 +217,37 @@ async function resumeAll(
   followers.forEach((each, index) => {
     if (!each.isFinished) each.connect(index + 1);
   });
-  await eventually("everyone to be connected again", () =>
-    followers.every((each) => each.opened || !each.connected),
+  await eventuallyWithProgress(
+    "everyone to be connected again",
+    () => followers.every((each) => each.opened || !each.connected),
+    progress(stage),
   );
   await pass(stage.scheduler, 3);
   world.note("all operations end");
   world.ids.forEach((id, index) => {
     world.end(id, index);
   });
-  await everyoneKnows(world, followers);
-  await eventually("everyone to be sent away", () => followers.every((each) => each.isFinished));
+  await everyoneKnows(stage, world, followers);
+  await eventuallyWithProgress(
+    "everyone to be sent away",
+    () => followers.every((each) => each.isFinished),
+    progress(stage),
+  );
   check(world, followers);
 }
 
-async function everyoneKnows(world: World, followers: readonly Follower[]): Promise<void> {
+function progress({ scheduler }: Stage): Progress {
+  return { count: () => scheduler.arrived, enough: READS_TO_SETTLE };
+}
+
+async function everyoneKnows(
+  stage: Stage,
+  world: World,
+  followers: readonly Follower[],
+): Promise<void> {
   const lacking = () => followers.flatMap((each) => missing(each, world) ?? []);
   try {
-    await eventually("everyone to know", () => lacking().length === 0, SETTLES_WITHIN_MS);
+    await eventuallyWithProgress("everyone to know", () => lacking().length === 0, progress(stage));
   } catch {
     throw new Error(`C3, C5: ${lacking().join("; ")}`);
   }

@@ -15,7 +15,7 @@ async function openPage(url: URL) {
   return PageDriver.open(page, url);
 }
 
-test("shows that the API is away, and goes on by itself when it is back", async () => {
+test("shows an outage of the API, and resumes by itself when it is over", async () => {
   const stack = await startStack();
   const driver = await openPage(stack.url);
   const id = await driver.start(4, 8);
@@ -44,7 +44,7 @@ test("resumes from the last event after the connection broke", async () => {
   expect(await driver.streamRequests[1]?.headerValue("last-event-id")).toMatch(/^[0-9a-z.]+$/);
 });
 
-test("notices a muted stream by its missing heartbeats, and follows on over a new one", async () => {
+test("detects a silent stream by its missing heartbeats, and continues over a new one", async () => {
   const stack = await startStack({ heartbeatMs: 1_000 });
   const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);
@@ -59,7 +59,7 @@ test("notices a muted stream by its missing heartbeats, and follows on over a ne
   expect(await driver.phases()).toEqual(["connecting", "live", "lost", "live", "idle"]);
 });
 
-test("says so while the scheduler is away, and is live again once it answers", async () => {
+test("shows an outage of the scheduler, and is live again when it answers", async () => {
   const scheduler = await startRestartableScheduler();
   startTestWorker(scheduler.address);
   const { url } = await startTestApi(scheduler.address, { heartbeatMs: 500 });

@@ -12,7 +12,7 @@ interface SeenEvent {
 
 /**
  * Runs in the browser: an EventSource as anybody would write it, that does not know of our `bye` and
- * so never closes itself. Resolves with all that it was told, once it has given up.
+ * so never closes itself. Resolves with every event it received, once it has given up.
  */
 function listenUntilItGivesUp(url: string): Promise<SeenEvent[]> {
   return new Promise((resolve) => {
@@ -48,7 +48,7 @@ function statusesOf(states: readonly SeenEvent[]): string[] {
   return states.map(({ data }) => (data.operation as { status: string }).status);
 }
 
-test("C3: an unmodified EventSource is told of the end once, and 204 stops it", async () => {
+test("C3: an unmodified EventSource gets the terminal state once, and 204 stops it", async () => {
   const { url, startOperation } = await startStack();
   const id = await startOperation({ processing_time: 2, steps: 4 });
 
@@ -68,7 +68,7 @@ test("C3: an unmodified EventSource is told of the end once, and 204 stops it", 
   expect(statuses).toEqual([200, 204]);
 });
 
-test("C4: after each rotation it comes back by itself, and gets nothing twice", async () => {
+test("C4: after each rotation it reconnects by itself, and gets nothing twice", async () => {
   const { url, startOperation } = await startStack({ streamMaxAgeMs: 1_000 });
   const id = await startOperation({ processing_time: 5, steps: 5 });
 

@@ -5,11 +5,11 @@ import { onTestFinished } from "vitest";
 /** A TCP relay that can fail as networks and proxies do. */
 export interface FaultyRelay {
   readonly url: URL;
-  /** Holds back what the server says, on every connection, also on new ones, all of which stay open. */
+  /** Holds back what the server sends, on open and on new connections. They stay open. */
   mute(): void;
-  /** Lets it through again, with all that was held back. */
+  /** Sends what was held back, and passes everything on again. */
   unmute(): void;
-  /** Breaks every open connection off. New ones are served. */
+  /** Cuts every open connection. New ones are served. */
   cut(): void;
 }
 
@@ -25,7 +25,7 @@ export async function startFaultyRelay(target: URL): Promise<FaultyRelay> {
     upstream.on("data", (bytes) => client.write(bytes));
     if (muted) upstream.pause();
     for (const socket of [client, upstream]) {
-      socket.on("error", () => {}); // a side that breaks off is what the test is about
+      socket.on("error", () => {}); // a cut connection is what the test is about
       socket.on("close", () => {
         client.destroy();
         upstream.destroy();

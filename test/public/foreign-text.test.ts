@@ -11,35 +11,45 @@ const openBrowser = useChromium();
 
 const MARKUP = '<img src="x" onerror="document.title=1"><script>document.title=1</script>';
 
-/** An operation of a worker that is none of ours: it reports, and then ends, as it is told. */
-interface Told {
+/** What an operation of another worker reports, and how it ends. With neither end it stays active. */
+interface Script {
   readonly customStatus?: unknown;
   readonly result?: unknown;
   readonly failure?: string;
+  /** JSON texts of numbers, by name: the custom status, and the result. */
+  readonly numbers?: Record<string, string>;
 }
 
-const doAsTold: TOrchestrator = async function* (context: OrchestrationContext, told: Told) {
-  if (told.customStatus !== undefined) context.setCustomStatus(told.customStatus);
-  if (told.failure !== undefined) throw new Error(told.failure);
-  if (told.result === undefined) yield context.waitForExternalEvent("never");
-  return told.result;
+const runScript: TOrchestrator = async function* (context: OrchestrationContext, script: Script) {
+  const numbers = script.numbers && asWritten(script.numbers);
+  const { customStatus = numbers, result = numbers, failure } = script;
+  if (customStatus !== undefined) context.setCustomStatus(customStatus);
+  if (failure !== undefined) throw new Error(failure);
+  if (result === undefined) yield context.waitForExternalEvent("never");
+  return result;
 };
 
-/** A page that follows operations of a foreign worker, by their ids. */
-async function openPage(operations: Record<string, Told>) {
+/** Numbers that `JSON.stringify` writes as these texts. */
+function asWritten(numbers: Record<string, string>): Record<string, unknown> {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  return Object.fromEntries(Object.entries(numbers).map(([name, text]) => [name, rawJSON(text)]));
+}
+
+/** A page that follows operations of another worker, by their ids. */
+async function openPage(operations: Record<string, Script>) {
   const address = await startTestScheduler();
   const { url, config } = await startTestApi(address);
   const connection = createConnection(config.target);
   const worker = startWorker(
     connection,
-    { orchestrators: { do_as_told: doAsTold }, activities: {} },
+    { orchestrators: { run_script: runScript }, activities: {} },
     logger,
   );
   onTestFinished(() => worker.stop());
   const client = createSchedulerClient(connection);
   onTestFinished(() => client.close());
-  for (const [id, told] of Object.entries(operations)) {
-    await client.startOrchestration("do_as_told", told, id);
+  for (const [id, script] of Object.entries(operations)) {
+    await client.startOrchestration("run_script", script, id);
   }
 
   const { page, complaints } = await openBrowser();
@@ -96,4 +106,40 @@ test("shows the beginning of a large result, and says how much is missing", asyn
   expect(await driver.card("large").locator("pre").textContent()).toBe("x".repeat(2_048));
   await driver.shows("large", "The first 2,048 of 900,000 characters");
   expect(complaints).toEqual([]);
+});
+
+test("shows numbers that JavaScript cannot hold as they are on the wire", async () => {
+  const numbers = { order: "9007199254740993", eta: "1e400", amount: "1.10", zero: "-0" };
+  const { driver, complaints } = await openPage({
+    numbers: { numbers },
+    percent: { numbers: { percent: "33.40" } },
+  });
+  await driver.status("numbers", "Completed");
+  const text = '{"order":9007199254740993,"eta":1e400,"amount":1.10,"zero":-0}';
+  await driver.shows("numbers", text);
+  const result = await driver.card("numbers").locator("pre").textContent();
+  expect(result?.replaceAll(/\s/g, "")).toBe(text);
+  await driver.shows("percent", "100 %"); // a bar, also from a number that keeps its text
+  expect(complaints).toEqual([]);
+});
+
+test("shows a completed operation at 100 %, and a failed one where it stopped", async () => {
+  const customStatus = { percent: 67, message: "step 2 of 3" };
+  const { driver } = await openPage({
+    done: { customStatus, result: "done" },
+    failed: { customStatus, failure: "no third step" },
+  });
+  await driver.status("done", "Completed");
+  await driver.status("failed", "Failed");
+  expect(await driver.percent("done")).toBe("100");
+  expect(await driver.percent("failed")).toBe("67");
+});
+
+test("shows a result that is nested too deeply as such", async () => {
+  const { page } = await openPage({});
+  const text = await page.evaluate(`(async () => {
+    const { formatJson, parseJson } = await import("/json.js");
+    return formatJson(parseJson("[".repeat(200_000) + "1.10" + "]".repeat(200_000)), 2);
+  })()`);
+  expect(text).toBe("(nested too deeply to be shown)");
 });

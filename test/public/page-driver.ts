@@ -8,10 +8,10 @@ const RECORD_PHASES = `
   });
 `;
 
-/** The page at `/`, as its user sees it. */
+/** The page at `/`, as a person sees it. */
 export class PageDriver {
   readonly page: Page;
-  /** Every request for the stream of several operations, since the driver was made. */
+  /** Every request for the stream of several operations, since the driver was created. */
   readonly streamRequests: Request[] = [];
 
   private constructor(page: Page) {
@@ -61,7 +61,9 @@ export class PageDriver {
   }
 
   /** Waits until the connection is shown in this state. */
-  async connection(name: "Idle" | "Live" | "Retrying" | "Lost" | "Stale"): Promise<void> {
+  async connection(
+    name: "Idle" | "Live" | "Polling" | "Paused" | "Retrying" | "Lost" | "Stale",
+  ): Promise<void> {
     await this.page.locator("#connection").getByText(name, { exact: true }).waitFor();
   }
 
@@ -83,6 +85,23 @@ export class PageDriver {
       });
     });
     await devtools.detach();
+  }
+
+  /** Waits until an operation shows more progress than now. */
+  async moreProgress(id: string): Promise<void> {
+    const now = (await this.percent(id)) ?? "0";
+    await this.card(id).locator(`[aria-valuenow]:not([aria-valuenow="${now}"])`).waitFor();
+  }
+
+  /**
+   * Makes the page believe that it is hidden or visible: headless Chromium says "visible" of every
+   * tab, whether in front or minimized.
+   */
+  async setVisibility(state: "hidden" | "visible"): Promise<void> {
+    await this.page.evaluate(`
+      Object.defineProperty(document, "visibilityState", { configurable: true, value: "${state}" });
+      document.dispatchEvent(new Event("visibilitychange"));
+    `);
   }
 
   /** Waits until an operation shows some progress. */

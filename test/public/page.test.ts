@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { useChromium } from "../helpers/chromium.ts";
+import { AppProcess } from "../helpers/process.ts";
 import { startStack } from "../helpers/stack.ts";
 import { PageDriver } from "./page-driver.ts";
 
@@ -96,9 +97,32 @@ test("shows beside the form why an operation was not started", async () => {
   await stack.stopApi();
   await page.getByRole("button", { name: "Start" }).click();
   await alert.getByText("cannot be reached").waitFor();
+  await stack.startApi();
+  await alert.waitFor({ state: "hidden" }); // the outage is over
 });
 
-test("B1: never shows a state from before the one it shows", async () => {
+test("hides the form where the server starts no samples", async () => {
+  const { page } = await openBrowser();
+  await page.goto((await AppProcess.start(["all"], { SAMPLE: "off" }).url()).href);
+  await page.getByRole("form").waitFor({ state: "hidden" });
+  await page.getByText("Nothing here yet.", { exact: true }).waitFor();
+});
+
+test("opens the raw documents in a tab of their own", async () => {
+  const { stack, driver, page, complaints } = await openPage();
+  const id = await driver.start(0, 1);
+  await driver.status(id, "Completed");
+  const status = new URL(`/api/operations/${id}`, stack.url).href;
+  for (const [name, url] of Object.entries({ Status: status, Events: `${status}/events` })) {
+    const opened = page.waitForEvent("popup");
+    await driver.card(id).getByRole("link", { name }).click();
+    await (await opened).waitForURL(url, { waitUntil: "commit" });
+  }
+  expect(page.url()).toBe(stack.url.href);
+  expect(complaints).toEqual([]);
+});
+
+test("distinguishes older states from newer ones by their cursors", async () => {
   const { page } = await openPage();
   const older = await page.evaluate(`(async () => {
     const { isOlder } = await import("/operation.js");
@@ -106,11 +130,31 @@ test("B1: never shows a state from before the one it shows", async () => {
     const shown = state("1.0mf3k2a1c.0mf3k2c11.p01m3d", "Completed");
     return [
       state("1.0mf3k2a1c.0mf3k2c10.zzzzzz", "RUNNING"), // earlier
-      state("1.0mf3k2a1b.0mf3k2c12.zzzzzz", "RUNNING"), // later, but of an earlier life
+      state("1.0mf3k2a1b.0mf3k2c12.zzzzzz", "RUNNING"), // later, but of an earlier incarnation
       state("1.0mf3k2a1c.0mf3k2c11.zzzzzz", "RUNNING"), // the same millisecond, before the end
       state("1.0mf3k2a1c.0mf3k2c11.p01m3d", "Completed"), // the same state
-      state("1.0mf3k2a1d.0mf3k2c10.aaaaaa", "RUNNING"), // a new life
+      state("1.0mf3k2a1d.0mf3k2c10.aaaaaa", "RUNNING"), // a new incarnation
     ].map((next) => isOlder(next, shown));
   })()`);
   expect(older).toEqual([true, true, true, false, false]);
+});
+
+test("BOARD-1: shows an older state only if it follows a newer one on one connection", async () => {
+  const { driver, page } = await openPage();
+  const show = async (updated: number, status: string, type: string) => {
+    await page.evaluate(`(async () => {
+      const { Board } = await import("/board.js");
+      globalThis.board ??= new Board();
+      board.add("op", "Loading");
+      const time = new Date(${updated}).toISOString();
+      board.show({ operation_id: "op", status: "${status}", created_at: time, last_updated: time,
+        cursor: "1.0mf3k2a1c.0mf3k2c1${updated}.p01m3d" }, "${type}");
+    })()`);
+    return driver.card("op").locator(".status").textContent();
+  };
+  expect(await show(5, "RUNNING", "snapshot")).toBe("RUNNING");
+  expect(await show(3, "PENDING", "snapshot")).toBe("RUNNING"); // another stream, of a replica that lags
+  expect(await show(4, "SUSPENDED", "update")).toBe("RUNNING"); // which has not caught up yet
+  expect(await show(6, "SUSPENDED", "update")).toBe("SUSPENDED");
+  expect(await show(2, "Completed", "update")).toBe("Completed"); // the scheduler's clock was set back
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pb } from "../../src/scheduler/proto.ts";
+import { pb } from "../../src/scheduler/protocol/proto.ts";
 import { within } from "./support/deadline.ts";
 import { callEntity, complete, kinds, lockEntities, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";

@@ -1,8 +1,10 @@
+import { copyFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
-import { expect, onTestFinished, test } from "vitest";
-import { GroupCommit } from "../../src/scheduler/group-commit.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { watchFiles } from "../../src/scheduler/storage/database-file.ts";
+import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
 import { temporaryFolder } from "./support/scheduler.ts";
 
 /** A commit over a real file; `sync` settles when the test says so. */
@@ -22,7 +24,19 @@ async function openCommit() {
     while (syncs.length === 0) await new Promise((resolve) => setImmediate(resolve));
     return syncs.shift() as PromiseWithResolvers<void>;
   };
-  const commit = new GroupCommit({ db, sync, lastId: () => 0, onRollback() {} });
+  const reports: string[] = [];
+  const room = { isShort: false };
+  const commit = new GroupCommit({
+    db,
+    path: file,
+    sync,
+    lastId: () => 0,
+    onRollback() {},
+    checkFile: watchFiles(file),
+    isShortOfRoom: () => room.isShort,
+    onUnusable: () => reports.push("unusable"),
+    onWritable: (error) => reports.push(error ? "not writable" : "writable"),
+  });
   const notes = () =>
     db
       .prepare("SELECT text FROM notes")
@@ -45,6 +59,9 @@ async function openCommit() {
     syncs,
     notes,
     committed,
+    reports,
+    room,
+    file,
     write: (text: string) => insert.run(text),
   };
 }
@@ -138,7 +155,7 @@ test("after a failed sync nothing is accepted any more (G5)", async () => {
 });
 
 test("a full disk is named, changes nothing, and is got over once there is room", async () => {
-  const { db, commit, nextSync, write, notes } = await openCommit();
+  const { db, commit, nextSync, write, notes, reports } = await openCommit();
   const pages = Number(db.prepare("PRAGMA page_count").get()?.page_count);
   db.exec(`PRAGMA max_page_count = ${pages + 4}`);
   const small = commit.run(() => write("small"));
@@ -154,6 +171,7 @@ test("a full disk is named, changes nothing, and is got over once there is room"
     message: expect.stringContaining("disk is full"),
   });
   expect(notes()).toEqual(["small"]);
+  expect(reports).toEqual(["not writable"]);
   db.exec("PRAGMA max_page_count = 1000000");
   const next = commit.run(() => write("next"));
   (await nextSync()).resolve();
@@ -161,3 +179,66 @@ test("a full disk is named, changes nothing, and is got over once there is room"
   expect(notes()).toEqual(["small", "next"]);
   expect(effects).toEqual([]);
 });
+
+test("readers are refused while nothing can be stored, until a trial write succeeds (G6)", async () => {
+  const { db, commit, nextSync, write, reports } = await openCommit();
+  await commit.assertWritable();
+  db.exec("PRAGMA max_page_count = 1");
+  const refused = commit.run(() => write("x".repeat(10_000)));
+  await expect(refused).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+  // The trial write succeeds here, as it needs no new page; a full disk refuses that one too.
+  db.exec("PRAGMA query_only = 1");
+  await expect(commit.assertWritable()).rejects.toMatchObject({
+    code: status.UNAVAILABLE,
+    message: expect.stringContaining("Nothing can be stored at the moment"),
+  });
+  await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  db.exec("PRAGMA query_only = 0; PRAGMA max_page_count = 1000000");
+  const trial = (async () => (await nextSync()).resolve())();
+  await vi.waitFor(() => commit.assertWritable(), { timeout: 10_000, interval: 20 });
+  await trial;
+  expect(reports).toEqual(["not writable", "writable"]);
+});
+
+test("readers are refused on a full disk before anything else was written (G6)", async () => {
+  const { db, commit, room } = await openCommit();
+  room.isShort = true;
+  db.exec("PRAGMA query_only = 1"); // every write fails
+  await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+});
+
+test("a disk that is nearly full serves reads as long as a trial write succeeds (G6)", async () => {
+  const { commit, nextSync, room, reports } = await openCommit();
+  room.isShort = true;
+  const allowed = commit.assertWritable();
+  (await nextSync()).resolve();
+  await allowed;
+  expect(reports).toEqual([]);
+});
+
+test.each(["deleted", "replaced"])(
+  "after the file was %s nothing is accepted any more (G5)",
+  async (what) => {
+    const { commit, nextSync, write, file, reports } = await openCommit();
+    const first = commit.run(() => write("first"));
+    (await nextSync()).resolve();
+    await first;
+    if (what === "deleted") await rm(file);
+    else {
+      await copyFile(file, `${file}.copy`);
+      await rename(`${file}.copy`, file);
+    }
+    const lost = commit.run(() => write("lost"));
+    const refused = expect(lost).rejects.toMatchObject({
+      code: status.UNAVAILABLE,
+      message: expect.stringContaining(`${file} was deleted or replaced`),
+    });
+    (await nextSync()).resolve();
+    await refused;
+    await expect(commit.run(() => write("more"))).rejects.toMatchObject({
+      code: status.UNAVAILABLE,
+    });
+    await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    expect(reports).toEqual(["unusable"]);
+  },
+);

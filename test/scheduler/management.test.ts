@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
-import { pb, stringValue, toTimestamp } from "../../src/scheduler/proto.ts";
-import { COMPLETED, FAILED, PENDING, RUNNING, TERMINATED } from "../../src/scheduler/status.ts";
+import { pb, stringValue, toTimestamp } from "../../src/scheduler/protocol/proto.ts";
+import {
+  COMPLETED,
+  FAILED,
+  PENDING,
+  RUNNING,
+  TERMINATED,
+} from "../../src/scheduler/protocol/status.ts";
 import { eventually } from "./support/deadline.ts";
 import {
   complete,
@@ -12,6 +18,7 @@ import {
 } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 
+/** @param replaceable the policy's statuses; empty: a policy that is present and lists none */
 function startWithPolicy(client: RawClient, id: string, replaceable: number[]) {
   const policy = new pb.OrchestrationIdReusePolicy();
   policy.setReplaceablestatusList(replaceable as pb.OrchestrationStatus[]);
@@ -43,8 +50,38 @@ test("an id can be used again when the policy allows the status it has, and is c
   expect(state?.getCreatedtimestamp()?.toDate().getTime()).toBeGreaterThan(first?.getTime() ?? 0);
   await expect(startWithPolicy(client, "b", [RUNNING])).rejects.toMatchObject({
     code: 3,
-    details: expect.stringContaining("Invalid reusable statuses: cannot exclude 'Terminated'"),
+    details:
+      "Invalid reusable statuses: cannot exclude 'Terminated' while also allowing reuse of running instances",
   });
+});
+
+test.each([COMPLETED, FAILED, TERMINATED])(
+  "a start without a reuse policy replaces a terminal instance (status %i)",
+  async (status) => {
+    const { address } = await startTestScheduler();
+    const client = new RawClient(address);
+    const work = client.work();
+    await runToEnd(client, work, "a", status);
+    await expect(startWithPolicy(client, "a", [])).rejects.toMatchObject({ code: 6 });
+    expect((await client.state("a"))?.getOrchestrationstatus()).toBe(status);
+    await client.start("a");
+    expect((await client.state("a"))?.getOrchestrationstatus()).toBe(PENDING);
+    await work.completeTurn(await work.next("turn of the replacement"), [complete(1, '"again"')]);
+    expect((await client.state("a"))?.getOutput()?.getValue()).toBe('"again"');
+  },
+);
+
+test("a start without a reuse policy is refused while an instance of the id is active", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  await client.start("a");
+  await expect(client.start("a")).rejects.toMatchObject({
+    code: 6,
+    details: expect.stringContaining("already exists and is PENDING"),
+  });
+  const work = client.work();
+  await work.completeTurn(await work.next(), []);
+  await expect(client.start("a")).rejects.toMatchObject({ code: 6 });
 });
 
 test("a result that comes after its instance was replaced reaches neither (L2)", async () => {
@@ -99,39 +136,6 @@ test("an abandoned turn is given out again", async () => {
   await expect(
     client.call(client.stub.abandonTaskOrchestratorWorkItem, request),
   ).rejects.toMatchObject({ code: 9 });
-});
-
-test("a rewind does again what was pending when the instance failed", async () => {
-  const { address } = await startTestScheduler();
-  const client = new RawClient(address);
-  await client.start("a");
-  const work = client.work();
-  const far = Date.now() + 3_600_000;
-  await work.completeTurn(await work.next(), [scheduleTask(1, "pending"), createTimer(2, far)]);
-  const pending = await work.next("pending activity");
-  await client.raiseEvent("a", "fail now");
-  await work.completeTurn(await work.next(), [complete(3, undefined, FAILED)]);
-  await work.completeActivity(pending, '"dropped, for the instance has ended"');
-
-  const request = new pb.RewindInstanceRequest();
-  request.setInstanceid("a");
-  await client.call(client.stub.rewindInstance, request);
-  const asked = await work.next("rewind turn");
-  const { past, fresh } = events(asked);
-  expect(kinds(fresh)).toEqual(["ORCHESTRATORSTARTED", "EXECUTIONREWOUND"]);
-  expect(kinds(past).at(-1)).toBe("EXECUTIONCOMPLETED");
-  const cleaned = new pb.RewindOrchestrationAction();
-  cleaned.setNewhistoryList([...past.filter((e) => !e.hasExecutioncompleted()), ...fresh]);
-  const action = new pb.OrchestratorAction();
-  action.setId(-1);
-  action.setRewindorchestration(cleaned);
-  await work.completeTurn(asked, [action]);
-
-  const items = [await work.next("turn after the rewind"), await work.next("activity again")];
-  const again = items.find((item) => item.hasActivityrequest());
-  expect(again?.getActivityrequest()?.getName()).toBe("pending");
-  expect(again?.getActivityrequest()?.getTaskid()).toBe(1);
-  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(RUNNING);
 });
 
 function events(item: pb.WorkItem) {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { pb, stringValue, toTimestamp } from "../../src/scheduler/proto.ts";
-import { COMPLETED, PENDING } from "../../src/scheduler/status.ts";
-import { InstanceTable } from "../../src/scheduler/store-instances.ts";
+import { pb, stringValue, toTimestamp } from "../../src/scheduler/protocol/proto.ts";
+import { COMPLETED, PENDING } from "../../src/scheduler/protocol/status.ts";
+import { InstanceTable } from "../../src/scheduler/storage/instance-table.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 

@@ -2,9 +2,9 @@ import { readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { MIGRATIONS } from "../../src/scheduler/migrations.ts";
-import { pb } from "../../src/scheduler/proto.ts";
-import { COMPLETED } from "../../src/scheduler/status.ts";
+import { pb } from "../../src/scheduler/protocol/proto.ts";
+import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
+import { MIGRATIONS } from "../../src/scheduler/storage/migrations.ts";
 import { complete, createTimer, kinds, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler, temporaryFolder } from "./support/scheduler.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { pb } from "../../src/scheduler/proto.ts";
-import { COMPLETED, RUNNING } from "../../src/scheduler/status.ts";
+import { pb } from "../../src/scheduler/protocol/proto.ts";
+import { COMPLETED, RUNNING } from "../../src/scheduler/protocol/status.ts";
 import { within } from "./support/deadline.ts";
 import { complete, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { pb } from "../../src/scheduler/proto.ts";
-import { COMPLETED, PENDING, RUNNING } from "../../src/scheduler/status.ts";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
+import { COMPLETED, PENDING, RUNNING } from "../../src/scheduler/protocol/status.ts";
 import { complete, createTimer, kinds, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 
@@ -14,6 +14,7 @@ test("the first turn begins with OrchestratorStarted and ExecutionStarted and a 
   expect(request?.getPasteventsList()).toEqual([]);
   const executionId = request?.getExecutionid()?.getValue();
   expect(executionId).toMatch(/^[0-9a-f]{32}$/);
+  expect(fresh[1]?.getEventid()).toBe(0);
   const instance = fresh[1]?.getExecutionstarted()?.getOrchestrationinstance();
   expect(instance?.getExecutionid()?.getValue()).toBe(executionId);
 });
@@ -164,6 +165,39 @@ test("an item that no worker accepts does not hold up the others (Q6)", async ()
   expect(item.getOrchestratorrequest()?.getInstanceid()).toBe("b");
   const anything = await client.work().next("item for a worker without filters");
   expect(anything.getOrchestratorrequest()?.getInstanceid()).toBe("a");
+});
+
+test("a filter accepts an activity without a version by that of its orchestration as well", async () => {
+  const first = await startTestScheduler();
+  const starter = new RawClient(first.address);
+  const start = new pb.CreateInstanceRequest();
+  start.setInstanceid("a");
+  start.setName("anything");
+  start.setVersion(stringValue("2"));
+  await starter.call(starter.stub.startInstance, start);
+  const orchestrator = starter.work();
+  await orchestrator.completeTurn(await orchestrator.next(), [scheduleTask(1, "step")]);
+  orchestrator.cancel();
+
+  const accepting = (...versions: string[]) => {
+    const filter = new pb.ActivityFilter();
+    filter.setName("step");
+    filter.setVersionsList(versions);
+    const filters = new pb.WorkItemFilters();
+    filters.setActivitiesList([filter]);
+    const request = new pb.GetWorkItemsRequest();
+    request.setWorkitemfilters(filters);
+    return request;
+  };
+  const other = starter.work(accepting("1"));
+  const item = await starter.work(accepting("1", "2")).next("activity of version 2");
+  expect(item.getActivityrequest()?.getTaskid()).toBe(1);
+  expect(other.waiting).toBe(0);
+  await first.close();
+
+  const { address } = await startTestScheduler({ database: first.database });
+  const client = new RawClient(address);
+  await client.work(accepting("2")).next("activity of version 2 after a restart");
 });
 
 test("work is spread over the workers", async () => {

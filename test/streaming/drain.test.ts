@@ -21,7 +21,7 @@ test("closing sends every stream away, with times to come back spread over the g
   for (const client of clients) {
     const { event, id, data } = await client.nextState();
     expect([event, data.reason, data.reconnect]).toEqual(["bye", "drain", true]);
-    expect(id).toMatch(/^1\./);
+    expect(id).toMatch(/^2\./);
     expect(client.retries.at(-1)).toBe(data.retry_ms);
     expect(await client.ended()).toBe("ended");
     retries.push(data.retry_ms);

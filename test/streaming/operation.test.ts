@@ -28,7 +28,7 @@ test("every stored status shows under the name of the contract", () => {
       "TERMINATED",
       "CANCELED",
     ] as const
-  ).map((status) => documentOf({ status }).status);
+  ).map((status) => documentOf({ status, lastUpdatedAtMs: 1_700_000_000_000 }).status);
   expect(shown).toEqual([
     "PENDING",
     "RUNNING",
@@ -61,12 +61,11 @@ test("custom status is passed on to the digit", () => {
   expect(json).not.toMatch(/[\r\n]/);
 });
 
-test("a PENDING after a RUNNING of the same life shows as RUNNING", () => {
-  const seen = cursorOf(instance());
-  const pending = instance({ status: "PENDING" });
-  expect(toOperation(pending, seen).status).toBe("RUNNING");
-  expect(toOperation(pending).status).toBe("PENDING");
-  expect(toOperation({ ...pending, createdAtMs: pending.createdAtMs + 1 }, seen).status).toBe(
-    "PENDING",
-  );
+test("PENDING shows as RUNNING once the operation has been updated after its creation", () => {
+  const created = instance({ status: "PENDING", createdAtMs: 1000, lastUpdatedAtMs: 1000 });
+  expect(documentOf(created).status).toBe("PENDING");
+  const continued = { ...created, lastUpdatedAtMs: 1001 };
+  expect(documentOf(continued).status).toBe("RUNNING");
+  const running = { ...continued, status: "RUNNING" as const };
+  expect(cursorOf(continued).state).toBe(cursorOf(running).state);
 });

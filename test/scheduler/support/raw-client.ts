@@ -2,8 +2,8 @@
 import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import { onTestFinished } from "vitest";
-import { pb, stringValue, toTimestamp } from "../../../src/scheduler/proto.ts";
-import { COMPLETED } from "../../../src/scheduler/status.ts";
+import { pb, stringValue, toTimestamp } from "../../../src/scheduler/protocol/proto.ts";
+import { COMPLETED } from "../../../src/scheduler/protocol/status.ts";
 import { within } from "./deadline.ts";
 
 type Stub = InstanceType<typeof service.TaskHubSidecarServiceClient>;
@@ -94,6 +94,8 @@ export class WorkStream {
   readonly #call;
   readonly #items: pb.WorkItem[] = [];
   #arrived = Promise.withResolvers<void>();
+  /** Settles when the scheduler has ended the stream. */
+  readonly ended: Promise<void>;
 
   constructor(client: RawClient, request: pb.GetWorkItemsRequest) {
     this.#client = client;
@@ -103,6 +105,9 @@ export class WorkStream {
       this.#arrived.resolve();
     });
     this.#call.on("error", () => undefined); // a stream that is cancelled says so
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#call.on("end", resolve);
+    this.ended = promise;
     onTestFinished(() => this.cancel());
   }
 
@@ -207,6 +212,17 @@ export function scheduleTask(id: number, name: string): pb.OrchestratorAction {
   const action = new pb.OrchestratorAction();
   action.setId(id);
   action.setScheduletask(task);
+  return action;
+}
+
+export function createChild(id: number, instanceId: string, input: string): pb.OrchestratorAction {
+  const child = new pb.CreateSubOrchestrationAction();
+  child.setInstanceid(instanceId);
+  child.setName("child");
+  child.setInput(stringValue(input));
+  const action = new pb.OrchestratorAction();
+  action.setId(id);
+  action.setCreatesuborchestration(child);
   return action;
 }
 

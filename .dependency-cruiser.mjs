@@ -1,0 +1,57 @@
+/**
+ * The direction of imports, checked by `npm run lint`: main → api → streaming → dts, worker → dts. Nothing but
+ * start-up, tests and benches imports the embedded scheduler, and it imports none of the others.
+ */
+const PROBLEMS = "^src/errors[.]ts$";
+
+/** A room and the only other places in src that it may import. */
+const mayImport = (room, ...others) => ({
+  name: `${room} → ${others.length > 0 ? others.join(", ") : "nothing else in src"}`,
+  severity: "error",
+  from: { path: `^src/${room}/` },
+  to: {
+    path: "^src/",
+    pathNot: [room, ...others].map((name) => (name === "errors" ? PROBLEMS : `^src/${name}/`)),
+  },
+});
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    mayImport("api", "streaming", "dts", "errors"),
+    mayImport("streaming", "dts", "errors"),
+    mayImport("worker", "dts"),
+    mayImport("dts"),
+    mayImport("scheduler"),
+    {
+      name: "only start.ts imports the scheduler",
+      severity: "error",
+      from: { path: "^src/", pathNot: ["^src/scheduler/", "^src/start[.]ts$"] },
+      to: { path: "^src/scheduler/" },
+    },
+    {
+      name: "src imports nothing that serves its development",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|bench|scripts|examples|client|public)/", dependencyTypesNot: ["npm"] },
+    },
+    {
+      name: "no dependency that production does not install",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "unknown"] },
+    },
+    {
+      name: "no import that cannot be resolved",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    // TypeScript 7 has no API for tools; swc parses types too, so type-only imports count.
+    parser: "swc",
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node"] },
+  },
+};

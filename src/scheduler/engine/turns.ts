@@ -1,0 +1,287 @@
+/**
+ * Orchestrator turns and activities: handed out, and taken back with their results.
+ *
+ *   E1. All effects of a turn are stored together or not at all, and once.
+ *   E2. History is, per turn: what the orchestrator was told, then what it decided.
+ *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
+ *   E4. A message that a turn leaves in the inbox queues another turn.
+ */
+
+import { now } from "../clock.ts";
+import type { UnregisteredWork } from "../dispatch/unregistered-work.ts";
+import type { LeasedTurn, LoadedWork, WorkItem } from "../dispatch/work-item.ts";
+import type { Lease, WorkQueue } from "../dispatch/work-queue.ts";
+import { activityWorkItem, historyChunk, orchestratorWorkItem } from "../protocol/framing.ts";
+import {
+  EventKind,
+  executionCompleted,
+  failureDetails,
+  orchestratorStarted,
+  taskCompleted,
+  taskFailed,
+} from "../protocol/history-events.ts";
+import { Duration, pb, stringValue } from "../protocol/proto.ts";
+import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "../protocol/status.ts";
+import { staleToken } from "../protocol/status-errors.ts";
+import { boundedFailure, payloadProblem, traceContextProblem } from "../protocol/validation.ts";
+import type { After, GroupCommit } from "../storage/group-commit.ts";
+import type { Instance } from "../storage/instance-table.ts";
+import type { Store } from "../storage/store.ts";
+import { continueAsNew } from "./continue-as-new.ts";
+import type { Entities } from "./entities.ts";
+import type { Lifecycle, Outcome } from "./lifecycle.ts";
+import type { Rewind } from "./rewind.ts";
+import type { TurnEffects } from "./turn-effects.ts";
+import { planTurn, suspensionAfter, type TurnPlan, UnacceptableTurnError } from "./turn-plan.ts";
+
+export interface TurnParts {
+  readonly store: Store;
+  readonly commit: GroupCommit;
+  readonly queue: WorkQueue;
+  readonly lifecycle: Lifecycle;
+  readonly effects: TurnEffects;
+  readonly rewind: Rewind;
+  readonly entities: Entities;
+  readonly unregistered: UnregisteredWork;
+}
+
+export class Turns {
+  readonly #store: Store;
+  readonly #commit: GroupCommit;
+  readonly #queue: WorkQueue;
+  readonly #lifecycle: Lifecycle;
+  readonly #effects: TurnEffects;
+  readonly #rewind: Rewind;
+  readonly #entities: Entities;
+  readonly #unregistered: UnregisteredWork;
+
+  constructor({
+    store,
+    commit,
+    queue,
+    lifecycle,
+    effects,
+    rewind,
+    entities,
+    unregistered,
+  }: TurnParts) {
+    this.#store = store;
+    this.#commit = commit;
+    this.#queue = queue;
+    this.#lifecycle = lifecycle;
+    this.#effects = effects;
+    this.#rewind = rewind;
+    this.#entities = entities;
+    this.#unregistered = unregistered;
+  }
+
+  /** Reads a ready item from the file, as the worker needs it. */
+  load(item: WorkItem): LoadedWork | undefined {
+    let work: LoadedWork | undefined;
+    try {
+      work = this.#read(item);
+    } catch (error) {
+      this.#commit.failed(error);
+      this.#queue.addLater(item);
+      return undefined;
+    }
+    // What ended it may not be durable yet; should that fail, the item is still to be done.
+    if (!work && !item.doubted && this.#commit.busy) {
+      const again = () => this.#queue.add({ ...item, doubted: true });
+      this.#commit.settled().then(again, again);
+    }
+    return work;
+  }
+
+  #read(item: WorkItem): LoadedWork | undefined {
+    if (item.kind === "turn") return this.#loadTurn(item);
+    return item.kind === "activity" ? this.#loadActivity(item) : this.#entities.load(item);
+  }
+
+  #loadActivity(item: WorkItem): LoadedWork | undefined {
+    const request = this.#store.activityRequest(item.instanceKey, item.id);
+    return request && { bytes: activityWorkItem(request) };
+  }
+
+  #loadTurn(item: WorkItem): LoadedWork | undefined {
+    const instance = this.#store.instances.byKey(item.instanceKey);
+    if (!instance || isTerminal(instance.status)) return undefined;
+    let inbox = this.#store.messages(instance.key, this.#commit.durableId); // E3
+    if (inbox[0]?.kind === EventKind.EXECUTIONREWOUND) inbox = inbox.slice(0, 1); // see rewind.ts
+    const last = inbox.at(-1);
+    if (!last) return undefined;
+    const messages = [orchestratorStarted(now()), ...inbox];
+    return {
+      bytes: orchestratorWorkItem(
+        requestHead(instance),
+        this.#store.history(instance.key),
+        messages.map(({ event }) => event),
+      ),
+      turn: { generation: instance.generation, lastSeq: last.seq, messages },
+    };
+  }
+
+  async completeTurn(response: pb.OrchestratorResponse): Promise<void> {
+    const token = response.getCompletiontoken();
+    if (response.getIspartial()) return this.#addPart(token, response);
+    const lease = this.#queue.settle(token, "turn");
+    if (!lease?.turn) throw staleToken();
+    response.setActionsList([...lease.parts, ...response.getActionsList()]);
+    const { item, turn } = lease;
+    const end = response.getActionsList().find((action) => action.hasCompleteorchestration());
+    this.#unregistered.inspect(lease, end?.getCompleteorchestration()?.getFailuredetails());
+    await this.#keep(lease, (after) => {
+      const instance = this.#store.instances.byKey(item.instanceKey);
+      // Purged or ended by force meanwhile: there is nothing left that this turn may change.
+      if (instance?.generation !== turn.generation || isTerminal(instance.status))
+        throw staleToken();
+      this.#apply(after, instance, turn, response);
+      this.#queueLeftover(after, item);
+    });
+    this.#queue.finishTurn(item);
+  }
+
+  /** Parts are kept with the lease: should it end, the turn is done anew from its beginning. */
+  #addPart(token: string, response: pb.OrchestratorResponse): void {
+    const lease = this.#queue.lease(token, "turn");
+    if (!lease) throw staleToken();
+    for (const action of response.getActionsList()) lease.parts.push(action);
+  }
+
+  async completeActivity(response: pb.ActivityResponse): Promise<void> {
+    const lease = this.#queue.settle(response.getCompletiontoken(), "activity");
+    if (!lease) throw staleToken();
+    this.#unregistered.inspect(lease, response.getFailuredetails());
+    await this.#keep(lease, (after) => this.#storeResult(after, lease, response));
+  }
+
+  /** Stores a result. The item of one that cannot be stored is given out again, a little later. */
+  async #keep(lease: Lease, work: (after: After) => void): Promise<void> {
+    try {
+      await this.#commit.run(work);
+    } catch (error) {
+      this.#queue.giveBackLater(lease);
+      throw error;
+    }
+  }
+
+  #storeResult(after: After, { item }: Lease, response: pb.ActivityResponse): void {
+    const activity = this.#store.activity(item.instanceKey, item.id);
+    if (!activity) return;
+    this.#store.removeActivity(item.instanceKey, item.id);
+    const instance = this.#store.instances.byKey(item.instanceKey);
+    if (instance?.generation !== activity.generation) return; // L2
+    const result = response.getResult()?.getValue();
+    const problem = payloadProblem(`The result of activity '${activity.name}'`, result);
+    const failure = problem
+      ? failureDetails("PayloadTooLarge", problem)
+      : boundedFailure(response.getFailuredetails());
+    const message = failure
+      ? taskFailed(now(), activity.taskId, failure)
+      : taskCompleted(now(), activity.taskId, result);
+    this.#lifecycle.deliver(after, instance, message);
+  }
+
+  #apply(
+    after: After,
+    before: Instance,
+    turn: LeasedTurn,
+    response: pb.OrchestratorResponse,
+  ): void {
+    this.#store.removeMessages(before.key, turn.lastSeq);
+    const rewind = response.getActionsList().find((a) => a.hasRewindorchestration());
+    if (rewind) {
+      this.#rewind.apply(
+        after,
+        before,
+        rewind.getRewindorchestration() as pb.RewindOrchestrationAction,
+      );
+      return;
+    }
+    const trace = response.getOrchestrationtracecontext();
+    const instance: Instance = {
+      ...before,
+      status: statusAfter(before, turn),
+      customStatus: response.getCustomstatus()?.getValue() ?? before.customStatus,
+      traceContext: traceContextProblem(trace)
+        ? before.traceContext
+        : (trace?.serializeBinary() ?? before.traceContext),
+      turn: before.turn + 1,
+    };
+    let plan: TurnPlan;
+    try {
+      plan = planTurn(response, now());
+    } catch (error) {
+      if (!(error instanceof UnacceptableTurnError)) throw error;
+      const failure = failureDetails(error.errorType, error.message);
+      const unchanged = { ...instance, customStatus: before.customStatus };
+      this.#end(after, unchanged, turn, [], -1, { status: FAILED, output: undefined, failure });
+      return;
+    }
+    this.#effects.carryOut(after, instance, plan);
+    const { end } = plan;
+    if (end.kind === "continues") {
+      continueAsNew(after, this.#store, this.#lifecycle, instance, turn, end.action);
+    } else if (end.kind === "ends") {
+      this.#end(after, instance, turn, plan.confirmations, end.eventId, {
+        status: end.action.getOrchestrationstatus(),
+        output: end.action.getResult()?.getValue(),
+        failure: boundedFailure(end.action.getFailuredetails()),
+      });
+    } else {
+      this.#append(instance, turn, plan.confirmations);
+      this.#lifecycle.save(after, instance);
+    }
+  }
+
+  /** A turn may have been shown less than its inbox held; what it left makes the next turn (E4). */
+  #queueLeftover(after: After, item: WorkItem): void {
+    if (!this.#store.hasMessages(item.instanceKey)) return;
+    const instance = this.#store.instances.byKey(item.instanceKey);
+    if (instance) this.#lifecycle.ready(after, instance);
+  }
+
+  #append(instance: Instance, turn: LeasedTurn, decided: readonly Uint8Array[]): void {
+    const told = turn.messages.map(({ event }) => event);
+    this.#store.addHistory(instance.key, instance.turn, historyChunk([...told, ...decided])); // E2
+  }
+
+  #end(
+    after: After,
+    instance: Instance,
+    turn: LeasedTurn,
+    decided: readonly Uint8Array[],
+    eventId: number,
+    outcome: Outcome,
+  ): void {
+    this.#append(instance, turn, [...decided, executionCompleted(now(), eventId, outcome)]);
+    this.#lifecycle.finish(after, instance, outcome);
+    if (outcome.status !== TERMINATED) return;
+    const terminated = turn.messages.find(({ kind }) => kind === EventKind.EXECUTIONTERMINATED);
+    const request = terminated && pb.HistoryEvent.deserializeBinary(terminated.event);
+    if (request?.getExecutionterminated()?.getRecurse()) {
+      this.#lifecycle.terminateChildren(after, instance, outcome.output);
+    }
+  }
+}
+
+/** Tells workers that there are entities, and that their messages need no sorting. */
+const ENTITIES_IN_ORDER = new pb.OrchestratorEntityParameters();
+ENTITIES_IN_ORDER.setEntitymessagereorderwindow(new Duration());
+
+function requestHead(instance: Instance): Uint8Array {
+  const head = new pb.OrchestratorRequest();
+  head.setInstanceid(instance.instanceId);
+  head.setExecutionid(stringValue(instance.executionId));
+  head.setEntityparameters(ENTITIES_IN_ORDER);
+  if (instance.traceContext) {
+    const trace = pb.OrchestrationTraceContext.deserializeBinary(instance.traceContext);
+    head.setOrchestrationtracecontext(trace);
+  }
+  return head.serializeBinary();
+}
+
+function statusAfter(before: Instance, turn: LeasedTurn): number {
+  const suspended = suspensionAfter(turn.messages) ?? before.status === SUSPENDED;
+  return suspended ? SUSPENDED : RUNNING;
+}

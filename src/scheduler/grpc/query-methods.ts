@@ -1,0 +1,111 @@
+/** The calls about many instances: listing and purging. */
+import type { Engine } from "../engine/commands.ts";
+import { purgeByFilter } from "../engine/purge.ts";
+import { type InstanceState, type Reads, withState } from "../engine/reads.ts";
+import { boolValue, pb, stringValue, toMs } from "../protocol/proto.ts";
+import { checkBatch, checkIdPrefix, checkStatuses, checkToken } from "../protocol/validation.ts";
+import { listCompleted, type Page, queryInstances } from "../storage/instance-listing.ts";
+import type { Instance } from "../storage/instance-table.ts";
+import type { Store } from "../storage/store.ts";
+import type { CallContext } from "./calls.ts";
+import { orchestrationState, stateBytes } from "./orchestration-state.ts";
+
+const DEFAULT_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 1000;
+/** A page with more in it is cut, after one state at least: clients take in 4 MB unless they ask for more. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+export function queryMethods(engine: Engine, reads: Reads, store: Store) {
+  return {
+    queryInstances: async (request: pb.QueryInstancesRequest, { hub }: CallContext) => {
+      const query = request.getQuery() ?? new pb.InstanceQuery();
+      const filter = {
+        hub,
+        statuses: checkStatuses(query.getRuntimestatusList()),
+        createdFromMs: toMs(query.getCreatedtimefrom()),
+        createdToMs: toMs(query.getCreatedtimeto()),
+        idPrefix: checkIdPrefix(query.getInstanceidprefix()?.getValue()),
+      };
+      const token = checkToken(query.getContinuationtoken()?.getValue());
+      const full = query.getFetchinputsandoutputs();
+      const { found, next } = await reads.read(({ instances }) => {
+        const page = queryInstances(
+          instances,
+          filter,
+          token,
+          pageSize(query.getMaxinstancecount()),
+        );
+        return cutToBytes(page, (instance) => withState(instances, instance, full));
+      });
+      const states = found.map(({ instance, payloads }) =>
+        orchestrationState(instance, payloads, full),
+      );
+      const response = new pb.QueryInstancesResponse();
+      response.setOrchestrationstateList(states);
+      response.setContinuationtoken(stringValue(next));
+      return response;
+    },
+
+    listInstanceIds: async (request: pb.ListInstanceIdsRequest, { hub }: CallContext) => {
+      const filter = {
+        hub,
+        statuses: checkStatuses(request.getRuntimestatusList()),
+        completedFromMs: toMs(request.getCompletedtimefrom()),
+        completedToMs: toMs(request.getCompletedtimeto()),
+      };
+      const token = checkToken(request.getLastinstancekey()?.getValue());
+      const page = await reads.read(({ instances }) =>
+        listCompleted(instances, filter, token, pageSize(request.getPagesize())),
+      );
+      const response = new pb.ListInstanceIdsResponse();
+      response.setInstanceidsList(page.items.map(({ instanceId }) => instanceId));
+      response.setLastinstancekey(stringValue(page.token));
+      return response;
+    },
+
+    purgeInstances: async (request: pb.PurgeInstancesRequest, { hub }: CallContext) => {
+      const recursive = request.getRecursive();
+      const response = new pb.PurgeInstancesResponse();
+      const filter = request.getPurgeinstancefilter();
+      if (filter) {
+        const criteria = {
+          hub,
+          statuses: checkStatuses(filter.getRuntimestatusList()),
+          createdFromMs: toMs(filter.getCreatedtimefrom()),
+          createdToMs: toMs(filter.getCreatedtimeto()),
+          timeoutMs: filter.hasTimeout()
+            ? (filter.getTimeout()?.getSeconds() ?? 0) * 1000
+            : undefined,
+        };
+        const { purged, complete } = await purgeByFilter(store, engine, criteria, recursive);
+        response.setDeletedinstancecount(purged);
+        response.setIscomplete(boolValue(complete));
+        return response;
+      }
+      const ids = request.hasInstancebatch()
+        ? checkBatch(request.getInstancebatch())
+        : [request.getInstanceid()];
+      response.setDeletedinstancecount(await engine.purge(hub, ids, recursive));
+      response.setIscomplete(boolValue(true));
+      return response;
+    },
+  };
+}
+
+/** Cuts a page after the last state that fits, and gives the token of what follows. */
+function cutToBytes(page: Page<Instance>, stateOf: (instance: Instance) => InstanceState) {
+  const found: InstanceState[] = [];
+  let bytes = 0;
+  for (const instance of page.items) {
+    const state = stateOf(instance);
+    bytes += stateBytes(instance, state.payloads);
+    const last = found.at(-1);
+    if (last && bytes > MAX_PAGE_BYTES) return { found, next: page.tokenAfter(last.instance) };
+    found.push(state);
+  }
+  return { found, next: page.token };
+}
+
+function pageSize(asked: number): number {
+  return Math.min(asked > 0 ? asked : DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
+}

@@ -1,0 +1,170 @@
+/** The EventSource example of docs/PROTOCOL.md as it is printed there, in Chromium, behind nginx. */
+
+import { readFileSync } from "node:fs";
+import type { Page } from "playwright-core";
+import { expect, test, vi } from "vitest";
+import type { Config } from "../../src/config.ts";
+import { useChromium } from "../helpers/chromium.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { startNginx } from "../helpers/nginx.ts";
+import { startStack } from "../helpers/stack.ts";
+
+const openBrowser = useChromium();
+
+const PROTOCOL = readFileSync(new URL("../../docs/PROTOCOL.md", import.meta.url), "utf8");
+const EXAMPLE = /^\*\*EventSource\*\*.*?^```js\n(.*?)^```$/ms.exec(PROTOCOL)?.[1] ?? "";
+
+vi.setConfig({ testTimeout: 180_000 });
+/** The example pauses for up to 30 s between two attempts. */
+const RECOVERY_MS = 60_000;
+
+/** Handles every request of the page, as most service workers do. */
+const SERVICE_WORKER = `
+  addEventListener('install', () => skipWaiting());
+  addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+  addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));`;
+
+interface Message {
+  readonly type: string;
+  readonly seq?: number;
+  readonly operation?: { readonly status: string; readonly cursor: string };
+}
+
+/** A page of a site that has the API behind the same nginx. */
+async function openSite(overrides: Partial<Config> = {}) {
+  const stack = await startStack(overrides);
+  const url = await startNginx({
+    server: `
+    location / { proxy_pass ${stack.url.origin}; }
+    location = /page.html { default_type text/html; return 200 "<!doctype html>"; }
+    location = /service-worker.js { default_type text/javascript; return 200 "${SERVICE_WORKER}"; }`,
+  });
+  const { page } = await openBrowser();
+  await page.goto(new URL("/page.html", url).href);
+  const isStream = (url: string) => new URL(url).pathname.endsWith("/events");
+  const requests: string[] = [];
+  page.on("request", (request) => isStream(request.url()) && requests.push(request.url()));
+  const statuses: number[] = [];
+  page.on("response", (response) => isStream(response.url()) && statuses.push(response.status()));
+  return { stack, page, requests, statuses };
+}
+
+/** Runs the example in the page; its `show` records documents. `more` runs in the scope of the example. */
+async function runExample(page: Page, id: string, more = ""): Promise<void> {
+  await page.evaluate(`(() => {
+    globalThis.shown = [];
+    globalThis.messages = [];
+    const id = ${JSON.stringify(id)};
+    const show = (operation) => shown.push(operation);
+    ${EXAMPLE}
+    ${more}
+  })()`);
+}
+
+/** The statuses that the example has shown so far. */
+async function shown(page: Page): Promise<string[]> {
+  const operations = await page.evaluate<NonNullable<Message["operation"]>[]>("shown");
+  return operations.map(({ status }) => status);
+}
+
+async function isCompleted(page: Page): Promise<boolean> {
+  return (await shown(page)).at(-1) === "Completed";
+}
+
+async function openStreams(url: URL): Promise<number> {
+  const metrics = await (await fetch(new URL("/metrics", url))).text();
+  return Number(/^dts_push_connections\{transport="sse"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+}
+
+test("resumes after a proxy answered 502 during an outage of the API", async () => {
+  const { stack, page, statuses } = await openSite();
+  const id = await stack.startOperation({ processing_time: 6, steps: 12 });
+  await runExample(page, id);
+  await eventually("a state", async () => (await shown(page)).length > 0);
+
+  await stack.stopApi();
+  await eventually(
+    "three refusals",
+    () => statuses.filter((s) => s === 502).length >= 3,
+    RECOVERY_MS,
+  );
+  await stack.startApi();
+  await eventually("the end", () => isCompleted(page), RECOVERY_MS);
+  expect((await shown(page)).filter((status) => status === "Completed")).toHaveLength(1);
+});
+
+test("C4: gets nothing twice in a page with a service worker", async () => {
+  const { stack, page } = await openSite({ streamMaxAgeMs: 1_000 });
+  await page.evaluate(`(async () => {
+    await navigator.serviceWorker.register("/service-worker.js");
+    await navigator.serviceWorker.ready;
+  })()`);
+  await page.reload();
+  await page.waitForFunction("navigator.serviceWorker.controller");
+  const id = await stack.startOperation({ processing_time: 8, steps: 8 });
+  const steps = `/api/operations/${id}/events?detail=steps`;
+  await runExample(page, id, `follow("${steps}", (message) => messages.push(message));`);
+
+  await eventually("the end", () => isCompleted(page), RECOVERY_MS);
+  await page.waitForFunction(`messages.at(-1)?.reconnect === false`);
+  const messages = await page.evaluate<Message[]>("messages");
+  const seqs = messages.flatMap(({ seq }) => seq ?? []);
+  expect(seqs).toEqual(seqs.map((_seq, index) => index + 1));
+  expect(messages.filter(({ type }) => type === "bye").length).toBeGreaterThan(1); // it has resumed
+  const cursors = await page.evaluate<string[]>("shown.map(({ cursor }) => cursor)");
+  expect(new Set(cursors).size).toBe(cursors.length);
+});
+
+test("has no stream in the back/forward cache or while hidden, and resumes", async () => {
+  const { stack, page } = await openSite();
+  const id = await stack.startOperation({ processing_time: 100, steps: 200 });
+  await runExample(page, id);
+  const more = async () => {
+    const count = (await shown(page)).length;
+    await eventually("more states", async () => (await shown(page)).length > count);
+  };
+  const closed = () => eventually("no stream", async () => (await openStreams(stack.url)) === 0);
+  await more();
+
+  await page.goto(new URL("/healthz", page.url()).href);
+  await closed();
+  await page.evaluate("history.back()");
+  await page.waitForFunction("globalThis.shown"); // the same page, not loaded again
+  await more();
+
+  const setVisibility = (state: string) =>
+    page.evaluate(`
+      Object.defineProperty(document, "visibilityState", { configurable: true, value: "${state}" });
+      document.dispatchEvent(new Event("visibilitychange"));`);
+  await setVisibility("hidden");
+  await closed();
+  await setVisibility("visible");
+  await more();
+});
+
+test("stops at an unknown operation, and at the end", async () => {
+  const { stack, page, requests, statuses } = await openSite();
+  /** Whatever would open a stream again opens none. */
+  const hasStopped = async () => {
+    const before = requests.length;
+    await page.evaluate(`(async () => {
+      await fetch("/healthz");
+      dispatchEvent(new Event("pageshow"));
+      await fetch("/healthz");
+    })()`);
+    expect(requests).toHaveLength(before);
+  };
+  await runExample(page, "unknown");
+  await eventually(
+    "an EventSource refused twice, and the reason asked for",
+    () => statuses.length === 3,
+  );
+  expect(statuses).toEqual([404, 404, 404]);
+  await hasStopped();
+
+  await page.reload();
+  const id = await stack.startOperation({ processing_time: 0 });
+  await runExample(page, id);
+  await eventually("the end", () => isCompleted(page));
+  await hasStopped();
+});

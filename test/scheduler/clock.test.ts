@@ -1,0 +1,79 @@
+/** The wall clock is set while the scheduler runs. */
+import { readdir, readFile } from "node:fs/promises";
+import { afterEach, expect, test, vi } from "vitest";
+import { now } from "../../src/scheduler/clock.ts";
+import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
+import { complete, createTimer, RawClient, scheduleTask } from "./support/raw-client.ts";
+import { startTestScheduler } from "./support/scheduler.ts";
+
+const HOUR_MS = 3_600_000;
+const wallClock = Date.now;
+
+/** Sets the wall clock of this process, the scheduler's included. */
+function setWallClock(byMs: number): void {
+  vi.spyOn(Date, "now").mockImplementation(() => wallClock() + byMs);
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+test("after the wall clock is set back the clock advances at the monotonic rate (CLOCK-1)", () => {
+  const before = now();
+  setWallClock(-HOUR_MS);
+  const startMs = performance.now();
+  const after = now();
+  expect(after).toBeGreaterThanOrEqual(before);
+  while (performance.now() - startMs < 20);
+  expect(now() - after).toBeGreaterThanOrEqual(19);
+});
+
+test("a timer fires and dates keep their order after the wall clock is set back (CLOCK-1)", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const work = client.work();
+  const updated = async (id: string) =>
+    (await client.state(id))?.getLastupdatedtimestamp()?.toDate().getTime() ?? 0;
+  await client.start("a");
+  const first = await work.next();
+  const startedMs =
+    first.getOrchestratorrequest()?.getNeweventsList()[0]?.getTimestamp()?.toDate().getTime() ?? 0;
+  await work.completeTurn(first, [createTimer(1, startedMs + 500)]);
+  const before = await updated("a");
+  setWallClock(-HOUR_MS);
+  await client.start("b");
+  expect(await updated("b")).toBeGreaterThanOrEqual(before);
+  const turns = [await work.next("turn of b"), await work.next("turn after the timer")];
+  for (const turn of turns) await work.completeTurn(turn, [complete(2, "1")]);
+  expect((await client.state("a"))?.getOrchestrationstatus()).toBe(COMPLETED);
+  expect(await updated("a")).toBeGreaterThan(before);
+});
+
+test.each([-HOUR_MS, HOUR_MS])(
+  "a lease keeps its length when the wall clock is set by %i ms",
+  async (byMs) => {
+    const { address } = await startTestScheduler({ turnLeaseMs: 600_000, activityLeaseMs: 200 });
+    const client = new RawClient(address);
+    const work = client.work();
+    await client.start("a");
+    await client.start("b");
+    const [first, second] = [await work.next(), await work.next("second turn")];
+    await work.completeTurn(first, [scheduleTask(1, "step")]);
+    await work.next("activity");
+    setWallClock(byMs);
+    const again = await work.next("activity after its lease has expired");
+    expect(again.getActivityrequest()?.getName()).toBe("step");
+    await work.completeTurn(second, []); // its lease has not
+  },
+);
+
+test("only the clock reads the wall clock", async () => {
+  const folder = new URL("../../src/scheduler/", import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts"));
+  const readers: string[] = [];
+  for (const file of files) {
+    const text = await readFile(new URL(file, folder), "utf8");
+    if (/\bDate\.now\b|new Date\(\)/.test(text)) readers.push(file);
+  }
+  expect(readers.map((file) => file.split("/").at(-1))).toEqual(["clock.ts"]);
+});

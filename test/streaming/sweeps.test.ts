@@ -1,0 +1,168 @@
+import { status } from "@grpc/grpc-js";
+import { expect, test } from "vitest";
+import type { Config } from "../../src/config.ts";
+import type { Instance } from "../../src/dts/instance.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { instance } from "../helpers/scripted-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
+import { startTestApi } from "../helpers/stack.ts";
+import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
+
+const QUICK = { pollMinMs: 20, pollMaxMs: 40, completionCalls: 0 };
+const CREATED_MS = 1_700_000_000_000;
+const CHANGED_MS = CREATED_MS + 3_600_000;
+
+function namesOf(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+}
+
+/** Operations that are watched over one stream. */
+async function startWatching(
+  count: number,
+  overrides: Partial<Config> = {},
+  prepare: (scheduler: TroubledScheduler) => void = () => undefined,
+) {
+  const scheduler = await TroubledScheduler.start();
+  const ids = namesOf("op", count);
+  const set = (id: string, change: Partial<Instance> = {}) =>
+    scheduler.set(id, instance({ id, createdAtMs: CREATED_MS + 1000, ...change }));
+  for (const id of ids) set(id);
+  prepare(scheduler);
+  const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
+  const url = new URL("/api/events", api.url);
+  for (const id of ids) url.searchParams.append("operation_id", id);
+  const client = await SseClient.connect(url);
+  for (const _ of ids) expect((await client.nextState()).event).toBe("snapshot");
+  return { scheduler, ids, set, client };
+}
+
+/** Waits until each operation was read alone so many times more. */
+async function readAlone(scheduler: TroubledScheduler, ids: string[], times: number) {
+  const before = ids.map((id) => scheduler.readsOf(id));
+  await eventually(`${times} more reads of each operation`, () =>
+    ids.every((id, index) => scheduler.readsOf(id) >= (before[index] as number) + times),
+  );
+}
+
+test("many watched operations are refreshed by pages, and hardly one by one (SWEEP-1)", async () => {
+  const { scheduler, ids, set, client } = await startWatching(60);
+  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 3);
+  scheduler.arrivals.length = 0;
+  await eventually("some sweeps", () => scheduler.countOf("QueryInstances") > 20);
+  expect(scheduler.countOf("GetInstance")).toBeLessThan(60);
+  for (const id of ids) set(id, { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
+  const updated = new Set<string>();
+  for (const _ of ids) {
+    const { event, data } = await client.nextState();
+    expect(event).toBe("update");
+    updated.add(data.operation.operation_id);
+  }
+  expect(updated.size).toBe(60);
+});
+
+test("a sweep takes as many pages as there are", async () => {
+  const { scheduler, ids, set, client } = await startWatching(60, { pollPageSize: 25 });
+  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 6);
+  scheduler.arrivals.length = 0;
+  await eventually("some sweeps", () => scheduler.countOf("QueryInstances") > 30);
+  expect(scheduler.countOf("GetInstance")).toBeLessThan(60);
+  for (const id of ids) set(id, { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
+  for (const _ of ids) expect((await client.nextState()).event).toBe("update");
+});
+
+test("few operations are read one by one (SWEEP-1)", async () => {
+  const { scheduler, ids } = await startWatching(15);
+  await readAlone(scheduler, ids, 5);
+  expect(scheduler.countOf("QueryInstances")).toBe(0);
+});
+
+test("sweeps can be turned off", async () => {
+  const { scheduler, ids } = await startWatching(60, { pollPageSize: 0 });
+  await readAlone(scheduler, ids, 5);
+  expect(scheduler.countOf("QueryInstances")).toBe(0);
+});
+
+test("where most of a page is not watched, one page is enough to know (SWEEP-2)", async () => {
+  const { scheduler, ids } = await startWatching(60, { pollPageSize: 100 }, (each) => {
+    for (const id of namesOf("stranger", 200)) each.set(id, instance({ id }));
+    // A query lists in the order of insertion: the watched come last.
+    for (const id of namesOf("op", 60)) {
+      const known = each.get(id);
+      each.forget(id);
+      each.set(id, known && { ...known, createdAtMs: CREATED_MS });
+    }
+  });
+  await readAlone(scheduler, ids, 10);
+  // The first page is a small one.
+  expect(scheduler.countOf("QueryInstances")).toBeLessThanOrEqual(5);
+});
+
+test("a scheduler without queries is queried once, and read one by one (SWEEP-2)", async () => {
+  const { scheduler, ids, set, client } = await startWatching(60, {}, (each) => {
+    each.queryFailure = status.UNIMPLEMENTED;
+  });
+  await readAlone(scheduler, ids, 5);
+  expect(scheduler.countOf("QueryInstances")).toBe(1);
+  set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
+  expect((await client.nextState()).data).toMatchObject({
+    type: "update",
+    operation: { operation_id: "op-7" },
+  });
+});
+
+test("large payloads are not fetched for operations that have not changed (LIST-1)", async () => {
+  const customStatus = JSON.stringify("x".repeat(150_000));
+  const { scheduler, ids, set, client } = await startWatching(60, {}, (each) => {
+    for (const id of namesOf("op", 60))
+      each.set(id, { ...(each.get(id) as Instance), customStatus });
+  });
+  await eventually("some sweeps", () => scheduler.countOf("QueryInstances") > 20);
+  expect(scheduler.pagesWithPayloads).toBe(1);
+  scheduler.arrivals.length = 0;
+  await eventually("more sweeps", () => scheduler.countOf("QueryInstances") > 20);
+  expect(scheduler.countOf("GetInstance")).toBeLessThan(ids.length);
+  set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
+  expect((await client.nextState()).data).toMatchObject({
+    type: "update",
+    operation: { operation_id: "op-7", custom_status: 1 },
+  });
+});
+
+test("a query that lags behind single reads is not repeated, and shows nothing (SWEEP-2, C2)", async () => {
+  const { scheduler, ids, set, client } = await startWatching(60, {}, (each) => {
+    // The state before, which queries will know for a while longer.
+    for (const id of namesOf("op", 60)) {
+      const present = each.get(id) as Instance;
+      each.set(id, { ...present, lastUpdatedAtMs: present.lastUpdatedAtMs - 1 });
+      each.set(id, present);
+    }
+    each.isStale = (_id, rpc) => rpc === "QueryInstances";
+  });
+  await readAlone(scheduler, ids, 5);
+  expect(scheduler.countOf("QueryInstances")).toBe(1);
+  set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
+  expect((await client.nextState()).data).toMatchObject({
+    type: "update",
+    operation: { operation_id: "op-7", custom_status: 1 },
+  });
+});
+
+test("an end is on no page, and is seen by a read of its own (SWEEP-3)", async () => {
+  const { scheduler, ids, set, client } = await startWatching(60);
+  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 3);
+  for (const id of ids) set(id, { status: "COMPLETED", output: "1", lastUpdatedAtMs: CHANGED_MS });
+  const events = await client.untilBye();
+  expect(events.filter(({ data }) => data.operation?.status === "Completed")).toHaveLength(60);
+  expect(events.at(-1)?.data).toMatchObject({ reason: "terminal" });
+});
+
+test("operations that wait for a page that does not come are read by themselves (SWEEP-3)", async () => {
+  const { scheduler, set, client } = await startWatching(60);
+  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 3);
+  scheduler.holdQueries = true;
+  set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
+  expect((await client.nextState(10_000)).data).toMatchObject({
+    type: "update",
+    operation: { operation_id: "op-7" },
+  });
+});

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { cursorOf, cursorResume } from "../../src/streaming/cursor.ts";
+import { ClockedScheduler, hubOn } from "../helpers/clocked-scheduler.ts";
+
+/* What watchers do with the states that reads return, under a clock that the test owns. */
+
+const HOUR_MS = 3_600_000;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_800_000_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+function start() {
+  const scheduler = new ClockedScheduler();
+  return { scheduler, ...hubOn(scheduler) };
+}
+
+test("a state that one read returns and the next does not is dropped, however early it is (C2)", async () => {
+  const { scheduler, hub, watch, toldOf } = start();
+  scheduler.set("op", { customStatus: '"2"' });
+  watch("op");
+  await pass(100);
+  const present = scheduler.states.get("op");
+  for (let count = 0; count < 40; count += 1) {
+    scheduler.set("op", { customStatus: '"1"', lastUpdatedAtMs: Date.now() - HOUR_MS });
+    await pass(1000);
+    if (present) scheduler.states.set("op", present);
+    await pass(300);
+  }
+  expect(toldOf("op")).toEqual(['snapshot RUNNING "2"']);
+  hub.close();
+});
+
+test("a state that reads keep returning is accepted after seconds, whatever its date (WATCH-3)", async () => {
+  const { scheduler, hub, watch, toldOf } = start();
+  scheduler.set("op");
+  watch("op");
+  await pass(100);
+  scheduler.set("op", { status: "COMPLETED", lastUpdatedAtMs: Date.now() - HOUR_MS });
+  await pass(2500);
+  expect(toldOf("op")).toEqual(["snapshot RUNNING -"]);
+  await pass(3000);
+  expect(toldOf("op").slice(1)).toEqual(["update Completed -", "end terminal"]);
+  hub.close();
+});
+
+test("a client with a cursor from before the scheduler's clock was set back gets the present state", async () => {
+  const { scheduler, hub, subscriber, toldOf } = start();
+  scheduler.set("op", { customStatus: '"later"', lastUpdatedAtMs: Date.now() + HOUR_MS });
+  const ahead = cursorOf(scheduler.states.get("op") as never);
+  scheduler.set("op", { status: "COMPLETED", customStatus: undefined });
+  hub.subscribe("op", subscriber, cursorResume(ahead), { address: "test" });
+  await pass(1000);
+  expect(toldOf("op")).toEqual([]);
+  await pass(8000);
+  expect(toldOf("op")).toEqual(["snapshot Completed -", "end terminal"]);
+  hub.close();
+});
+
+test("as_of is the time at which the read was sent, and unknown until a state is settled", async () => {
+  const { scheduler, hub, watch } = start();
+  scheduler.set("op");
+  scheduler.readMs = 100;
+  const startMs = Date.now();
+  const subscription = watch("op");
+  expect(hub.asOfMs([subscription])).toBeUndefined();
+  await pass(99);
+  expect(hub.asOfMs([subscription])).toBeUndefined();
+  await pass(1);
+  expect(hub.asOfMs([subscription])).toBe(startMs);
+  hub.close();
+});
+
+test("as_of stays behind while a change is pending for a client that is not ready", async () => {
+  const { scheduler, hub, subscriber } = start();
+  const slow = { ...subscriber, ready: true };
+  scheduler.set("op");
+  const subscription = hub.subscribe("op", slow, undefined, { address: "test" });
+  await pass(2000);
+  const before = hub.asOfMs([subscription]) as number;
+  slow.ready = false;
+  scheduler.set("op", { customStatus: "1" });
+  await pass(5000);
+  const pendingMs = hub.asOfMs([subscription]) as number;
+  expect(pendingMs).toBeGreaterThanOrEqual(before);
+  expect(pendingMs).toBeLessThanOrEqual(scheduler.states.get("op")?.lastUpdatedAtMs as number);
+  slow.ready = true;
+  subscription.flush();
+  expect(hub.asOfMs([subscription])).toBeGreaterThan(pendingMs);
+  hub.close();
+});
+
+test("a subscription has no as_of during an outage that began before its first state", async () => {
+  const { scheduler, hub, watch, toldOf } = start();
+  scheduler.getInstance = () => Promise.reject(new Error("silent"));
+  const subscription = watch("op");
+  await pass(60_000);
+  expect(toldOf("op")).toEqual(["trouble"]);
+  expect(hub.asOfMs([subscription])).toBeUndefined();
+  hub.close();
+});
+
+test("an unknown id that is found to be unknown after an outage ends as not found", async () => {
+  const { scheduler, hub, watch, toldOf } = start();
+  const read = scheduler.getInstance.bind(scheduler);
+  scheduler.getInstance = () => Promise.reject(new Error("silent"));
+  watch("nothing");
+  await pass(10_000);
+  scheduler.getInstance = read;
+  await pass(10_000);
+  expect(toldOf("nothing")).toEqual(["trouble", "end not-found"]);
+  hub.close();
+});
+
+test("first reads come before refreshes, and connections share them (READ-3, FAIR-1)", async () => {
+  const scheduler = new ClockedScheduler();
+  scheduler.set("wanted");
+  const { hub, subscriber, toldOf } = hubOn(scheduler);
+  const flood = () => {
+    for (let connection = 0; connection < 100; connection += 1) {
+      const requester = { address: "test" };
+      for (let index = 0; index < 200; index += 1) {
+        hub.subscribe(`unknown-${connection}-${index}`, subscriber, undefined, requester);
+      }
+    }
+  };
+  flood();
+  await pass(1000);
+  hub.subscribe("wanted", subscriber, undefined, { address: "test" });
+  await pass(500);
+  expect(toldOf("wanted")).toEqual(["snapshot RUNNING -"]);
+  hub.close();
+});
+
+test("ids that were not found lately are read after all others (READ-4)", async () => {
+  const scheduler = new ClockedScheduler();
+  for (let index = 0; index < 100; index += 1) scheduler.set(`op-${index}`);
+  const { hub, subscriber } = hubOn(scheduler, { pollReadsPerSecond: 100 });
+  const attacker = { address: "one" };
+  const ask = () =>
+    Array.from({ length: 50 }, (_, index) => hub.read(`nothing-${index}`, attacker).catch(() => 0));
+  await Promise.all([...ask(), pass(2000)]);
+  scheduler.reads = [];
+  const again = ask();
+  for (let index = 0; index < 100; index += 1) {
+    hub.subscribe(`op-${index}`, subscriber, undefined, { address: "two" });
+  }
+  await pass(500);
+  const unknown = scheduler.reads.filter((id) => id.startsWith("nothing")).length;
+  expect(scheduler.reads.length).toBeGreaterThan(40);
+  expect(unknown).toBeLessThanOrEqual(scheduler.reads.length / 5);
+  await Promise.all([...again, pass(20_000)]);
+  hub.close();
+});
+
+test("with more watched operations than the budget allows for, each is read in its turn", async () => {
+  const scheduler = new ClockedScheduler();
+  const { hub, watch } = hubOn(scheduler, {
+    pollReadsPerSecond: 100,
+    pollPageSize: 0,
+    pollMaxMs: 250,
+  });
+  for (let index = 0; index < 500; index += 1) scheduler.set(`op-${index}`);
+  for (const id of scheduler.states.keys()) watch(id);
+  await pass(10_000);
+  scheduler.reads = [];
+  await pass(20_000);
+  const counts = new Map<string, number>();
+  for (const id of scheduler.reads) counts.set(id, (counts.get(id) ?? 0) + 1);
+  expect(counts.size).toBe(500);
+  expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(2);
+  hub.close();
+});
