@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { SchedulerError } from "../dts/scheduler-error.ts";
 import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
-import { streamedSockets } from "./streamed-sockets.ts";
-import { endAndDiscard } from "./unread-body.ts";
+import { streamedSockets } from "./http/streamed-sockets.ts";
+import { endAndDiscard } from "./http/unread-body.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { SchedulerError } from "../dts/scheduler-error.ts";
-import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
-import { checkOperationId } from "../streaming/operation-id.ts";
-import { operationUrls } from "./operation-urls.ts";
-import { retryAfterS } from "./retry-after.ts";
+import { SchedulerError } from "../../dts/scheduler-error.ts";
+import { ProblemError, SchedulerUnavailableError } from "../../errors.ts";
+import { checkOperationId } from "../../streaming/operation-id.ts";
+import { operationUrls } from "../request/operation-urls.ts";
+import { retryAfterS } from "../request/retry-after.ts";
 
 /** What this route needs from the rest of the system, and nothing more. */
 export interface StartOperationOptions {

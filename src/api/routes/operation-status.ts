@@ -1,13 +1,13 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { reconnectMs } from "../streaming/bye.ts";
-import type { Cursor } from "../streaming/cursor.ts";
-import { waitForChange } from "../streaming/long-poll.ts";
-import type { Operation } from "../streaming/operation.ts";
-import { isTerminal } from "../streaming/operation-status.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
-import { parseIfNoneMatch, parseWait } from "./conditions.ts";
-import { operationIdInPath, operationIdOf } from "./query.ts";
-import { retryAfterS } from "./retry-after.ts";
+import { reconnectMs } from "../../streaming/bye.ts";
+import type { Cursor } from "../../streaming/cursor.ts";
+import { waitForChange } from "../../streaming/long-poll.ts";
+import type { Operation } from "../../streaming/operation.ts";
+import { isTerminal } from "../../streaming/operation-status.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { parseIfNoneMatch, parseWait } from "../request/conditions.ts";
+import { operationIdInPath, operationIdOf } from "../request/query.ts";
+import { retryAfterS } from "../request/retry-after.ts";
 
 /** The state of an operation: at once, or with `Prefer: wait` at its next change. */
 export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }> = async (

@@ -1,6 +1,6 @@
-import { ProblemError } from "../errors.ts";
-import { checkOperationId } from "../streaming/operation-id.ts";
-import type { StepsWanted } from "../streaming/steps-view.ts";
+import { ProblemError } from "../../errors.ts";
+import { checkOperationId } from "../../streaming/operation-id.ts";
+import type { StepsWanted } from "../../streaming/steps-view.ts";
 
 /** The operation that a path names. @throws InvalidOperationIdError */
 export function operationIdInPath(params: unknown): string {

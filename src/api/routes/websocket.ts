@@ -1,12 +1,12 @@
 import type { FastifyPluginAsync } from "fastify";
-import { ProblemError } from "../errors.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
-import { WsConnection } from "../streaming/ws-connection.ts";
-import { MAX_SUBSCRIPTIONS } from "../streaming/ws-protocol.ts";
-import { sendProblem } from "./problem-details.ts";
-import { operationIdsOf } from "./query.ts";
-import { refusePipelined } from "./unanswered-requests.ts";
-import { WEBSOCKET_PATH } from "./upgrade.ts";
+import { ProblemError } from "../../errors.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { WsConnection } from "../../streaming/ws-connection.ts";
+import { MAX_SUBSCRIPTIONS } from "../../streaming/ws-protocol.ts";
+import { refusePipelined } from "../http/unanswered-requests.ts";
+import { WEBSOCKET_PATH } from "../http/upgrade.ts";
+import { sendProblem } from "../problem-details.ts";
+import { operationIdsOf } from "../request/query.ts";
 
 /** The WebSocket endpoint. What is said on it is in `streaming/ws-protocol.ts`. */
 export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {

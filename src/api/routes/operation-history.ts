@@ -1,10 +1,15 @@
 import { Readable } from "node:stream";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { ProblemError } from "../errors.ts";
-import { type HistoryWanted, historyDocument } from "../streaming/history-document.ts";
-import type { HistoryReader } from "../streaming/step-source.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
-import { operationIdInPath, operationIdOf, payloadsWanted, sequenceAfter } from "./query.ts";
+import { ProblemError } from "../../errors.ts";
+import { type HistoryWanted, historyDocument } from "../../streaming/history-document.ts";
+import type { HistoryReader } from "../../streaming/step-source.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import {
+  operationIdInPath,
+  operationIdOf,
+  payloadsWanted,
+  sequenceAfter,
+} from "../request/query.ts";
 
 /** Documents under way at a time: each holds a read of the scheduler open. */
 const MAX_DOCUMENTS = 16;

@@ -1,19 +1,19 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { openFeedStream } from "../streaming/sse-feed.ts";
-import type { Opened, SseClient } from "../streaming/sse-opening.ts";
-import { openOperationStream } from "../streaming/sse-operation.ts";
-import { MAX_OPERATIONS, openOperationsStream } from "../streaming/sse-operations.ts";
-import { turnAway } from "../streaming/sse-turn-away.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
+import { openFeedStream } from "../../streaming/sse-feed.ts";
+import type { Opened, SseClient } from "../../streaming/sse-opening.ts";
+import { openOperationStream } from "../../streaming/sse-operation.ts";
+import { MAX_OPERATIONS, openOperationsStream } from "../../streaming/sse-operations.ts";
+import { turnAway } from "../../streaming/sse-turn-away.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { streamedSockets } from "../http/streamed-sockets.ts";
+import { refusePipelined } from "../http/unanswered-requests.ts";
 import {
   operationIdInPath,
   operationIdOf,
   operationIdsOf,
   prefixOf,
   stepsWanted,
-} from "./query.ts";
-import { streamedSockets } from "./streamed-sockets.ts";
-import { refusePipelined } from "./unanswered-requests.ts";
+} from "../request/query.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
