@@ -24,7 +24,7 @@ import { installPage } from "./routes/page.ts";
 import { sampleRoutes } from "./routes/sample.ts";
 import { websocketRoutes } from "./routes/websocket.ts";
 
-/** What the API stands on. */
+/** What the API needs. */
 export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: StreamContext;
@@ -45,10 +45,10 @@ const REQUEST_WITHIN_MS = 30_000;
 const CHECK_REQUESTS_EVERY_MS = 1000;
 /** Largest body of a route that does not set its own limit. */
 const MAX_BODY_BYTES = 16 * 1024;
-/** The library's own bound, past ours of 64 KiB, which answers with a problem before it closes. */
+/** The library's own limit. Messages over ours of 64 KiB get a problem before the connection closes. */
 const MAX_WS_FRAME_BYTES = 1024 * 1024;
 
-/** The HTTP server, ready to listen. `close()` says `bye drain` to every open stream first. */
+/** The HTTP server, ready to listen. `close()` sends `bye drain` to every open stream first. */
 export async function buildApp({
   scheduler,
   streams,
@@ -67,11 +67,11 @@ export async function buildApp({
       headersTimeout: REQUEST_WITHIN_MS,
       connectionsCheckingInterval: CHECK_REQUESTS_EVERY_MS,
     },
-    // A 503 makes an EventSource give up for good; a stream opened meanwhile is told `bye drain`.
+    // A 503 ends an EventSource for good; a stream that is opened meanwhile gets `bye drain`.
     return503OnClosing: false,
     requestTimeout: REQUEST_WITHIN_MS,
     bodyLimit: MAX_BODY_BYTES,
-    // An id that is too long is a bad id, not an unknown path.
+    // An id that is too long is an invalid id, not an unknown path.
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     clientErrorHandler: answerClientError,
@@ -99,7 +99,7 @@ export async function buildApp({
     },
   });
   answerBadHandshakes(app.websocketServer);
-  trackSockets(app, streams.metrics.registry);
+  trackSockets(app, streams.metrics.registry, closing.requestsWithinMs);
   await app.register(sampleRoutes, { scheduler, streams, sample });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });
