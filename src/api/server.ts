@@ -73,7 +73,7 @@ export async function buildApp({
     bodyLimit: MAX_BODY_BYTES,
     // An id that is too long is an invalid id, not an unknown path.
     routerOptions: { maxParamLength: 16_384 },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       answerError(error, request as unknown as FastifyRequest, reply as unknown as FastifyReply);

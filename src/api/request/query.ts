@@ -1,6 +1,40 @@
+import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../errors.ts";
 import { checkOperationId } from "../../streaming/operation-id.ts";
 import type { StepsWanted } from "../../streaming/steps-view.ts";
+
+/** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
+function only<T extends TProperties>(parameters: T) {
+  return Type.Object(parameters, { additionalProperties: false });
+}
+
+/** Each description completes "must be …" in the detail of a problem. */
+const operation_id = Type.String({ description: "the id of one operation" });
+const operation_ids = Type.Optional(
+  Type.Union([Type.String(), Type.Array(Type.String())], { description: "operation ids" }),
+);
+const prefix = Type.Optional(
+  Type.String({
+    pattern: "^(?!@)[\\x20-\\x7e]{0,100}$",
+    description: "the beginning of an operation id, up to 100 printable ASCII characters",
+  }),
+);
+const detail = Type.Optional(
+  Type.Enum(["status", "steps"], { description: '"status" or "steps"' }),
+);
+const include = Type.Optional(Type.Enum(["payloads"], { description: '"payloads"' }));
+const after = Type.Optional(Type.String({ description: "one id that the stream has sent" }));
+const afterSeq = Type.Optional(
+  Type.String({ pattern: "^\\d{1,9}$", description: 'the "seq" of a step, a whole number' }),
+);
+
+export const NoQuery = only({});
+export const StatusQuery = only({ operation_id });
+export const OperationEventsQuery = only({ detail, include, after });
+export const EventsQuery = only({ operation_id: operation_ids, prefix, detail, include, after });
+export const OperationHistoryQuery = only({ after: afterSeq, include });
+export const HistoryQuery = only({ operation_id, after: afterSeq, include });
+export const WebSocketQuery = only({ operation_id: operation_ids });
 
 /** The operation that a path names. @throws InvalidOperationIdError */
 export function operationIdInPath(params: unknown): string {
@@ -8,85 +42,52 @@ export function operationIdInPath(params: unknown): string {
 }
 
 /**
- * The one operation that a query names, for ids that a path cannot carry.
- * @throws InvalidOperationIdError, NotOneOperationError
+ * The operations that a query names, in order and each once.
+ * @throws InvalidOperationIdError, ProblemError `invalid-query` for more than `most`
  */
-export function operationIdOf(query: unknown): string {
-  const { operation_id: id } = query as { operation_id?: string | string[] };
-  if (typeof id !== "string") throw new NotOneOperationError();
-  return checkOperationId(id);
-}
-
-/**
- * The operations that a query names as `operation_id`, in order and each once.
- * @throws InvalidOperationIdError, TooManyOperationsError
- */
-export function operationIdsOf(query: unknown, most: number): string[] {
-  const { operation_id: named = [] } = query as { operation_id?: string | string[] };
+export function operationIdsOf(
+  { operation_id: named = [] }: Static<typeof WebSocketQuery>,
+  most: number,
+): string[] {
   const ids = [...new Set([named].flat().map(checkOperationId))];
-  if (ids.length > most) throw new TooManyOperationsError(most);
+  if (ids.length > most) {
+    throw invalidQuery(`A connection carries at most ${most} operations. Open another one.`);
+  }
   return ids;
 }
 
-/** The id prefix that a feed is narrowed to; "" for all. @throws InvalidPrefixError */
-export function prefixOf(query: unknown): string {
-  const { prefix = "" } = query as { prefix?: string | string[] };
-  if (typeof prefix === "string" && /^(?!@)[\x20-\x7e]{0,100}$/.test(prefix)) return prefix;
-  throw new InvalidPrefixError();
+/** Whether `detail=steps` is asked for, and with what. @throws ProblemError `invalid-query` */
+export function stepsWanted(query: Static<typeof OperationEventsQuery>): StepsWanted | undefined {
+  const payloads = query.include === "payloads";
+  if (query.detail === "steps") return { payloads };
+  if (payloads) throw invalidQuery('"include=payloads" needs "detail=steps".');
+  return undefined;
 }
 
-/** Whether `detail=steps` is asked for, and with what. @throws InvalidDetailError */
-export function stepsWanted(query: unknown): StepsWanted | undefined {
-  const { detail = "status", include } = query as Record<string, unknown>;
-  if (detail !== "status" && detail !== "steps") throw new InvalidDetailError();
-  const payloads = payloadsWanted({ include });
-  return detail === "steps" ? { payloads } : undefined;
-}
+/** What `/api/events` is asked for. */
+export type EventsWanted =
+  | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted }
+  | { readonly kind: "operations"; readonly ids: readonly string[] }
+  | { readonly kind: "feed"; readonly prefix: string };
 
-/** Whether `include=payloads` is asked for. @throws InvalidDetailError */
-export function payloadsWanted(query: unknown): boolean {
-  const { include } = query as Record<string, unknown>;
-  if (include !== undefined && include !== "payloads") throw new InvalidDetailError();
-  return include === "payloads";
-}
-
-/** The `seq` behind which steps are wanted; 0 for all. @throws InvalidSequenceError */
-export function sequenceAfter(query: unknown): number {
-  const { after = "0" } = query as Record<string, unknown>;
-  if (typeof after === "string" && /^\d{1,9}$/.test(after)) return Number(after);
-  throw new InvalidSequenceError();
-}
-
-class NotOneOperationError extends ProblemError {
-  constructor() {
-    super("invalid-query", 400, 'Name exactly one operation as "operation_id" in the query.');
+/** @throws InvalidOperationIdError, ProblemError `invalid-query` for parameters that contradict */
+export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
+  const ids = operationIdsOf(query, most);
+  const steps = stepsWanted(query);
+  if (steps) {
+    const [id] = ids;
+    if (id === undefined || ids.length > 1 || query.prefix !== undefined) {
+      throw invalidQuery('"detail=steps" needs exactly one "operation_id", and no "prefix".');
+    }
+    return { kind: "operation", id, steps };
   }
+  if (ids.length === 0) return { kind: "feed", prefix: query.prefix ?? "" };
+  if (query.prefix !== undefined) {
+    throw invalidQuery('"operation_id" and "prefix" exclude each other.');
+  }
+  return { kind: "operations", ids };
 }
 
-class InvalidSequenceError extends ProblemError {
-  constructor() {
-    super("invalid-query", 400, '"after" is the "seq" of a step: a whole number.');
-  }
-}
-
-class InvalidDetailError extends ProblemError {
-  constructor() {
-    const detail = '"detail" is "status" or "steps"; "include" is "payloads" or left out.';
-    super("invalid-query", 400, detail);
-  }
-}
-
-class InvalidPrefixError extends ProblemError {
-  constructor() {
-    const detail =
-      "A prefix is the beginning of an operation id: up to 100 printable ASCII characters.";
-    super("invalid-query", 400, detail);
-  }
-}
-
-class TooManyOperationsError extends ProblemError {
-  constructor(most: number) {
-    const detail = `One stream carries at most ${most} operations. Open another one for more.`;
-    super("invalid-query", 400, detail);
-  }
+function invalidQuery(detail: string): ProblemError {
+  return new ProblemError("invalid-query", 400, detail);
 }

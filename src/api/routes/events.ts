@@ -1,4 +1,5 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { openFeedStream } from "../../streaming/sse-feed.ts";
 import type { Opened, SseClient } from "../../streaming/sse-opening.ts";
 import { openOperationStream } from "../../streaming/sse-operation.ts";
@@ -8,15 +9,15 @@ import type { StreamContext } from "../../streaming/stream-context.ts";
 import { streamedSockets } from "../http/streamed-sockets.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import {
+  EventsQuery,
+  eventsWanted,
+  OperationEventsQuery,
   operationIdInPath,
-  operationIdOf,
-  operationIdsOf,
-  prefixOf,
   stepsWanted,
 } from "../request/query.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
-export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
+export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
   const answer = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -37,36 +38,40 @@ export const eventsRoutes: FastifyPluginAsync<StreamContext> = async (app, conte
     return reply.hijack();
   };
 
-  app.get("/api/operations/:id/events", { exposeHeadRoute: false }, async (request, reply) => {
-    const id = operationIdInPath(request.params);
-    const steps = stepsWanted(request.query);
-    return answer(request, reply, (client, after) =>
-      openOperationStream(context, client, { id, after, steps }),
-    );
-  });
-
-  app.get("/api/events", { exposeHeadRoute: false }, async (request, reply) => {
-    const steps = stepsWanted(request.query);
-    if (steps) {
-      const id = operationIdOf(request.query);
+  app.get(
+    "/api/operations/:id/events",
+    { schema: { querystring: OperationEventsQuery }, exposeHeadRoute: false },
+    async (request, reply) => {
+      const id = operationIdInPath(request.params);
+      const steps = stepsWanted(request.query);
       return answer(request, reply, (client, after) =>
         openOperationStream(context, client, { id, after, steps }),
       );
-    }
-    const ids = operationIdsOf(request.query, MAX_OPERATIONS);
-    const prefix = prefixOf(request.query);
-    return answer(request, reply, async (client, after) =>
-      ids.length > 0
-        ? openOperationsStream(context, client, ids, after)
-        : openFeedStream(context, client, prefix, after),
-    );
-  });
+    },
+  );
+
+  app.get(
+    "/api/events",
+    { schema: { querystring: EventsQuery }, exposeHeadRoute: false },
+    async (request, reply) => {
+      const wanted = eventsWanted(request.query, MAX_OPERATIONS);
+      return answer(request, reply, async (client, after) => {
+        switch (wanted.kind) {
+          case "operation":
+            return openOperationStream(context, client, { ...wanted, after });
+          case "operations":
+            return openOperationsStream(context, client, wanted.ids, after);
+          case "feed":
+            return openFeedStream(context, client, wanted.prefix, after);
+        }
+      });
+    },
+  );
 };
 
-/** Where a client stopped: an EventSource says so in a header, which wins over the query. */
+/** Where a client resumes: an EventSource sends a header, which wins over the query. */
 function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers["last-event-id"];
   if (typeof header === "string" && header !== "") return header;
-  const { after } = request.query as { after?: string | string[] };
-  return typeof after === "string" ? after : undefined;
+  return (request.query as { after?: string }).after;
 }
