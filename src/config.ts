@@ -30,12 +30,12 @@ export interface Config extends Plain {
   readonly target: SchedulerTarget;
   /** No scheduler is named, so `npm start` runs the embedded one. */
   readonly embedded: boolean;
-  /** The only task hubs of the embedded scheduler; `undefined`: each appears on first use. */
-  readonly schedulerTaskHubs: readonly string[] | undefined;
-  /** Further names in `Host`: a name, `.name` for it and its subdomains, `*` for any. */
+  /** Further names in `Host`, in lower case: a name, `.name` for it and its subdomains, `*` for any. */
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may use the API, as browsers send them. */
   readonly corsOrigins: readonly string[];
+  /** The only task hubs of the embedded scheduler; `undefined`: each appears on first use. */
+  readonly schedulerTaskHubs: readonly string[] | undefined;
 }
 
 export type LogLevel = Config["logLevel"];
@@ -62,9 +62,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...(Object.fromEntries(named) as Plain),
     target: readTarget(settings, problems),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
+    allowedHosts: parsedList("ALLOWED_HOSTS", settings, toHost, problems),
+    corsOrigins: parsedList("CORS_ORIGINS", settings, toOrigin, problems),
     schedulerTaskHubs: listOf(settings.SCHEDULER_TASKHUBS),
-    allowedHosts: parsedList("ALLOWED_HOSTS", settings.ALLOWED_HOSTS, toHost, problems),
-    corsOrigins: parsedList("CORS_ORIGINS", settings.CORS_ORIGINS, toOrigin, problems),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
@@ -111,24 +111,24 @@ function readTarget(settings: Settings, problems: string[]): SchedulerTarget {
   return parsed("ENDPOINT", () => targetFromEndpoint(ENDPOINT, taskHub, clientId), fallback);
 }
 
-function parsedList(
-  name: string,
-  text: string,
-  parse: (entry: string) => string,
-  problems: string[],
-): readonly string[] {
-  try {
-    return (listOf(text) ?? []).map(parse);
-  } catch (error) {
-    problems.push(`${name}: ${(error as Error).message}`);
-    return [];
-  }
-}
-
 function listOf(text: string): readonly string[] | undefined {
   const items = text.split(",").map((item) => item.trim());
   const named = items.filter(Boolean);
   return named.length > 0 ? named : undefined;
+}
+
+function parsedList(
+  name: "ALLOWED_HOSTS" | "CORS_ORIGINS",
+  settings: Settings,
+  parse: (item: string) => string,
+  problems: string[],
+): readonly string[] {
+  try {
+    return (listOf(settings[name]) ?? []).map(parse);
+  } catch (error) {
+    problems.push(`${name}: ${(error as Error).message}`);
+    return [];
+  }
 }
 
 function camelCase(name: string): string {

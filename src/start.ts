@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
-import { buildApp } from "./api/app.ts";
+import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
 import { createSchedulerClient } from "./dts/client.ts";

@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { SchedulerError } from "../dts/scheduler-error.ts";
 import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
-import { streamedSockets } from "./streamed-sockets.ts";
-import { endAndDiscard } from "./unread-body.ts";
+import { streamedSockets } from "./http/streamed-sockets.ts";
+import { endAndDiscard } from "./http/unread-body.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 
@@ -145,7 +145,8 @@ function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): Pro
   }
   if (known) return new ProblemError(known.slug, known.status, known.detail);
   if (error.validation) {
-    return new ProblemError("invalid-body", 400, describe(error));
+    const slug = error.validationContext === "body" ? "invalid-body" : "invalid-query";
+    return new ProblemError(slug, 400, describe(error));
   }
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500) {
@@ -160,11 +161,16 @@ function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): Pro
   );
 }
 
+/** What is wrong with a body or a query: each field by its name. */
 function describe({ validation, validationContext = "body" }: FastifyError): string {
-  const issues = (validation ?? []).map(({ instancePath, message, params }) => {
-    const path = instancePath.replaceAll("/", ".").replace(/^\./, "");
-    const allowed = (params as { missingProperty?: string }).missingProperty;
-    return `${path || validationContext} ${message}${allowed ? ` (${allowed})` : ""}`;
+  const issues = (validation ?? []).map(({ instancePath, keyword, message, params, ...error }) => {
+    const { additionalProperty, missingProperty } = params as Record<string, string>;
+    if (keyword === "additionalProperties") return `"${additionalProperty}" is not known here`;
+    if (keyword === "required") return `"${missingProperty}" is missing`;
+    const field = instancePath.slice(1).replaceAll("/", ".");
+    const { parentSchema } = error as { parentSchema?: { description?: string } };
+    if (parentSchema?.description) return `"${field}" must be ${parentSchema.description}`;
+    return `${field ? `"${field}"` : `The ${validationContext}`} ${message}`;
   });
   return `${issues.join("; ")}.`;
 }

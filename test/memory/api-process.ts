@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
-import { buildApp } from "../../src/api/app.ts";
+import { buildApp } from "../../src/api/server.ts";
 import { readConfig } from "../../src/config.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import type { HistoryEntry } from "../../src/dts/history.ts";

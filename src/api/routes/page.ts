@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 
-const PUBLIC = fileURLToPath(new URL("../../public", import.meta.url));
+const PUBLIC = fileURLToPath(new URL("../../../public", import.meta.url));
 
 /** Nothing inline, nothing from elsewhere: what an operation reports can never become code. */
 const CONTENT_SECURITY_POLICY =

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocketServer } from "ws";
-import { ProblemError } from "../errors.ts";
-import { writeProblem } from "./problem-details.ts";
+import { ProblemError } from "../../errors.ts";
+import { writeProblem } from "../problem-details.ts";
 import { isPipelined } from "./unanswered-requests.ts";
 
 /** Where a WebSocket may be asked for. */

@@ -1,6 +1,6 @@
 import { METHODS } from "node:http";
 import type { FastifyInstance, RouteOptions } from "fastify";
-import { refuseMethod } from "./problem-details.ts";
+import { refuseMethod } from "../problem-details.ts";
 
 /**
  * Watches which routes are added, so that `complete` can answer every other method of a known path

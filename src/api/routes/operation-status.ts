@@ -1,26 +1,28 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { reconnectMs } from "../streaming/bye.ts";
-import type { Cursor } from "../streaming/cursor.ts";
-import { waitForChange } from "../streaming/long-poll.ts";
-import type { Operation } from "../streaming/operation.ts";
-import { isTerminal } from "../streaming/operation-status.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
-import { parseIfNoneMatch, parseWait } from "./conditions.ts";
-import { operationIdInPath, operationIdOf } from "./query.ts";
-import { retryAfterS } from "./retry-after.ts";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { reconnectMs } from "../../streaming/bye.ts";
+import type { Cursor } from "../../streaming/cursor.ts";
+import { waitForChange } from "../../streaming/long-poll.ts";
+import type { Operation } from "../../streaming/operation.ts";
+import { checkOperationId } from "../../streaming/operation-id.ts";
+import { isTerminal } from "../../streaming/operation-status.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { parseIfNoneMatch, parseWait } from "../request/conditions.ts";
+import { NoQuery, operationIdInPath, StatusQuery } from "../request/query.ts";
+import { retryAfterS } from "../request/retry-after.ts";
 
 /** The state of an operation: at once, or with `Prefer: wait` at its next change. */
-export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }> = async (
+export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamContext }> = async (
   app,
   { streams },
 ) => {
   const { hub, connections } = streams;
 
-  app.get("/api/operations/:id", (request, reply) =>
+  app.get("/api/operations/:id", { schema: { querystring: NoQuery } }, (request, reply) =>
     answerStatus(operationIdInPath(request.params), request, reply),
   );
-  app.get("/api/operations", (request, reply) =>
-    answerStatus(operationIdOf(request.query), request, reply),
+  app.get("/api/operations", { schema: { querystring: StatusQuery } }, (request, reply) =>
+    answerStatus(checkOperationId(request.query.operation_id), request, reply),
   );
 
   const answerStatus = async (

@@ -5,27 +5,27 @@ import type { SchedulerClient } from "../dts/client.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { SUBPROTOCOL } from "../streaming/ws-protocol.ts";
 import { type AccessOptions, guardAccess } from "./access/access.ts";
-import { watchAllowedMethods } from "./allowed-methods.ts";
-import { type Closing, closeInTime } from "./closing.ts";
-import { eventsRoutes } from "./events.ts";
-import { healthRoutes } from "./health.ts";
-import { acceptJson } from "./json-body.ts";
-import { sendWhileTaken } from "./large-responses.ts";
-import { ignoreExpectations, LENIENT_HTTP } from "./lenient-http.ts";
-import { trackSockets } from "./open-sockets.ts";
-import { operationHistoryRoute } from "./operation-history.ts";
-import { operationStatusRoute } from "./operation-status.ts";
-import { installPage } from "./page.ts";
+import { watchAllowedMethods } from "./http/allowed-methods.ts";
+import { type Closing, closeInTime } from "./http/closing.ts";
+import { acceptJson } from "./http/json-body.ts";
+import { sendWhileTaken } from "./http/large-responses.ts";
+import { ignoreExpectations, LENIENT_HTTP } from "./http/lenient-http.ts";
+import { trackSockets } from "./http/open-sockets.ts";
+import { withoutQueries } from "./http/request-log.ts";
+import { boundSockets } from "./http/socket-limit.ts";
+import { countUnanswered } from "./http/unanswered-requests.ts";
+import { discardUnreadBodies } from "./http/unread-body.ts";
+import { answerBadHandshakes, isWebSocketRequest } from "./http/upgrade.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
-import { withoutQueries } from "./request-log.ts";
-import { sampleRoutes } from "./sample.ts";
-import { boundSockets } from "./sockets.ts";
-import { countUnanswered } from "./unanswered-requests.ts";
-import { discardUnreadBodies } from "./unread-body.ts";
-import { answerBadHandshakes, isWebSocketRequest } from "./upgrade.ts";
-import { websocketRoutes } from "./websocket.ts";
+import { eventsRoutes } from "./routes/events.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { operationHistoryRoute } from "./routes/operation-history.ts";
+import { operationStatusRoute } from "./routes/operation-status.ts";
+import { installPage } from "./routes/page.ts";
+import { sampleRoutes } from "./routes/sample.ts";
+import { websocketRoutes } from "./routes/websocket.ts";
 
-/** What the API stands on. */
+/** What the API needs. */
 export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: StreamContext;
@@ -46,10 +46,10 @@ const REQUEST_WITHIN_MS = 30_000;
 const CHECK_REQUESTS_EVERY_MS = 1000;
 /** Largest body of a route that does not set its own limit. */
 const MAX_BODY_BYTES = 16 * 1024;
-/** The library's own bound, past ours of 64 KiB, which answers with a problem before it closes. */
+/** The library's own limit. Messages over ours of 64 KiB get a problem before the connection closes. */
 const MAX_WS_FRAME_BYTES = 1024 * 1024;
 
-/** The HTTP server, ready to listen. `close()` says `bye drain` to every open stream first. */
+/** The HTTP server, ready to listen. `close()` sends `bye drain` to every open stream first. */
 export async function buildApp({
   scheduler,
   streams,
@@ -68,13 +68,13 @@ export async function buildApp({
       headersTimeout: REQUEST_WITHIN_MS,
       connectionsCheckingInterval: CHECK_REQUESTS_EVERY_MS,
     },
-    // A 503 makes an EventSource give up for good; a stream opened meanwhile is told `bye drain`.
+    // A 503 ends an EventSource for good; a stream that is opened meanwhile gets `bye drain`.
     return503OnClosing: false,
     requestTimeout: REQUEST_WITHIN_MS,
     bodyLimit: MAX_BODY_BYTES,
-    // An id that is too long is a bad id, not an unknown path.
+    // An id that is too long is an invalid id, not an unknown path.
     routerOptions: { maxParamLength: 16_384 },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, verbose: true } },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       answerError(error, request as unknown as FastifyRequest, reply as unknown as FastifyReply);
@@ -101,7 +101,7 @@ export async function buildApp({
     },
   });
   answerBadHandshakes(app.websocketServer);
-  trackSockets(app, streams.metrics.registry);
+  trackSockets(app, streams.metrics.registry, closing.requestsWithinMs);
   await app.register(sampleRoutes, { scheduler, streams, sample });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });

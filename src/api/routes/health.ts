@@ -1,6 +1,10 @@
 import type { FastifyPluginAsync } from "fastify";
-import { DescriptorsExhaustedError, DrainingError, SchedulerUnavailableError } from "../errors.ts";
-import type { Metrics } from "../streaming/metrics.ts";
+import {
+  DescriptorsExhaustedError,
+  DrainingError,
+  SchedulerUnavailableError,
+} from "../../errors.ts";
+import type { Metrics } from "../../streaming/metrics.ts";
 
 export interface HealthOptions {
   readonly scheduler: {

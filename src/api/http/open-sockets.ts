@@ -6,8 +6,6 @@ import { Gauge, type Registry } from "prom-client";
 
 /** How long a handshake may take from its request to an open WebSocket. */
 const UPGRADE_WITHIN_MS = 10_000;
-/** How long upgraded sockets may stay open once the server closes. Their `bye` was sent before. */
-const CLOSED_WITHIN_MS = 3000;
 
 /**
  * Every socket that the server has accepted, also those that Node forgets when they are upgraded.
@@ -15,8 +13,13 @@ const CLOSED_WITHIN_MS = 3000;
  *   SOCKET-2. Each has a deadline until it is served: HTTP's own until a request has arrived, and
  *       after an upgrade one for the WebSocket to open.
  *   SOCKET-3. Each is closed when the server closes: upgraded ones here, the others in `closing.ts`.
+ * @param closedWithinMs time for upgraded sockets to close after the server's `close()`
  */
-export function trackSockets(app: FastifyInstance, registry: Registry): void {
+export function trackSockets(
+  app: FastifyInstance,
+  registry: Registry,
+  closedWithinMs: number,
+): void {
   const open = new Set<Duplex>();
   const upgraded = new Set<Duplex>();
   const deadlines = new WeakMap<IncomingMessage, NodeJS.Timeout>();
@@ -51,7 +54,7 @@ export function trackSockets(app: FastifyInstance, registry: Registry): void {
   app.addHook("preClose", async () => {
     closing = setTimeout(() => {
       for (const socket of upgraded) socket.destroy(); // SOCKET-3
-    }, CLOSED_WITHIN_MS);
+    }, closedWithinMs);
   });
   app.addHook("onClose", async () => clearTimeout(closing));
 }

@@ -1,34 +1,48 @@
 import { Readable } from "node:stream";
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { ProblemError } from "../errors.ts";
-import { type HistoryWanted, historyDocument } from "../streaming/steps/history-document.ts";
-import type { HistoryReader } from "../streaming/steps/step-source.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
-import { piecesOf } from "./large-responses.ts";
-import { operationIdInPath, operationIdOf, payloadsWanted, sequenceAfter } from "./query.ts";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Static } from "typebox";
+import { ProblemError } from "../../errors.ts";
+import { checkOperationId } from "../../streaming/operation-id.ts";
+import { type HistoryWanted, historyDocument } from "../../streaming/steps/history-document.ts";
+import type { HistoryReader } from "../../streaming/steps/step-source.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { piecesOf } from "../http/large-responses.ts";
+import { HistoryQuery, OperationHistoryQuery, operationIdInPath } from "../request/query.ts";
 
 /** Documents sent at a time: each holds a read of the scheduler open. */
 const MAX_DOCUMENTS = 16;
 
 /** The history of an operation as one document. */
-export const operationHistoryRoute: FastifyPluginAsync<{
+export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
   readonly scheduler: HistoryReader;
   readonly streams: StreamContext;
 }> = async (app, { scheduler, streams: { hub } }) => {
   let underWay = 0;
 
-  app.get("/api/operations/:id/history", { exposeHeadRoute: false }, (request, reply) =>
-    answerHistory(operationIdInPath(request.params), request, reply),
+  app.get(
+    "/api/operations/:id/history",
+    { schema: { querystring: OperationHistoryQuery }, exposeHeadRoute: false },
+    (request, reply) =>
+      answerHistory(operationIdInPath(request.params), request.query, request, reply),
   );
-  app.get("/api/history", { exposeHeadRoute: false }, (request, reply) =>
-    answerHistory(operationIdOf(request.query), request, reply),
+  app.get(
+    "/api/history",
+    { schema: { querystring: HistoryQuery }, exposeHeadRoute: false },
+    (request, reply) =>
+      answerHistory(checkOperationId(request.query.operation_id), request.query, request, reply),
   );
 
-  const answerHistory = async (id: string, request: FastifyRequest, reply: FastifyReply) => {
+  const answerHistory = async (
+    id: string,
+    query: Static<typeof OperationHistoryQuery>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> => {
     const wanted: Omit<HistoryWanted, "status"> = {
       id,
-      afterSeq: sequenceAfter(request.query),
-      payloads: payloadsWanted(request.query),
+      afterSeq: Number(query.after ?? 0),
+      payloads: query.include === "payloads",
     };
     const { cursor: status } = await hub.read(wanted.id, { address: request.ip });
     if (underWay >= MAX_DOCUMENTS) throw new TooManyHistoriesError();

@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { FastifyReply } from "fastify";
-import { ProblemError } from "../errors.ts";
-import { sendProblem } from "./problem-details.ts";
+import { ProblemError } from "../../errors.ts";
+import { sendProblem } from "../problem-details.ts";
 
 /** Requests of each socket that have arrived and whose answer is not complete. */
 const unanswered = new WeakMap<Duplex, number>();

@@ -1,20 +1,22 @@
-import type { FastifyPluginAsync } from "fastify";
-import { ProblemError } from "../errors.ts";
-import type { StreamContext } from "../streaming/stream-context.ts";
-import { WsConnection } from "../streaming/ws-connection.ts";
-import { MAX_SUBSCRIPTIONS } from "../streaming/ws-protocol.ts";
-import { sendProblem } from "./problem-details.ts";
-import { operationIdsOf } from "./query.ts";
-import { refusePipelined } from "./unanswered-requests.ts";
-import { WEBSOCKET_PATH } from "./upgrade.ts";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { ProblemError } from "../../errors.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { WsConnection } from "../../streaming/ws-connection.ts";
+import { MAX_SUBSCRIPTIONS } from "../../streaming/ws-protocol.ts";
+import { refusePipelined } from "../http/unanswered-requests.ts";
+import { WEBSOCKET_PATH } from "../http/upgrade.ts";
+import { sendProblem } from "../problem-details.ts";
+import { operationIdsOf, WebSocketQuery } from "../request/query.ts";
 
 /** The WebSocket endpoint. What is said on it is in `streaming/ws-protocol.ts`. */
-export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, context) => {
+export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
   app.route({
     method: "GET",
     url: WEBSOCKET_PATH,
+    schema: { querystring: WebSocketQuery },
     exposeHeadRoute: false,
-    preValidation: async (request) => {
+    // Before the upgrade, while the answer can still be a problem.
+    preHandler: async (request) => {
       operationIdsOf(request.query, MAX_SUBSCRIPTIONS);
     },
     handler: (request, reply) => {

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { SchedulerError } from "../dts/scheduler-error.ts";
-import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
-import { checkOperationId } from "../streaming/operation-id.ts";
-import { operationUrls } from "./operation-urls.ts";
-import { retryAfterS } from "./retry-after.ts";
+import { SchedulerError } from "../../dts/scheduler-error.ts";
+import { ProblemError, SchedulerUnavailableError } from "../../errors.ts";
+import { checkOperationId } from "../../streaming/operation-id.ts";
+import { operationUrls } from "../request/operation-urls.ts";
+import { NoQuery } from "../request/query.ts";
+import { retryAfterS } from "../request/retry-after.ts";
 
 /** What this route needs from the rest of the system, and nothing more. */
 export interface StartOperationOptions {
@@ -38,27 +39,31 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
   app,
   { scheduler, streams: { hub } },
 ) => {
-  app.post("/api/start-operation", { schema: { body: Body } }, async (request, reply) => {
-    const { operation_id: chosen, processing_time, steps } = request.body;
-    const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
-    const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
-    try {
-      await scheduler.startOrchestration(ORCHESTRATION, input, operation_id);
-    } catch (error) {
-      const exists = error instanceof SchedulerError && error.kind === "already-exists";
-      if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);
-      // Nobody else has a generated id: the channel repeated our call after its first answer was lost.
-      // Without any answer the operation may exist all the same, so the client is told its id.
-      if (!exists) throw new SchedulerUnavailableError(error, { operation_id });
-    }
-    hub.wake(operation_id);
-    const { status_url, events_url } = operationUrls(operation_id);
-    return reply
-      .code(202)
-      .header("location", status_url)
-      .header("retry-after", retryAfterS(hub.intervalMs(operation_id)))
-      .send({ operation_id, status_url, events_url });
-  });
+  app.post(
+    "/api/start-operation",
+    { schema: { querystring: NoQuery, body: Body } },
+    async (request, reply) => {
+      const { operation_id: chosen, processing_time, steps } = request.body;
+      const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
+      const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
+      try {
+        await scheduler.startOrchestration(ORCHESTRATION, input, operation_id);
+      } catch (error) {
+        const exists = error instanceof SchedulerError && error.kind === "already-exists";
+        if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);
+        // Nobody else has a generated id: the channel repeated our call after its first answer was lost.
+        // Without any answer the operation may exist all the same, so the client is told its id.
+        if (!exists) throw new SchedulerUnavailableError(error, { operation_id });
+      }
+      hub.wake(operation_id);
+      const { status_url, events_url } = operationUrls(operation_id);
+      return reply
+        .code(202)
+        .header("location", status_url)
+        .header("retry-after", retryAfterS(hub.intervalMs(operation_id)))
+        .send({ operation_id, status_url, events_url });
+    },
+  );
 };
 
 class OperationExistsError extends ProblemError {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { ProblemError } from "../errors.ts";
+import { ProblemError } from "../../errors.ts";
 
 /** Pages of other origins cannot send this type without asking first, with or without parameters. */
 const JSON_TYPE = /^application\/json\s*(?:;|$)/;

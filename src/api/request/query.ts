@@ -1,0 +1,93 @@
+import { type Static, type TProperties, Type } from "typebox";
+import { ProblemError } from "../../errors.ts";
+import { checkOperationId } from "../../streaming/operation-id.ts";
+import type { StepsWanted } from "../../streaming/steps/steps-view.ts";
+
+/** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
+function only<T extends TProperties>(parameters: T) {
+  return Type.Object(parameters, { additionalProperties: false });
+}
+
+/** Each description completes "must be …" in the detail of a problem. */
+const operation_id = Type.String({ description: "the id of one operation" });
+const operation_ids = Type.Optional(
+  Type.Union([Type.String(), Type.Array(Type.String())], { description: "operation ids" }),
+);
+const prefix = Type.Optional(
+  Type.String({
+    pattern: "^(?!@)[\\x20-\\x7e]{0,100}$",
+    description: "the beginning of an operation id, up to 100 printable ASCII characters",
+  }),
+);
+const detail = Type.Optional(
+  Type.Enum(["status", "steps"], { description: '"status" or "steps"' }),
+);
+const include = Type.Optional(Type.Enum(["payloads"], { description: '"payloads"' }));
+const after = Type.Optional(Type.String({ description: "one id that the stream has sent" }));
+const afterSeq = Type.Optional(
+  Type.String({ pattern: "^\\d{1,9}$", description: 'the "seq" of a step, a whole number' }),
+);
+
+export const NoQuery = only({});
+export const StatusQuery = only({ operation_id });
+export const OperationEventsQuery = only({ detail, include, after });
+export const EventsQuery = only({ operation_id: operation_ids, prefix, detail, include, after });
+export const OperationHistoryQuery = only({ after: afterSeq, include });
+export const HistoryQuery = only({ operation_id, after: afterSeq, include });
+export const WebSocketQuery = only({ operation_id: operation_ids });
+
+/** The operation that a path names. @throws InvalidOperationIdError */
+export function operationIdInPath(params: unknown): string {
+  return checkOperationId((params as { id: string }).id);
+}
+
+/**
+ * The operations that a query names, in order and each once.
+ * @throws InvalidOperationIdError, ProblemError `invalid-query` for more than `most`
+ */
+export function operationIdsOf(
+  { operation_id: named = [] }: Static<typeof WebSocketQuery>,
+  most: number,
+): string[] {
+  const ids = [...new Set([named].flat().map(checkOperationId))];
+  if (ids.length > most) {
+    throw invalidQuery(`A connection carries at most ${most} operations. Open another one.`);
+  }
+  return ids;
+}
+
+/** Whether `detail=steps` is asked for, and with what. @throws ProblemError `invalid-query` */
+export function stepsWanted(query: Static<typeof OperationEventsQuery>): StepsWanted | undefined {
+  const payloads = query.include === "payloads";
+  if (query.detail === "steps") return { payloads };
+  if (payloads) throw invalidQuery('"include=payloads" needs "detail=steps".');
+  return undefined;
+}
+
+/** What `/api/events` is asked for. */
+export type EventsWanted =
+  | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted }
+  | { readonly kind: "operations"; readonly ids: readonly string[] }
+  | { readonly kind: "feed"; readonly prefix: string };
+
+/** @throws InvalidOperationIdError, ProblemError `invalid-query` for parameters that contradict */
+export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
+  const ids = operationIdsOf(query, most);
+  const steps = stepsWanted(query);
+  if (steps) {
+    const [id] = ids;
+    if (id === undefined || ids.length > 1 || query.prefix !== undefined) {
+      throw invalidQuery('"detail=steps" needs exactly one "operation_id", and no "prefix".');
+    }
+    return { kind: "operation", id, steps };
+  }
+  if (ids.length === 0) return { kind: "feed", prefix: query.prefix ?? "" };
+  if (query.prefix !== undefined) {
+    throw invalidQuery('"operation_id" and "prefix" exclude each other.');
+  }
+  return { kind: "operations", ids };
+}
+
+function invalidQuery(detail: string): ProblemError {
+  return new ProblemError("invalid-query", 400, detail);
+}

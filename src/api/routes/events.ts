@@ -1,0 +1,85 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { openFeedStream } from "../../streaming/sse-feed.ts";
+import type { Opened, SseClient } from "../../streaming/sse-opening.ts";
+import { openOperationStream } from "../../streaming/sse-operation.ts";
+import { MAX_OPERATIONS, openOperationsStream } from "../../streaming/sse-operations.ts";
+import { turnAway } from "../../streaming/sse-turn-away.ts";
+import type { StreamContext } from "../../streaming/stream-context.ts";
+import { streamedSockets } from "../http/streamed-sockets.ts";
+import { refusePipelined } from "../http/unanswered-requests.ts";
+import {
+  EventsQuery,
+  eventsWanted,
+  OperationEventsQuery,
+  operationIdInPath,
+  stepsWanted,
+} from "../request/query.ts";
+
+/** Server-sent events. The streams write to the socket themselves, head included. */
+export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
+  const { hub } = context;
+
+  const answer = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    hasRoom: (client: SseClient) => boolean,
+    open: (client: SseClient, after: string | undefined) => Promise<Opened>,
+  ): Promise<FastifyReply> => {
+    const { socket, httpVersionMinor } = request.raw;
+    // The stream writes its own head, with what the hooks of the request have set.
+    const headers = Object.entries(reply.getHeaders()).map(([name, value]) => `${name}: ${value}`);
+    const client = { socket, chunked: httpVersionMinor > 0, headers, address: request.ip };
+    if (socket.destroyed) return reply.hijack();
+    // A stream writes to the socket, and would overtake the answer to the request before.
+    if (!reply.raw.socket) return refusePipelined(reply, "stream");
+    if (context.connections.full || !hasRoom(client)) turnAway(client, context);
+    else if ((await open(client, lastEventId(request))) === "nothing-left") {
+      return reply.code(204).send();
+    }
+    streamedSockets.add(socket);
+    return reply.hijack();
+  };
+
+  app.get(
+    "/api/operations/:id/events",
+    { schema: { querystring: OperationEventsQuery }, exposeHeadRoute: false },
+    async (request, reply) => {
+      const id = operationIdInPath(request.params);
+      const steps = stepsWanted(request.query);
+      const hasRoom = (client: SseClient) => hub.hasRoomFor(client, 1);
+      return answer(request, reply, hasRoom, (client, after) =>
+        openOperationStream(context, client, { id, after, steps }),
+      );
+    },
+  );
+
+  app.get(
+    "/api/events",
+    { schema: { querystring: EventsQuery }, exposeHeadRoute: false },
+    async (request, reply) => {
+      const wanted = eventsWanted(request.query, MAX_OPERATIONS);
+      const hasRoom = (client: SseClient) =>
+        wanted.kind === "feed"
+          ? hub.feeds.hasRoomFor(wanted.prefix)
+          : hub.hasRoomFor(client, wanted.kind === "operations" ? wanted.ids.length : 1);
+      return answer(request, reply, hasRoom, async (client, after) => {
+        switch (wanted.kind) {
+          case "operation":
+            return openOperationStream(context, client, { ...wanted, after });
+          case "operations":
+            return openOperationsStream(context, client, wanted.ids, after);
+          case "feed":
+            return openFeedStream(context, client, wanted.prefix, after);
+        }
+      });
+    },
+  );
+};
+
+/** Where a client resumes: an EventSource sends a header, which wins over the query. */
+function lastEventId(request: FastifyRequest): string | undefined {
+  const header = request.headers["last-event-id"];
+  if (typeof header === "string" && header !== "") return header;
+  return (request.query as { after?: string }).after;
+}
