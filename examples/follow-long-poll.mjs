@@ -1,32 +1,34 @@
-/** Follows one operation by long-polling, for networks in which nothing else gets through (PROTOCOL.md, 3). */
+/** Follows one operation by long-polling, for networks that let nothing else through (PROTOCOL.md, 3). */
 
 import { considerRefusal, Reconnect, retryAfterMs } from "./reconnect.mjs";
 
-/** How long the server may hold a request. Under the 30 s after which the more impatient proxies cut. */
+/** How long the server may hold a request: less than the 30 s after which some proxies cut it. */
 const WAIT_S = 25;
-/** An answer that is later than this will not come. */
+/** The time after which a request has failed. */
 const ANSWER_WITHIN_MS = (WAIT_S + 10) * 1_000;
 
 const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
 
-/** Whether nothing more will happen to the operation of `document`. */
+/** Whether the operation of `document` has ended. */
 export function isOver(document) {
   return !LIVE.includes(document.status);
 }
 
-/** Resolves when the operation is over; `onDocument` gets each document.
+/** Resolves when the operation has ended; `onDocument` gets each document.
  * @throws RefusedError when there is no such operation, AbortError by `signal` */
 export async function followByLongPoll(url, { onDocument, signal }) {
   const reconnect = new Reconnect();
   let etag;
   for (;;) {
     const answer = await ask(url, etag, reconnect, signal);
+    // The first request has no tag, and the server does not wait without one.
+    const isFirst = etag === undefined;
     if (answer.document) {
       etag = answer.etag;
       onDocument(answer.document);
       if (isOver(answer.document)) return;
     }
-    if (!answer.askAgainAtOnce) await reconnect.pause(signal);
+    if (!answer.askAgainAtOnce && !(isFirst && answer.document)) await reconnect.pause(signal);
   }
 }
 
@@ -55,8 +57,8 @@ async function ask(url, etag, reconnect, signal) {
 
 async function readAnswer(response, reconnect) {
   reconnect.succeeded();
-  // Only a server that says it waits may be asked again at once. Another answers immediately: asking in a tight loop
-  // would be an attack, so the next question comes after `Retry-After`.
+  // Without `Preference-Applied` the server did not wait, perhaps because a proxy has removed our tag. To repeat such a
+  // request at once would be a tight loop, so the next one comes after `Retry-After`.
   const waits = response.headers.has("preference-applied");
   reconnect.advise(retryAfterMs(response));
   if (response.status === 304) {

@@ -1,5 +1,5 @@
-/** A client of dts-push, written from docs/PROTOCOL.md alone: starts operations, follows each in three ways at once
- * (server-sent events, WebSocket, long-poll) and compares what the three saw at the end. Needs Node 24 and nothing else.
+/** A client of dts-push, written from docs/PROTOCOL.md alone: follows operations in three ways at once (server-sent
+ * events, WebSocket, long-poll) and compares what the three received at the end. Needs Node 24 and nothing else.
  *
  *   follow-sse.mjs, follow-websocket.mjs, follow-long-poll.mjs   one transport each, to be copied
  *   sse-parser.mjs   the text of an event stream, as events
@@ -12,10 +12,11 @@ import { followOverSse } from "./follow-sse.mjs";
 import { followOverWebSocket } from "./follow-websocket.mjs";
 import { startOperations } from "./start.mjs";
 
-const USAGE = `Usage: node examples/follow.mjs [options]
+const USAGE = `Usage: npm run follow -- [options] [operation_id ...]
 
-Starts operations, follows each over SSE, WebSocket and long-poll, and compares what the three saw.
-Exits with 0 if all are over and all agree, else with 1.
+Follows operations over SSE, WebSocket and long-poll until they end, and compares what the three
+received. Without ids it starts operations and follows those.
+Exits with 0 if all have ended and all agree, else with 1.
 
   --url <url>               where dts-push is              (http://localhost:8000)
   --operations <n>          how many to start              (100)
@@ -51,9 +52,7 @@ class Sightings {
 async function main() {
   const options = readOptions();
   const signal = AbortSignal.timeout(1_000 * options.giveUpAfter);
-  const body = { processing_time: options.processingTime, steps: options.steps };
-  const ids = await startOperations(options.operations, options.url, body, signal);
-  console.log(`${ids.length} operations started`);
+  const ids = options.ids.length > 0 ? options.ids : await startAll(options, signal);
   const seen = { sse: new Sightings(), websocket: new Sightings(), longPoll: new Sightings() };
   const outcomes = await Promise.allSettled([
     ...overSse(options.url, ids, seen.sse, signal),
@@ -64,13 +63,20 @@ async function main() {
   process.exitCode = report(ids, seen) ? 0 : 1;
 }
 
+async function startAll({ operations, url, processingTime, steps }, signal) {
+  const body = { processing_time: processingTime, steps };
+  const ids = await startOperations(operations, url, body, signal);
+  console.log(`${ids.length} operations started`);
+  return ids;
+}
+
 /** Some operations on streams of their own, the others together. */
 function overSse(url, ids, sightings, signal) {
   const handlers = { onDocument: sightings.add, onProblem: tell("SSE"), signal };
-  const alone = ids.slice(0, OPERATIONS_WITH_A_STREAM_OF_THEIR_OWN);
-  const together = chunks(ids.slice(OPERATIONS_WITH_A_STREAM_OF_THEIR_OWN));
+  const alone = ids.filter(isSafeInPath).slice(0, OPERATIONS_WITH_A_STREAM_OF_THEIR_OWN);
+  const together = chunks(ids.filter((id) => !alone.includes(id)));
   return [
-    ...alone.map((id) => new URL(`${operationPath(id)}/events`, url)),
+    ...alone.map((id) => new URL(`api/operations/${encodeURIComponent(id)}/events`, url)),
     ...together.map((some) => new URL(`api/events?${operationQuery(some)}`, url)),
   ].map((stream) => followOverSse(stream, handlers));
 }
@@ -84,12 +90,14 @@ function overWebSocket(url, ids, sightings, signal) {
 
 function byLongPoll(url, ids, sightings, signal) {
   const handlers = { onDocument: sightings.add, signal };
-  return ids.map((id) => followByLongPoll(new URL(operationPath(id), url), handlers));
+  return ids.map((id) =>
+    followByLongPoll(new URL(`api/operations?${operationQuery([id])}`, url), handlers),
+  );
 }
 
-/** Ids may hold any printable ASCII character. */
-function operationPath(id) {
-  return `api/operations/${encodeURIComponent(id)}`;
+/** Ids hold any printable ASCII character. URL parsers and proxies change some of them in a path, and none in a query. */
+function isSafeInPath(id) {
+  return /^[\w-]+$/.test(id);
 }
 
 function operationQuery(ids) {
@@ -130,7 +138,8 @@ function line(id, cells, agreed) {
 }
 
 function readOptions() {
-  const { values } = parseArgs({
+  const { values, positionals: ids } = parseArgs({
+    allowPositionals: true,
     options: {
       url: { type: "string", default: "http://localhost:8000" },
       operations: { type: "string", default: "100" },
@@ -145,6 +154,7 @@ function readOptions() {
     process.exit(0);
   }
   return {
+    ids,
     url: new URL(values.url.replace(/\/*$/, "/")), // with a slash, so that paths are appended to it
     operations: positive(values, "operations"),
     processingTime: Number(values["processing-time"]), // the server says what is wrong with these two

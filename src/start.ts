@@ -34,7 +34,7 @@ export interface RunningApi extends RunningRole {
 
 /** Starts the HTTP server. It also starts while the scheduler is away, and says so in `/readyz`. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
-  const scheduler = createSchedulerClient(createConnection(config.target), logger);
+  const scheduler = createSchedulerClient(createConnection(config.target));
   const metrics = createMetrics();
   const hub = new Hub(scheduler, config, metrics, logger);
   const limits = clientLimits(config.maxConnections, descriptorLimit());
@@ -55,6 +55,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const app = await buildApp({
     scheduler,
     streams,
+    access: config,
     graceMs,
     closing: { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs },
     maxSockets: limits.maxSockets,

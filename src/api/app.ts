@@ -4,18 +4,23 @@ import type { Logger } from "pino";
 import type { SchedulerClient } from "../dts/client.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { SUBPROTOCOL } from "../streaming/ws-protocol.ts";
+import { type AccessOptions, guardAccess } from "./access/access.ts";
 import { watchAllowedMethods } from "./allowed-methods.ts";
 import { type Closing, closeInTime } from "./closing.ts";
 import { eventsRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { acceptJson } from "./json-body.ts";
-import { answerOddRequests, LENIENT_HTTP } from "./lenient-http.ts";
+import { ignoreExpectations, LENIENT_HTTP } from "./lenient-http.ts";
+import { trackSockets } from "./open-sockets.ts";
 import { operationHistoryRoute } from "./operation-history.ts";
 import { operationStatusRoute } from "./operation-status.ts";
 import { installPage } from "./page.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
+import { withoutQueries } from "./request-log.ts";
 import { sampleRoutes } from "./sample.ts";
-import { boundSockets } from "./sockets.ts";
+import { boundSockets } from "./socket-limit.ts";
+import { countUnanswered } from "./unanswered-requests.ts";
+import { discardUnreadBodies } from "./unread-body.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./upgrade.ts";
 import { websocketRoutes } from "./websocket.ts";
 
@@ -23,6 +28,7 @@ import { websocketRoutes } from "./websocket.ts";
 export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: StreamContext;
+  readonly access: AccessOptions;
   /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
   readonly graceMs: number;
   readonly closing: Closing;
@@ -35,6 +41,10 @@ export interface Services {
 
 /** How long a request may take to arrive, headers and body. */
 const REQUEST_WITHIN_MS = 30_000;
+/** How often that is checked. Node's default is 30 s, in which a request may take twice its time. */
+const CHECK_REQUESTS_EVERY_MS = 1000;
+/** Largest body of a route that does not set its own limit. */
+const MAX_BODY_BYTES = 16 * 1024;
 /** The library's own bound, past ours of 64 KiB, which answers with a problem before it closes. */
 const MAX_WS_FRAME_BYTES = 1024 * 1024;
 
@@ -42,6 +52,7 @@ const MAX_WS_FRAME_BYTES = 1024 * 1024;
 export async function buildApp({
   scheduler,
   streams,
+  access,
   graceMs,
   closing,
   maxSockets,
@@ -49,11 +60,17 @@ export async function buildApp({
   logger,
 }: Services): Promise<FastifyInstance> {
   const app = Fastify({
-    loggerInstance: logger,
-    http: { ...LENIENT_HTTP, shouldUpgradeCallback: isWebSocketRequest },
+    loggerInstance: withoutQueries(logger),
+    http: {
+      ...LENIENT_HTTP,
+      shouldUpgradeCallback: isWebSocketRequest,
+      headersTimeout: REQUEST_WITHIN_MS,
+      connectionsCheckingInterval: CHECK_REQUESTS_EVERY_MS,
+    },
     // A 503 makes an EventSource give up for good; a stream opened meanwhile is told `bye drain`.
     return503OnClosing: false,
     requestTimeout: REQUEST_WITHIN_MS,
+    bodyLimit: MAX_BODY_BYTES,
     // An id that is too long is a bad id, not an unknown path.
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
@@ -63,9 +80,12 @@ export async function buildApp({
     },
   }) as unknown as FastifyInstance;
 
+  countUnanswered(app.server);
   installProblemDetails(app);
-  answerOddRequests(app);
+  guardAccess(app, access);
+  ignoreExpectations(app);
   acceptJson(app);
+  discardUnreadBodies(app);
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));
@@ -79,6 +99,7 @@ export async function buildApp({
     },
   });
   answerBadHandshakes(app.websocketServer);
+  trackSockets(app, streams.metrics.registry, closing.requestsWithinMs);
   await app.register(sampleRoutes, { scheduler, streams, sample });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });

@@ -3,6 +3,12 @@ import { type Cursor, isSameState, parseCursor } from "../streaming/cursor.ts";
 /** Longest wait of one request, in seconds: below the idle limits of common proxies. */
 const MAX_WAIT_S = 60;
 
+/**
+ * A tag with our cursor, also without quotes, as clients paste it, and with the suffix by which
+ * proxies mark a compressed answer, as Apache does.
+ */
+const TAG = /^\s*(?:W\/)?"?([^"]*?)(?:-(?:gzip|br|zstd|deflate))?"?\s*$/;
+
 /** What `If-None-Match` says. @see RFC 9110, section 13.1.2 */
 export interface IfNoneMatch {
   /** Whether the client has this state, under any of the tags it named. */
@@ -16,7 +22,7 @@ export function parseIfNoneMatch(header: string | undefined): IfNoneMatch | unde
   if (header === undefined) return undefined;
   const cursors = header
     .split(",")
-    .map((tag) => /^\s*(?:W\/)?"([^"]*)"\s*$/.exec(tag)?.[1])
+    .map((tag) => TAG.exec(tag)?.[1])
     .flatMap((tag) => parseCursor(tag) ?? []);
   const [newest] = [...cursors].sort(
     (a, b) => b.createdAtMs - a.createdAtMs || b.lastUpdatedAtMs - a.lastUpdatedAtMs,

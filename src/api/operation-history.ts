@@ -1,11 +1,10 @@
 import { Readable } from "node:stream";
-import type { FastifyPluginAsync } from "fastify";
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../errors.ts";
 import { type HistoryWanted, historyDocument } from "../streaming/history-document.ts";
-import { checkOperationId } from "../streaming/operation-id.ts";
 import type { HistoryReader } from "../streaming/step-source.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
-import { payloadsWanted, sequenceAfter } from "./query.ts";
+import { operationIdInPath, operationIdOf, payloadsWanted, sequenceAfter } from "./query.ts";
 
 /** Documents under way at a time: each holds a read of the scheduler open. */
 const MAX_DOCUMENTS = 16;
@@ -19,9 +18,16 @@ export const operationHistoryRoute: FastifyPluginAsync<{
 }> = async (app, { scheduler, streams: { hub } }) => {
   let underWay = 0;
 
-  app.get("/api/operations/:id/history", { exposeHeadRoute: false }, async (request, reply) => {
+  app.get("/api/operations/:id/history", { exposeHeadRoute: false }, (request, reply) =>
+    answerHistory(operationIdInPath(request.params), request, reply),
+  );
+  app.get("/api/history", { exposeHeadRoute: false }, (request, reply) =>
+    answerHistory(operationIdOf(request.query), request, reply),
+  );
+
+  const answerHistory = async (id: string, request: FastifyRequest, reply: FastifyReply) => {
     const wanted: Omit<HistoryWanted, "status"> = {
-      id: checkOperationId((request.params as { id: string }).id),
+      id,
       afterSeq: sequenceAfter(request.query),
       payloads: payloadsWanted(request.query),
     };
@@ -43,7 +49,7 @@ export const operationHistoryRoute: FastifyPluginAsync<{
       underWay -= 1;
       throw error;
     }
-  });
+  };
 };
 
 class TooManyHistoriesError extends ProblemError {

@@ -1,44 +1,56 @@
 import type { Socket } from "node:net";
-import type { FastifyPluginAsync, FastifyReply } from "fastify";
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { reconnectMs } from "../streaming/bye.ts";
-import type { Cursor } from "../streaming/cursor.ts";
+import { type Cursor, isTerminal } from "../streaming/cursor.ts";
 import { waitForChange } from "../streaming/long-poll.ts";
 import type { Operation } from "../streaming/operation.ts";
-import { checkOperationId } from "../streaming/operation-id.ts";
 import type { StreamContext } from "../streaming/stream-context.ts";
 import { parseIfNoneMatch, parseWait } from "./conditions.ts";
+import { operationIdInPath, operationIdOf } from "./query.ts";
 import { retryAfterS } from "./retry-after.ts";
 
-/** Where an operation stands: at once, or with `Prefer: wait` at its next change. */
+/** The state of an operation: at once, or with `Prefer: wait` at its next change. */
 export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }> = async (
   app,
   { streams },
 ) => {
   const { hub, connections } = streams;
 
-  app.get("/api/operations/:id", async (request, reply) => {
-    const id = checkOperationId((request.params as { id: string }).id);
+  app.get("/api/operations/:id", (request, reply) =>
+    answerStatus(operationIdInPath(request.params), request, reply),
+  );
+  app.get("/api/operations", (request, reply) =>
+    answerStatus(operationIdOf(request.query), request, reply),
+  );
+
+  const answerStatus = async (
+    id: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> => {
     const condition = parseIfNoneMatch(request.headers["if-none-match"]);
     const seen = condition?.newest;
     const waitS = connections.full ? undefined : parseWait(request.headers.prefer);
-    reply.header("cache-control", "no-cache").header("vary", "prefer");
+    reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
     if (waitS && seen) {
       const changed = await waitWhileConnected(id, seen, waitS, request.raw.socket);
-      // A client may ask again at once where we say that we wait, so a draining replica does not.
       if (!changed && connections.draining) {
         reply.header("retry-after", retryAfterS(reconnectMs()));
         return notModified(reply, seen);
       }
-      tellWait(reply, waitS);
+      // Clients repeat a request with this header at once, so it is sent only if the server waits for
+      // such a request: not without a tag, which some proxies remove, not after the end of the
+      // operation, and not while draining.
+      const waits = changed || !isTerminal(seen.status);
+      if (waits) reply.header("preference-applied", `wait=${waitS}`);
       return changed ? answer(reply, changed) : notModified(reply, seen);
     }
     const operation = await hub.read(id, seen);
-    tellWait(reply, waitS);
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation);
-  });
+  };
 
   const waitWhileConnected = async (id: string, seen: Cursor, waitS: number, socket: Socket) => {
     const left = new AbortController();
@@ -52,7 +64,7 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
   };
 
   const answer = (reply: FastifyReply, operation: Operation): FastifyReply => {
-    tellRetry(reply, operation);
+    adviseRetry(reply, operation);
     reply.header("etag", etag(operation.cursor)).type("application/json");
     return reply.send(operation.json);
   };
@@ -62,19 +74,15 @@ export const operationStatusRoute: FastifyPluginAsync<{ streams: StreamContext }
     cursor: Cursor,
     operation?: Operation,
   ): FastifyReply => {
-    tellRetry(reply, operation);
+    adviseRetry(reply, operation);
     return reply.code(304).header("etag", etag(cursor)).send();
   };
 
-  const tellRetry = (reply: FastifyReply, operation: Operation | undefined): void => {
+  const adviseRetry = (reply: FastifyReply, operation: Operation | undefined): void => {
     if (!operation || operation.terminal) return;
     reply.header("retry-after", retryAfterS(hub.intervalMs(operation.id)));
   };
 };
-
-function tellWait(reply: FastifyReply, waitS: number | undefined): void {
-  if (waitS !== undefined) reply.header("preference-applied", `wait=${waitS}`);
-}
 
 /** Weak, because a document whose `last_updated` alone moved is not the same to the byte. */
 function etag(cursor: Cursor): string {

@@ -5,6 +5,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { SchedulerError } from "../dts/scheduler-error.ts";
 import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
 import { streamedSockets } from "./streamed-sockets.ts";
+import { endAndDiscard } from "./unread-body.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 
@@ -18,7 +19,7 @@ const KNOWN: Record<string, { slug: string; status: number; detail: string }> = 
   FST_ERR_CTP_BODY_TOO_LARGE: {
     slug: "body-too-large",
     status: 413,
-    detail: "The body is larger than this server reads. Send at most 1 MiB.",
+    detail: "The body is too large for this path.",
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: {
     slug: "invalid-body",
@@ -48,7 +49,11 @@ export function installProblemDetails(app: FastifyInstance): void {
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(
       reply,
-      new ProblemError("not-found", 404, "There is nothing at this path. The README lists them."),
+      new ProblemError(
+        "not-found",
+        404,
+        "There is nothing at this path. docs/PROTOCOL.md lists the paths.",
+      ),
     ),
   );
 }
@@ -62,7 +67,7 @@ export function answerError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const problem = toProblemError(error);
+  const problem = toProblemError(error, request);
   if (problem.slug === "internal") {
     request.log.error({ err: problem.cause ?? error, problem: problem.slug }, "request failed");
   } else if (problem.status >= 500) {
@@ -73,11 +78,14 @@ export function answerError(
   return sendProblem(reply, problem);
 }
 
-function toProblemError(error: FastifyError | ProblemError | SchedulerError): ProblemError {
+function toProblemError(
+  error: FastifyError | ProblemError | SchedulerError,
+  request: FastifyRequest,
+): ProblemError {
   if (error instanceof ProblemError) return error;
   return error instanceof SchedulerError
     ? new SchedulerUnavailableError(error)
-    : fromFastify(error);
+    : fromFastify(error, request);
 }
 
 export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
@@ -123,13 +131,18 @@ export function writeProblem(
     connection: "close",
   };
   const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(
+  endAndDiscard(
+    socket,
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join("")}\r\n${body}`,
   );
 }
 
-function fromFastify(error: FastifyError): ProblemError {
+function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): ProblemError {
   const known = KNOWN[error.code];
+  if (known?.slug === "body-too-large") {
+    const detail = `The body is too large. This path accepts up to ${routeOptions.bodyLimit} bytes.`;
+    return new ProblemError(known.slug, known.status, detail);
+  }
   if (known) return new ProblemError(known.slug, known.status, known.detail);
   if (error.validation) {
     return new ProblemError("invalid-body", 400, describe(error));

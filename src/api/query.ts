@@ -2,6 +2,21 @@ import { ProblemError } from "../errors.ts";
 import { checkOperationId } from "../streaming/operation-id.ts";
 import type { StepsWanted } from "../streaming/steps-view.ts";
 
+/** The operation that a path names. @throws InvalidOperationIdError */
+export function operationIdInPath(params: unknown): string {
+  return checkOperationId((params as { id: string }).id);
+}
+
+/**
+ * The one operation that a query names, for ids that a path cannot carry.
+ * @throws InvalidOperationIdError, NotOneOperationError
+ */
+export function operationIdOf(query: unknown): string {
+  const { operation_id: id } = query as { operation_id?: string | string[] };
+  if (typeof id !== "string") throw new NotOneOperationError();
+  return checkOperationId(id);
+}
+
 /**
  * The operations that a query names as `operation_id`, in order and each once.
  * @throws InvalidOperationIdError, TooManyOperationsError
@@ -40,6 +55,12 @@ export function sequenceAfter(query: unknown): number {
   const { after = "0" } = query as Record<string, unknown>;
   if (typeof after === "string" && /^\d{1,9}$/.test(after)) return Number(after);
   throw new InvalidSequenceError();
+}
+
+class NotOneOperationError extends ProblemError {
+  constructor() {
+    super("invalid-query", 400, 'Name exactly one operation as "operation_id" in the query.');
+  }
 }
 
 class InvalidSequenceError extends ProblemError {

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { SchedulerError } from "../dts/scheduler-error.ts";
-import { SchedulerUnavailableError } from "../errors.ts";
+import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
+import { checkOperationId } from "../streaming/operation-id.ts";
+import { operationUrls } from "./operation-urls.ts";
 import { retryAfterS } from "./retry-after.ts";
 
 /** What this route needs from the rest of the system, and nothing more. */
@@ -23,6 +25,8 @@ export interface StartOperationOptions {
 const ORCHESTRATION = "async_http_api_orchestrator";
 
 const Body = Type.Object({
+  /** The id of the new operation. A client that chooses it can repeat a start safely. */
+  operation_id: Type.Optional(Type.String()),
   /** Seconds the operation takes in all. */
   processing_time: Type.Integer({ minimum: 0, maximum: 86_400, default: 5 }),
   /** Progress reports it makes. Default: one a second, at least 1 and at most 10. */
@@ -35,23 +39,33 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
   { scheduler, streams: { hub } },
 ) => {
   app.post("/api/start-operation", { schema: { body: Body } }, async (request, reply) => {
-    const { processing_time, steps } = request.body;
-    const operation_id = randomUUID();
+    const { operation_id: chosen, processing_time, steps } = request.body;
+    const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
     const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
     try {
       await scheduler.startOrchestration(ORCHESTRATION, input, operation_id);
     } catch (error) {
-      // Nobody else has this id: it is our own call, repeated because its first answer was lost.
-      const started = error instanceof SchedulerError && error.kind === "already-exists";
-      // Without an answer it may yet have been started, so the client is told under which id.
-      if (!started) throw new SchedulerUnavailableError(error, { operation_id });
+      const exists = error instanceof SchedulerError && error.kind === "already-exists";
+      if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);
+      // Nobody else has a generated id: the channel repeated our call after its first answer was lost.
+      // Without any answer the operation may exist all the same, so the client is told its id.
+      if (!exists) throw new SchedulerUnavailableError(error, { operation_id });
     }
     hub.wake(operation_id);
-    const status_url = `/api/operations/${operation_id}`;
+    const { status_url, events_url } = operationUrls(operation_id);
     return reply
       .code(202)
       .header("location", status_url)
       .header("retry-after", retryAfterS(hub.intervalMs(operation_id)))
-      .send({ operation_id, status_url, events_url: `${status_url}/events` });
+      .send({ operation_id, status_url, events_url });
   });
 };
+
+class OperationExistsError extends ProblemError {
+  constructor(id: string) {
+    const detail =
+      `An operation ${id} exists. If this request repeats a start, it is the operation that was ` +
+      "started; otherwise choose another id.";
+    super("operation-exists", 409, detail, { operation_id: id });
+  }
+}

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocketServer } from "ws";
 import { ProblemError } from "../errors.ts";
 import { writeProblem } from "./problem-details.ts";
+import { isPipelined } from "./unanswered-requests.ts";
 
 /** Where a WebSocket may be asked for. */
 export const WEBSOCKET_PATH = "/api/ws";
@@ -12,10 +13,15 @@ export const WEBSOCKET_PATH = "/api/ws";
  * may: some clients offer HTTP/2 with each request, `curl --http2` and Java's among them.
  * @see RFC 9110, section 7.8
  */
-export function isWebSocketRequest({ method, url = "", headers }: IncomingMessage): boolean {
+export function isWebSocketRequest(request: IncomingMessage): boolean {
+  const { method, url = "", headers } = request;
   const path = url.split("?", 1)[0];
   return (
-    method === "GET" && path === WEBSOCKET_PATH && headers.upgrade?.toLowerCase() === "websocket"
+    method === "GET" &&
+    path === WEBSOCKET_PATH &&
+    headers.upgrade?.toLowerCase() === "websocket" &&
+    // The answer to the request before still needs the socket.
+    !isPipelined(request)
   );
 }
 

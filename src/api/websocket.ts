@@ -5,6 +5,7 @@ import { WsConnection } from "../streaming/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../streaming/ws-protocol.ts";
 import { sendProblem } from "./problem-details.ts";
 import { operationIdsOf } from "./query.ts";
+import { refusePipelined } from "./unanswered-requests.ts";
 import { WEBSOCKET_PATH } from "./upgrade.ts";
 
 /** The WebSocket endpoint. What is said on it is in `streaming/ws-protocol.ts`. */
@@ -16,7 +17,10 @@ export const websocketRoutes: FastifyPluginAsync<StreamContext> = async (app, co
     preValidation: async (request) => {
       operationIdsOf(request.query, MAX_SUBSCRIPTIONS);
     },
-    handler: (_request, reply) => {
+    handler: (request, reply) => {
+      if (request.headers.upgrade?.toLowerCase() === "websocket") {
+        return refusePipelined(reply, "WebSocket");
+      }
       const detail =
         "This path speaks WebSocket, subprotocol dts-push.v1. Connect with a ws:// URL.";
       reply.header("upgrade", "websocket");

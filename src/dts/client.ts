@@ -1,14 +1,11 @@
-import { TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
-import type { Logger } from "pino";
+import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
 import { createCompletionCalls } from "./completion-calls.ts";
 import type { Connection } from "./connection.ts";
 import { type HistoryEntry, readHistory } from "./history.ts";
 import { type Instance, toInstance } from "./instance.ts";
 import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from "./instance-query.ts";
-import { createSdkLogger } from "./logger.ts";
-import { SchedulerError } from "./scheduler-error.ts";
 import { createStub, unary } from "./unary.ts";
 
 /** One task hub, as the rest of the process uses it. Calls have deadlines, but for `waitForCompletion`. */
@@ -23,7 +20,7 @@ export interface SchedulerClient {
   waitForCompletion(id: string, signal: AbortSignal): Promise<Instance | undefined>;
   /**
    * Starts an orchestration under `id`; `input` becomes JSON.
-   * @throws SchedulerError `already-exists` where the id is taken
+   * @throws SchedulerError `already-exists` if the id is in use, by a terminal instance too
    */
   startOrchestration(name: string, input: unknown, id: string): Promise<void>;
   /** Resolves when the scheduler answers for this task hub. @throws SchedulerError */
@@ -36,19 +33,17 @@ export interface SchedulerClient {
 const PING_ID = "dts-push-readiness-probe";
 
 /**
- * Commands go through the SDK's client. Reads use the SDK's generated stub: the client hides
- * cancellation, and cannot represent every status.
+ * All calls use the SDK's generated stub: the SDK's client hides cancellation, cannot represent every
+ * status, and cannot send a reuse policy.
  */
-export function createSchedulerClient(connection: Connection, logger: Logger): SchedulerClient {
+export function createSchedulerClient(connection: Connection): SchedulerClient {
   const reads = connection.for("reads");
   const stub = createStub(reads);
   const histories = connection.for("histories");
   const historyStub = createStub(histories);
   const completions = createCompletionCalls(connection);
-  const commands = new TaskHubGrpcClient({
-    ...connection.for("commands"),
-    logger: createSdkLogger(logger),
-  });
+  const commands = connection.for("commands");
+  const commandStub = createStub(commands);
 
   return {
     async getInstance(id) {
@@ -82,11 +77,15 @@ export function createSchedulerClient(connection: Connection, logger: Logger): S
     waitForCompletion: (id, signal) => completions.wait(id, signal),
 
     async startOrchestration(name, input, id) {
-      try {
-        await commands.scheduleNewOrchestration(name, input, id);
-      } catch (error) {
-        throw new SchedulerError("StartInstance", error);
-      }
+      const request = new pb.CreateInstanceRequest();
+      request.setInstanceid(id);
+      request.setName(name);
+      const json = new wrappers.StringValue();
+      json.setValue(JSON.stringify(input) ?? "");
+      request.setInput(json);
+      // Without a policy a scheduler may replace a terminal instance; an empty one replaces none.
+      request.setOrchestrationidreusepolicy(new pb.OrchestrationIdReusePolicy());
+      await unary("StartInstance", commandStub.startInstance.bind(commandStub), request, commands);
     },
 
     async ping() {
@@ -99,8 +98,7 @@ export function createSchedulerClient(connection: Connection, logger: Logger): S
       completions.close();
       stub.close();
       historyStub.close();
-      // It closes its channel at once; what it would have us wait for after that is a fixed second.
-      void commands.stop();
+      commandStub.close();
     },
   };
 }

@@ -26,6 +26,14 @@ export interface StreamContent {
   onClose(): void;
 }
 
+/** How an answer to a request for a stream is written. */
+export interface SseAnswer {
+  /** Whether the client knows chunks, which HTTP/1.0 does not: its stream ends with the connection. */
+  readonly chunked: boolean;
+  /** Further headers, as `name: value`. */
+  readonly headers: readonly string[];
+}
+
 const HEAD = [
   "HTTP/1.1 200 OK",
   "content-type: text/event-stream",
@@ -52,8 +60,12 @@ export class SseConnection implements Connection, OutboxOwner {
   readonly #chunked: boolean;
   #over = false;
 
-  /** @param chunked false for HTTP/1.0, which knows no chunks; the end of the stream is then its close */
-  constructor(socket: Duplex, chunked: boolean, content: StreamContent, context: StreamContext) {
+  constructor(
+    socket: Duplex,
+    { chunked, headers }: SseAnswer,
+    content: StreamContent,
+    context: StreamContext,
+  ) {
     const { options, connections, metrics } = context;
     this.#content = content;
     this.#chunked = chunked;
@@ -62,7 +74,7 @@ export class SseConnection implements Connection, OutboxOwner {
     this.#outbox = new Outbox(socket, this);
     connections.add(this);
     metrics.connections.inc({ transport: "sse" });
-    const head = [...HEAD, ...(chunked ? ["transfer-encoding: chunked"] : [])];
+    const head = [...HEAD, ...headers, ...(chunked ? ["transfer-encoding: chunked"] : [])];
     this.#outbox.write(Buffer.from(`${head.join("\r\n")}\r\n\r\n`));
     this.#outbox.write(this.#framed(toChunk(`${formatRetry(reconnectMs())}\n`)));
   }

@@ -1,14 +1,12 @@
 import type { Duplex } from "node:stream";
 import type { ProblemError } from "../errors.ts";
-import { SseConnection, type StreamContent } from "./sse-connection.ts";
+import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { StreamContext } from "./stream-context.ts";
 
 /** The client of a stream that is not open yet. */
-export interface SseClient {
+export interface SseClient extends SseAnswer {
   /** The socket of its request. */
   readonly socket: Duplex;
-  /** Whether it knows chunks, which HTTP/1.0 does not. */
-  readonly chunked: boolean;
 }
 
 /** What became of a request for a stream. A stream that was opened goes on by itself. */
@@ -59,8 +57,8 @@ export class SseOpening {
   open(): SseConnection {
     if (this.#connection) return this.#connection;
     const pending = this.#endPending();
-    const { socket, chunked } = this.#client;
-    this.#connection = new SseConnection(socket, chunked, this.#content, this.#context);
+    const client = this.#client;
+    this.#connection = new SseConnection(client.socket, client, this.#content, this.#context);
     pending?.answer.resolve("opened");
     return this.#connection;
   }

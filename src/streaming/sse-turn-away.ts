@@ -13,6 +13,6 @@ const NOTHING: StreamContent = {
  * Sends a client elsewhere, or to a later time, in words that an EventSource understands: it gives up
  * for good on any answer other than a stream.
  */
-export function turnAway({ socket, chunked }: SseClient, context: StreamContext): void {
-  new SseConnection(socket, chunked, NOTHING, context).bye("drain");
+export function turnAway(client: SseClient, context: StreamContext): void {
+  new SseConnection(client.socket, client, NOTHING, context).bye("drain");
 }

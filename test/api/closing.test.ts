@@ -69,7 +69,7 @@ test("CLOSE-2: a request that is on its way when the server begins to close is a
   const client = await RawConnection.open(api.url);
   await fetch(new URL("/healthz", api.url)); // The server has accepted the connection before.
   const closed = api.stopApi();
-  client.send("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  client.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
   const answer = await client.untilClosed();
   expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   expect(answer).toMatch(/^connection: close\r$/im);
@@ -79,10 +79,10 @@ test("CLOSE-2: a request that is on its way when the server begins to close is a
 test("requests whose headers or body never come to an end do not keep the API from closing", async () => {
   const { api } = await startApi();
   const headers = await RawConnection.open(api.url);
-  headers.send("GET /healthz HTTP/1.1\r\nhost: x\r\n");
+  headers.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n");
   const body = await RawConnection.open(api.url);
   body.send(
-    "POST /api/start-operation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" +
+    "POST /api/start-operation HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n" +
       "content-length: 20\r\n\r\n{",
   );
   await fetch(new URL("/healthz", api.url));
@@ -105,7 +105,7 @@ test("a request under way is still answered", async () => {
 test("a stream asked for while the API closes is 200 with bye drain, so that EventSource comes back", async () => {
   const { api } = await startApi();
   const client = await RawConnection.open(api.url);
-  client.send("GET /api/operations/op/events HTTP/1.1\r\nhost: x\r\n");
+  client.send("GET /api/operations/op/events HTTP/1.1\r\nhost: localhost\r\n");
   await fetch(new URL("/healthz", api.url));
   const closed = api.stopApi();
   await refusesConnections(api.url);

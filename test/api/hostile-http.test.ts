@@ -25,9 +25,9 @@ test("bytes that are no HTTP are answered with a problem and the connection is c
     "GET\r\n\r\n",
     "GET / HTTP/9.9\r\n\r\n",
     "GET / HTTP/1.1\r\nno colon\r\n\r\n",
-    "GET / HTTP/1.1\r\nhost: x\r\nx: a\u0000b\r\n\r\n",
-    "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-    "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+    "GET / HTTP/1.1\r\nhost: localhost\r\nx: a\u0000b\r\n\r\n",
+    "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+    "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     Buffer.from([0, 255, 0, 255, 13, 10, 13, 10]),
   ]) {
@@ -42,7 +42,7 @@ test("a request without a host is a problem, on every path", async () => {
 });
 
 test("an expectation that nobody can meet is ignored", async () => {
-  const head = "HTTP/1.1\r\nhost: x\r\nexpect: miracles\r\nconnection: close\r\n\r\n";
+  const head = "HTTP/1.1\r\nhost: localhost\r\nexpect: miracles\r\nconnection: close\r\n\r\n";
   expect(await exchange(stack.url, `GET /healthz ${head}`)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
@@ -57,15 +57,15 @@ test("HTTP/1.0 is spoken to those who speak no other, also in streams", async ()
 });
 
 test("headers over 16 KiB are 431, in one field and in many", async () => {
-  const one = `GET /healthz HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`;
-  const many = `GET /healthz HTTP/1.1\r\nhost: x\r\n${"x: yyyyyyyyyyyyyyyy\r\n".repeat(1500)}\r\n`;
+  const one = `GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(20_000)}\r\n\r\n`;
+  const many = `GET /healthz HTTP/1.1\r\nhost: localhost\r\n${"x: yyyyyyyyyyyyyyyy\r\n".repeat(1500)}\r\n`;
   await problemFor(one, 431, "headers-too-large");
   await problemFor(many, 431, "headers-too-large");
 });
 
 test("a body that is not chunked as it says is a problem", async () => {
   await problemFor(
-    "POST /api/start-operation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" +
+    "POST /api/start-operation HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n" +
       "transfer-encoding: chunked\r\n\r\nnot a size\r\n",
     400,
     "invalid-request",
@@ -74,7 +74,7 @@ test("a body that is not chunked as it says is a problem", async () => {
 
 test("an upgrade to another protocol is ignored and the request answered, body included", async () => {
   const upgrade =
-    "host: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n" +
+    "host: localhost\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n" +
     "http2-settings: AAMAAABkAAQAAP__\r\n";
   const get = await RawConnection.open(stack.url);
   get.send(`GET /healthz HTTP/1.1\r\n${upgrade}\r\n`);
@@ -88,13 +88,16 @@ test("an upgrade to another protocol is ignored and the request answered, body i
 });
 
 test("CONNECT is refused and its connection closed", async () => {
-  const answer = await exchange(stack.url, "CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n");
+  const answer = await exchange(
+    stack.url,
+    "CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+  );
   expect(answer).not.toMatch(/^HTTP\/1\.1 2/);
 });
 
 test("requests that arrive byte by byte hold up nobody, and are answered", async () => {
   const slow = await RawConnection.open(stack.url);
-  const request = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+  const request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
   for (const byte of request) {
     slow.send(byte);
     if (byte === "\n") await fetch(new URL("/healthz", stack.url));
@@ -106,12 +109,13 @@ test("200 half requests and 200 that leave at once cost the others nothing", asy
   const halves = await Promise.all(
     Array.from({ length: 200 }, () => RawConnection.open(stack.url)),
   );
-  for (const half of halves) half.send("GET /api/operations/x/events HTTP/1.1\r\nhost: x\r\nx: ");
+  for (const half of halves)
+    half.send("GET /api/operations/x/events HTTP/1.1\r\nhost: localhost\r\nx: ");
   const leaving = await Promise.all(
     Array.from({ length: 200 }, () => RawConnection.open(stack.url)),
   );
   for (const each of leaving) {
-    each.send("GET /api/operations/x/events HTTP/1.1\r\nhost: x\r\n\r\n");
+    each.send("GET /api/operations/x/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     each.close();
   }
   expect((await fetch(new URL("/healthz", stack.url))).status).toBe(200);
@@ -121,7 +125,7 @@ test("200 half requests and 200 that leave at once cost the others nothing", asy
 test("what is no request, sent after a stream was asked for, cuts the stream and puts nothing into it", async () => {
   await stack.client.scheduleNewOrchestration("unserved", undefined, "followed");
   const connection = await RawConnection.open(stack.url);
-  connection.send("GET /api/operations/followed/events HTTP/1.1\r\nhost: x\r\n\r\n");
+  connection.send("GET /api/operations/followed/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
   await connection.until(/event: snapshot/);
   connection.send("no request at all\r\n\r\n");
   const all = await connection.untilClosed();
@@ -132,7 +136,7 @@ test("a stream asked for behind an unanswered request is refused, and does not c
   const id = await stack.client.scheduleNewOrchestration("unserved", undefined, "pipelined");
   for (let round = 0; round < 5; round += 1) {
     const client = await RawConnection.open(stack.url);
-    const head = "HTTP/1.1\r\nhost: x\r\n\r\n";
+    const head = "HTTP/1.1\r\nhost: localhost\r\n\r\n";
     client.send(
       `GET /api/operations/${id} ${head}GET /api/operations/${id}/events ${head}` +
         `GET /healthz ${head}`,
@@ -147,10 +151,15 @@ test("a stream asked for behind an unanswered request is refused, and does not c
 });
 
 test("bytes sent on an open stream do not disturb what it carries to others", async () => {
-  const id = await stack.client.scheduleNewOrchestration("unserved", undefined, "disturbed");
+  const input = { processing_time: 3600, steps: 1 };
+  const id = await stack.client.scheduleNewOrchestration(
+    "async_http_api_orchestrator",
+    input,
+    "disturbed",
+  );
   const open = async () => {
     const client = await RawConnection.open(stack.url);
-    client.send(`GET /api/operations/${id}/events HTTP/1.1\r\nhost: x\r\n\r\n`);
+    client.send(`GET /api/operations/${id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n`);
     await client.until(/event: snapshot/);
     return client;
   };

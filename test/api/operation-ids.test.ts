@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { SseClient } from "../helpers/sse-client.ts";
 import { problemOf } from "./support/problem.ts";
 import { exchange, splitAnswer } from "./support/raw-connection.ts";
 import { useSharedStack } from "./support/shared-stack.ts";
@@ -17,7 +18,22 @@ const PATHS = [
   (id: string) => `/api/ws?operation_id=${id}`,
 ];
 
+/** The same resources for ids that a path cannot carry. */
+const BY_QUERY = [
+  (id: string) => `/api/operations?operation_id=${id}`,
+  (id: string) => `/api/history?operation_id=${id}`,
+  (id: string) => `/api/events?operation_id=${id}&detail=steps`,
+];
+
 const ask = (path: string) => fetch(new URL(path, stack.url));
+
+function start(body: object): Promise<Response> {
+  return fetch(new URL("/api/start-operation", stack.url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
 
 test("ids of 1 to 100 printable characters are looked up", async () => {
   for (const id of [
@@ -48,6 +64,48 @@ test("an operation is found under an id that needs encoding", async () => {
     await stack.client.scheduleNewOrchestration("unserved", undefined, id);
     const body = await (await ask(`/api/operations/${encodeURIComponent(id)}`)).json();
     expect(body, id).toMatchObject({ operation_id: id, status: "PENDING" });
+  }
+});
+
+test("every id is found by query, also those that a path cannot carry", async () => {
+  for (const id of [".", "..", "a/b", "a//b", "a%2Fb", "back\\slash", "t+1&x=2#y"]) {
+    const response = await start({ operation_id: id });
+    expect(response.status, id).toBe(202);
+    const started = (await response.json()) as { status_url: string; events_url: string };
+    const query = `operation_id=${encodeURIComponent(id)}`;
+    for (const url of [started.status_url, `/api/operations?${query}`]) {
+      const answer = await ask(url);
+      expect(answer.status, url).toBe(200);
+      expect(answer.headers.get("etag"), url).toMatch(/^W\/"/);
+      expect(await answer.json(), url).toMatchObject({ operation_id: id });
+    }
+    for (const url of [started.events_url, `/api/events?${query}&detail=steps`]) {
+      const client = await SseClient.connect(new URL(url, stack.url));
+      const { data } = await client.nextState();
+      expect(data, url).toMatchObject({ type: "snapshot", operation: { operation_id: id } });
+      client.destroy();
+    }
+    const history = await ask(`/api/history?${query}`);
+    expect(await history.json(), id).toMatchObject({ operation_id: id, steps: expect.any(Array) });
+  }
+});
+
+test("the URLs of a started operation name it in the path where that is safe", async () => {
+  const response = await start({ operation_id: "order:1 (x)" });
+  expect(await response.json()).toMatchObject({
+    status_url: "/api/operations/order%3A1%20(x)",
+    events_url: "/api/operations/order%3A1%20(x)/events",
+  });
+});
+
+test("a query for one operation names exactly one, a known one", async () => {
+  for (const path of BY_QUERY) {
+    await problemOf(await ask(path("unheard-of")), 404, "operation-not-found", path("unheard-of"));
+    await problemOf(await ask(path("a&operation_id=b")), 400, "invalid-query", path("a, b"));
+    await problemOf(await ask(path("%40x")), 400, "invalid-operation-id", path("@x"));
+  }
+  for (const path of ["/api/operations", "/api/history", "/api/events?detail=steps"]) {
+    await problemOf(await ask(path), 400, "invalid-query", path);
   }
 });
 
@@ -93,7 +151,7 @@ test("a percent-encoding that cannot be decoded is 400", async () => {
 test("a path of 20 KB is refused with a problem", async () => {
   const answer = await exchange(
     stack.url,
-    `GET /api/operations/${"x".repeat(20_000)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    `GET /api/operations/${"x".repeat(20_000)} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
   );
   const { head, body } = splitAnswer(answer);
   expect(head).toMatch(/^HTTP\/1\.1 431 /);

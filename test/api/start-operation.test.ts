@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { checkProblem, problemOf } from "./support/problem.ts";
-import { RawConnection, splitAnswer } from "./support/raw-connection.ts";
+import { problemOf } from "./support/problem.ts";
 import { useSharedStack } from "./support/shared-stack.ts";
 
 const stack = useSharedStack();
@@ -50,14 +49,11 @@ test("stores the sample's input, and steps only where the client gave them", asy
   }
 });
 
-test("accepts JSON under any name that it goes by", async () => {
+test("accepts application/json, with and without parameters", async () => {
   for (const type of [
     "application/json; charset=utf-8",
     "application/json;charset=UTF-8",
     "Application/JSON",
-    "application/vnd.api+json",
-    "application/vnd.api+json; charset=utf-8",
-    "application/problem+json",
   ]) {
     expect((await start('{"processing_time": 0}', type)).status, type).toBe(202);
   }
@@ -126,8 +122,10 @@ test("accepts a whole number however JSON spells it", async () => {
   }
 });
 
-test("refuses every content type that is not JSON with 415", async () => {
+test("refuses every other content type with 415", async () => {
   for (const type of [
+    "application/vnd.api+json",
+    "application/problem+json",
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=x",
     "text/plain",
@@ -159,33 +157,18 @@ test("puts together a character that two chunks share", async () => {
   expect(response.status).toBe(202);
 });
 
-test("refuses 100,000 nested arrays with 400, and serves on after as many in a field", async () => {
-  const nested = "[".repeat(100_000) + "]".repeat(100_000);
+test("refuses 8,000 nested arrays with 400, and accepts as many in a field", async () => {
+  const nested = "[".repeat(8000) + "]".repeat(8000);
   await problemOf(await start(nested), 400, "invalid-body");
-  await problemOf(await start("[".repeat(100_000)), 400, "invalid-body");
+  await problemOf(await start("[".repeat(8000)), 400, "invalid-body");
   expect((await start(`{"processing_time": 0, "x": ${nested}}`)).status).toBe(202);
 });
 
-test("refuses a body of 5 MB with 413, announced or in chunks", async () => {
-  const body = Buffer.from(`{"x": "${"x".repeat(5_000_000)}"}`);
-  await problemOf(await start(body), 413, "body-too-large");
-  const connection = await RawConnection.open(stack.url);
-  connection.send(
-    "POST /api/start-operation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" +
-      "transfer-encoding: chunked\r\n\r\n",
-  );
-  const chunk = Buffer.alloc(65_536, "x");
-  for (let sent = 0; sent < 5_000_000; sent += chunk.length) {
-    connection.send("10000\r\n").send(chunk).send("\r\n");
-  }
-  const { head, body: answer } = splitAnswer(await connection.until(/\}$/));
-  expect(head).toMatch(/^HTTP\/1\.1 413 .*\r\n(.*\r\n)*content-type: application\/problem\+json/i);
-  checkProblem(answer, 413, "body-too-large");
-});
-
-test("accepts a body just below the limit", async () => {
-  const body = `{"processing_time": 0, "x": "${"x".repeat(1_000_000)}"}`;
-  expect((await start(body)).status).toBe(202);
+test("accepts a body of 16 KiB and refuses one byte more with 413, which names the limit", async () => {
+  const body = (bytes: number) => '{"processing_time": 0, "x": ""}'.padEnd(bytes, " ");
+  expect((await start(body(16_384))).status).toBe(202);
+  const { detail } = await problemOf(await start(body(16_385)), 413, "body-too-large");
+  expect(detail).toContain("16384 bytes");
 });
 
 function startInChunks(chunks: readonly Uint8Array[]): Promise<Response> {

@@ -10,7 +10,7 @@ import { useSharedStack } from "./support/shared-stack.ts";
 const stack = useSharedStack();
 
 const HANDSHAKE =
-  "host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
+  "host: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
   "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
 /** Whatever a client sent, the process serves on. */
@@ -199,7 +199,7 @@ test("a plain GET is 426 and says what to do", async () => {
 test("an upgrade to something else is 426 too", async () => {
   const answer = await exchange(
     stack.url,
-    "GET /api/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n",
+    "GET /api/ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n",
   );
   expect(answer).toMatch(/^HTTP\/1\.1 426 /);
   checkProblem(splitAnswer(answer).body, 426, "upgrade-required");

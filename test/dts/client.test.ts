@@ -1,4 +1,5 @@
 import { status } from "@grpc/grpc-js";
+import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import { createSchedulerClient } from "../../src/dts/client.ts";
@@ -6,12 +7,11 @@ import { createConnection } from "../../src/dts/connection.ts";
 import type { RuntimeStatus } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
-import { logger } from "../helpers/stack.ts";
 import { FakeScheduler, failing, never } from "./support/fake-scheduler.ts";
 
 function connect(address: string, taskHub = "mine"): SchedulerClient {
   const target = { address, taskHub, authentication: { kind: "none" } } as const;
-  const client = createSchedulerClient(createConnection(target), logger);
+  const client = createSchedulerClient(createConnection(target));
   onTestFinished(() => client.close());
   return client;
 }
@@ -31,6 +31,23 @@ test("each call names the task hub and the client, and carries no token where th
     expect(metadata.get("workerid")).toEqual([]);
     expect(metadata.get("authorization")).toEqual([]);
   }
+});
+
+test("a start carries its input as JSON, and a reuse policy that replaces no instance", async () => {
+  const requests: pb.CreateInstanceRequest[] = [];
+  const scheduler = await FakeScheduler.start({
+    startInstance: (call, done) => {
+      requests.push(call.request as pb.CreateInstanceRequest);
+      done(null, new pb.CreateInstanceResponse());
+    },
+  });
+  const client = connect(scheduler.address);
+  await client.startOrchestration("name", { a: 1 }, "x");
+  const [request] = requests;
+  expect([request?.getInstanceid(), request?.getName()]).toEqual(["x", "name"]);
+  expect(request?.getInput()?.getValue()).toBe('{"a":1}');
+  // Schedulers may replace a terminal instance where there is no policy at all.
+  expect(request?.getOrchestrationidreusepolicy()?.getReplaceablestatusList()).toEqual([]);
 });
 
 test("reads, commands and waits each have a connection of their own", async () => {

@@ -18,6 +18,18 @@ test("a client written from PROTOCOL.md follows 100 operations in three ways tha
   expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
 });
 
+test("it follows the operations that it is given, whatever their ids", async () => {
+  const { url, startOperation } = await startStack();
+  const ids = [".", "..", "a/b", "c%2Fd"];
+  for (const operation_id of ids) await startOperation({ processing_time: 2, operation_id });
+  const result = runFollow(url, ...ids);
+  expect(await within("the client's end", result, 25_000)).toMatchObject({
+    code: 0,
+    stderr: "",
+    stdout: expect.stringContaining("4 of 4 operations: over, and the same in all three"),
+  });
+});
+
 test("it comes to the same end when the API goes away in the middle and comes back", async () => {
   const stack = await startStack();
   const result = runFollow(stack.url, "--processing-time", "4", "--steps", "4");

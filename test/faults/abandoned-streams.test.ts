@@ -81,7 +81,7 @@ function ahead(): string {
 }
 
 function get(path: string, ...headers: readonly string[]): string {
-  return [`GET ${path} HTTP/1.1`, "host: x", ...headers, "", ""].join("\r\n");
+  return [`GET ${path} HTTP/1.1`, "host: localhost", ...headers, "", ""].join("\r\n");
 }
 
 function webSocket(path: string, ...messages: readonly object[]): string {

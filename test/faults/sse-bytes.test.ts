@@ -114,7 +114,7 @@ async function ask(url: URL, version: "1.0" | "1.1", onText: (text: string) => v
   });
   socket.on("error", reject);
   socket.on("close", () => resolve(Buffer.concat(pieces)));
-  socket.write(`GET ${url.pathname}${url.search} HTTP/${version}\r\nhost: x\r\n\r\n`);
+  socket.write(`GET ${url.pathname}${url.search} HTTP/${version}\r\nhost: localhost\r\n\r\n`);
   const all = await within("the end of the stream", promise);
   const at = all.indexOf("\r\n\r\n");
   return { head: all.subarray(0, at).toString("latin1").toLowerCase(), body: all.subarray(at + 4) };

@@ -30,7 +30,11 @@ export interface Stack {
   /** Starts the API again on the port that it had. */
   startApi(): Promise<void>;
   /** Starts an operation and returns its id. */
-  startOperation(body: { processing_time: number; steps?: number }): Promise<string>;
+  startOperation(body: {
+    processing_time: number;
+    steps?: number;
+    operation_id?: string;
+  }): Promise<string>;
 }
 
 /** Starts the whole product in this process, as `npm start` does. */

@@ -48,7 +48,7 @@ test("with fewer descriptors than MAX_CONNECTIONS, every client gets a stream or
     descriptors: DESCRIPTORS,
   });
   const id = await startOperation(url, { processing_time: 3600, steps: 1 });
-  const request = `GET /api/operations/${id}/events HTTP/1.1\r\nhost: x\r\n\r\n`;
+  const request = `GET /api/operations/${id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n`;
   const outcomes = { stream: 0, bye: 0 };
   for (let client = 0; client < 400; client += 1) {
     const opened = await open(url, request);
@@ -67,7 +67,7 @@ test("out of descriptors: one line in the log, /readyz says so, and it serves ag
   const idle = await Promise.all(Array.from({ length: 350 }, () => open(url)));
   await eventually("refusals", () => idle.filter(({ closed }) => closed).length > 50);
   await app.printed(/out of file descriptors/);
-  probe.socket.write("GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n");
+  probe.socket.write("GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n");
   await eventually("the probe's answer", () => /descriptors-exhausted/.test(probe.received));
   expect(probe.received).toMatch(/^HTTP\/1\.1 503 /);
   expect(app.stdout.match(/out of file descriptors/g)).toHaveLength(1);

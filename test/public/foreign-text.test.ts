@@ -36,7 +36,7 @@ async function openPage(operations: Record<string, Told>) {
     logger,
   );
   onTestFinished(() => worker.stop());
-  const client = createSchedulerClient(connection, logger);
+  const client = createSchedulerClient(connection);
   onTestFinished(() => client.close());
   for (const [id, told] of Object.entries(operations)) {
     await client.startOrchestration("do_as_told", told, id);

@@ -1,5 +1,4 @@
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
-import { pino } from "pino";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection.ts";
@@ -176,10 +175,7 @@ test("T3: a reader of a history that stops holds two chunks, not all that it cou
     taskHub: "default",
     authentication: { kind: "none" },
   };
-  const client = createSchedulerClient(
-    createConnection(target as never),
-    pino({ level: "silent" }),
-  );
+  const client = createSchedulerClient(createConnection(target as never));
   onTestFinished(() => client.close());
   const decode = vi.spyOn(pb.HistoryChunk, "deserializeBinary");
   onTestFinished(() => decode.mockRestore());

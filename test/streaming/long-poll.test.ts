@@ -27,7 +27,9 @@ test("a status request is answered 304 while nothing changed, also when last_upd
   expect(first.headers.get("retry-after")).toBe("1");
   const etag = first.headers.get("etag") ?? "";
   expect(etag).toBe(`W/"${((await first.json()) as { cursor: string }).cursor}"`);
-  for (const condition of [etag, `"other", ${etag}`, "*", etag.slice(2)]) {
+  const cursor = etag.slice(3, -1);
+  const conditions = [etag, `"other", ${etag}`, "*", etag.slice(2), cursor, `W/"${cursor}-gzip"`];
+  for (const condition of conditions) {
     const again = await get({ "if-none-match": condition });
     expect([again.status, await again.text()], condition).toEqual([304, ""]);
   }
@@ -73,12 +75,32 @@ test("there is no wait without a tag, at the end of an operation, or for an unkn
 
 test("a wait longer than a minute is cut to one, and says so; one that is none is ignored", async () => {
   const { store, get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
   store.set("op", ENDED);
   const applied = async (prefer: string) =>
-    (await get({ prefer })).headers.get("preference-applied");
+    (await get({ prefer, "if-none-match": etag })).headers.get("preference-applied");
   expect(await applied("wait=3600")).toBe("wait=60");
   expect(await applied("wait=-1")).toBeNull();
   expect(await applied("wait")).toBeNull();
+});
+
+test("Preference-Applied is sent only if the server waits for such a request", async () => {
+  const { store, get } = await startStored();
+  const etag = (await get()).headers.get("etag") ?? "";
+  const applied = async (headers: Record<string, string>) => {
+    const response = await within("the answer", get({ prefer: "wait=1", ...headers }));
+    return [response.status, response.headers.get("preference-applied")];
+  };
+  // Without a tag the answer comes at once, and the next one would too.
+  expect(await applied({})).toEqual([200, null]);
+  expect(await applied({ "if-none-match": "*" })).toEqual([304, null]);
+  expect(await applied({ "if-none-match": 'W/"none of ours"' })).toEqual([200, null]);
+  expect(await applied({ "if-none-match": etag })).toEqual([304, "wait=1"]);
+  store.set("op", ENDED);
+  const ended = await get({ prefer: "wait=1", "if-none-match": etag });
+  expect([ended.status, ended.headers.get("preference-applied")]).toEqual([200, "wait=1"]);
+  const last = ended.headers.get("etag") ?? "";
+  expect(await applied({ "if-none-match": last })).toEqual([304, null]);
 });
 
 test("waiting requests share the watcher's reads", async () => {

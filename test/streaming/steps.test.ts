@@ -252,7 +252,7 @@ test("T2: a subscriber that stops reading is caught up with every step; others d
 async function rawUntil(url: URL, lastId: string | undefined, most: number) {
   const socket = createConnection(Number(url.port), "127.0.0.1");
   socket.write(
-    `GET ${url.pathname}${url.search} HTTP/1.0\r\nhost: x\r\n${lastId ? `last-event-id: ${lastId}\r\n` : ""}\r\n`,
+    `GET ${url.pathname}${url.search} HTTP/1.0\r\nhost: localhost\r\n${lastId ? `last-event-id: ${lastId}\r\n` : ""}\r\n`,
   );
   const told: { seq: number; kind: string }[] = [];
   let id: string | undefined = lastId;

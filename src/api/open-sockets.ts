@@ -1,0 +1,60 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { FastifyInstance } from "fastify";
+import { Gauge, type Registry } from "prom-client";
+
+/** How long a handshake may take from its request to an open WebSocket. */
+const UPGRADE_WITHIN_MS = 10_000;
+
+/**
+ * Every socket that the server has accepted, also those that Node forgets when they are upgraded.
+ *   SOCKET-1. Each is counted until it is closed.
+ *   SOCKET-2. Each has a deadline until it is served: HTTP's own until a request has arrived, and
+ *       after an upgrade one for the WebSocket to open.
+ *   SOCKET-3. Each is closed when the server closes: upgraded ones here, the others in `closing.ts`.
+ * @param closedWithinMs how long upgraded sockets may stay open then; their `bye` was sent before
+ */
+export function trackSockets(
+  app: FastifyInstance,
+  registry: Registry,
+  closedWithinMs: number,
+): void {
+  const open = new Set<Duplex>();
+  const upgraded = new Set<Duplex>();
+  const deadlines = new WeakMap<IncomingMessage, NodeJS.Timeout>();
+  let closing: NodeJS.Timeout | undefined;
+
+  app.server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
+  app.server.on("upgrade", (request, socket) => {
+    upgraded.add(socket);
+    const timer = setTimeout(() => socket.destroy(), UPGRADE_WITHIN_MS); // SOCKET-2
+    deadlines.set(request, timer);
+    socket.once("close", () => {
+      upgraded.delete(socket);
+      clearTimeout(timer);
+    });
+  });
+  app.websocketServer.on("connection", (_webSocket, request) => {
+    clearTimeout(deadlines.get(request));
+  });
+
+  new Gauge({
+    name: "dts_push_sockets",
+    help: "Accepted sockets that are open, idle ones and WebSockets included",
+    registers: [registry],
+    collect() {
+      this.set(open.size); // SOCKET-1
+    },
+  });
+
+  app.addHook("preClose", async () => {
+    closing = setTimeout(() => {
+      for (const socket of upgraded) socket.destroy(); // SOCKET-3
+    }, closedWithinMs);
+  });
+  app.addHook("onClose", async () => clearTimeout(closing));
+}
