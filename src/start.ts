@@ -34,7 +34,7 @@ export interface RunningApi extends RunningRole {
 
 /** Starts the HTTP server. It also starts while the scheduler is away, and says so in `/readyz`. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
-  const scheduler = createSchedulerClient(createConnection(config.target));
+  const scheduler = createSchedulerClient(createConnection(config.target, logger));
   const metrics = createMetrics();
   const hub = new Hub(scheduler, config, metrics, logger);
   const limits = clientLimits(config.maxConnections, descriptorLimit());
@@ -93,7 +93,7 @@ export function startWorkerRole(
   { target, graceMs }: Pick<Config, "target" | "graceMs">,
   logger: Logger,
 ): RunningRole {
-  const worker = startOperationsWorker(createConnection(target), logger, graceMs / 2);
+  const worker = startOperationsWorker(createConnection(target, logger), logger, graceMs / 2);
   void worker.connected.then(() => logger.info({ taskHub: target.taskHub }, "worker connected"));
   return {
     // Work that is under way and not awaited is delivered again, to this worker or another one.

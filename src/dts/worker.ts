@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import { createBackOff } from "./back-off.ts";
 import type { Connection } from "./connection.ts";
 import { createSdkLogger } from "./logger.ts";
+import { describeFailure, SchedulerError } from "./scheduler-error.ts";
 
 /** An async generator, which is what the SDK runs, whatever its own type says. */
 type Orchestrator = (
@@ -75,8 +76,9 @@ export function startWorker(
       if (stopping.signal.aborted) return;
       const reason = await Promise.race([current.gaveUp, stopped]);
       if (stopping.signal.aborted) return;
-      const retryMs = backOff.nextMs();
-      logger.warn({ reason, retryMs }, "the scheduler does not answer the worker");
+      const retryMs = Math.round(backOff.nextMs());
+      const failure = describeFailure(reason);
+      logger.warn({ reason: reason.message, retryMs }, `worker: the scheduler ${failure}`);
       await current.stop();
       await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
@@ -97,7 +99,7 @@ export function startWorker(
 /** One SDK worker, from its start until it gives up or is stopped. */
 interface Attempt {
   /** Why the SDK gave up. Never settles once the worker was connected (K1). */
-  readonly gaveUp: Promise<string>;
+  readonly gaveUp: Promise<Error>;
   stop(): Promise<void>;
 }
 
@@ -108,14 +110,28 @@ async function startAttempt(
   shutdownMs: number,
   onConnected: () => void,
 ): Promise<Attempt> {
-  const gaveUp = Promise.withResolvers<string>();
+  const gaveUp = Promise.withResolvers<Error>();
+  /** The SDK reports its failures as text; this has the gRPC status. */
+  let lastFailure: SchedulerError | undefined;
   let wasConnected = false;
   let stopped: Promise<void> | undefined;
 
-  const refuseWorkOnceStopped: Interceptor = (options, nextCall) =>
-    stopped && ASKS_FOR_WORK.test(options.method_definition.path)
-      ? refusedCall()
-      : new InterceptingCall(nextCall(options));
+  const watchRequestsForWork: Interceptor = (options, nextCall) => {
+    const [, rpc] = ASKS_FOR_WORK.exec(options.method_definition.path) ?? [];
+    if (rpc === undefined) return new InterceptingCall(nextCall(options));
+    if (stopped !== undefined) return refusedCall();
+    return new InterceptingCall(nextCall(options), {
+      start: (metadata, _listener, next) =>
+        next(metadata, {
+          onReceiveStatus: (received, pass) => {
+            const { code, details } = received;
+            const cause = Object.assign(new Error(details), { code });
+            if (code !== status.OK) lastFailure = new SchedulerError(rpc, cause);
+            pass(received);
+          },
+        }),
+    });
+  };
 
   const { hostAddress, options, credentials, metadataGenerator } = connection.for("worker");
   const worker = new TaskHubGrpcWorker({
@@ -125,14 +141,16 @@ async function startAttempt(
     shutdownTimeoutMs: shutdownMs,
     // Without filters a scheduler gives out any work of the task hub, and what is not registered fails.
     workItemFilters: "auto",
-    options: { ...options, interceptors: [refuseWorkOnceStopped] },
+    options: { ...options, interceptors: [watchRequestsForWork] },
     logger: watchLog(createSdkLogger(logger), (eventId, message) => {
       if (eventId === EVENT_WORKER_CONNECTED) {
         wasConnected = true;
         onConnected();
       }
       // The same event also reports a work item that failed, after the worker was connected.
-      if (eventId === EVENT_WORKER_ERROR && !wasConnected) gaveUp.resolve(message);
+      if (eventId === EVENT_WORKER_ERROR && !wasConnected) {
+        gaveUp.resolve(lastFailure ?? new Error(message));
+      }
     }),
   });
   for (const [name, fn] of Object.entries(registrations.orchestrators)) {
@@ -177,8 +195,8 @@ function watchLog(
   };
 }
 
-function aborted(signal: AbortSignal): Promise<string> {
+function aborted(signal: AbortSignal): Promise<Error> {
   return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve("stopped"), { once: true }),
+    signal.addEventListener("abort", () => resolve(new Error("stopped")), { once: true }),
   );
 }

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, onTestFinished, test } from "vitest";
+import type { CallLog } from "../../src/dts/call-log.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection.ts";
@@ -8,10 +9,11 @@ import type { RuntimeStatus } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { FakeScheduler, failing, never } from "./support/fake-scheduler.ts";
+import { startLog } from "./support/log.ts";
 
-function connect(address: string, taskHub = "mine"): SchedulerClient {
+function connect(address: string, taskHub = "mine", log?: CallLog): SchedulerClient {
   const target = { address, taskHub, authentication: { kind: "none" } } as const;
-  const client = createSchedulerClient(createConnection(target));
+  const client = createSchedulerClient(createConnection(target, log));
   onTestFinished(() => client.close());
   return client;
 }
@@ -162,7 +164,7 @@ test.for([
   [status.INVALID_ARGUMENT, "invalid"],
   [status.INTERNAL, "failed"],
   [status.UNKNOWN, "failed"],
-] as const)("gRPC status %i is told as %s, for reads and commands", async ([code, kind]) => {
+] as const)("gRPC status %i is the kind %s, for reads and commands", async ([code, kind]) => {
   const scheduler = await FakeScheduler.start({
     getInstance: failing(code),
     startInstance: failing(code),
@@ -208,4 +210,60 @@ test("ping is answered by any scheduler that answers at all", async () => {
   const scheduler = await FakeScheduler.start();
   await connect(scheduler.address).ping();
   await expect(connect("127.0.0.1:1").ping()).rejects.toMatchObject({ kind: "unavailable" });
+});
+
+test("REFUSAL-1: after a refusal reads are not sent again at once, and fail with the same error", async () => {
+  const scheduler = await FakeScheduler.start({ getInstance: failing(status.PERMISSION_DENIED) });
+  const client = connect(scheduler.address);
+  const refused = { name: "SchedulerError", kind: "refused" };
+  for (let read = 0; read < 5; read += 1) {
+    await expect(client.getInstance(`op-${read}`)).rejects.toMatchObject(refused);
+  }
+  await expect(client.ping()).rejects.toMatchObject(refused);
+  expect(scheduler.of("getInstance")).toHaveLength(1);
+  // A start is a person's wish, and may need another role than a read.
+  await client.startOrchestration("name", {}, "x");
+});
+
+test("REFUSAL-2: reads are sent again after a while, and the first answer ends the refusal", async () => {
+  let isRefused = true;
+  const scheduler = await FakeScheduler.start({
+    getInstance: (call, done) => {
+      if (isRefused) failing(status.UNAUTHENTICATED)(call as never, done);
+      else done(null, new pb.GetInstanceResponse());
+    },
+  });
+  const client = connect(scheduler.address);
+  await expect(client.ping()).rejects.toMatchObject({ kind: "refused" });
+  isRefused = false;
+  await eventually("an answer", () =>
+    client.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await client.getInstance("x");
+  expect(scheduler.of("getInstance")).toHaveLength(3);
+});
+
+test("any other failure is no reason not to read", async () => {
+  const scheduler = await FakeScheduler.start({ getInstance: failing(status.RESOURCE_EXHAUSTED) });
+  const client = connect(scheduler.address);
+  for (let read = 0; read < 3; read += 1) {
+    await expect(client.ping()).rejects.toMatchObject({ kind: "throttled" });
+  }
+  expect(scheduler.of("getInstance")).toHaveLength(3);
+});
+
+test("at the level debug each call is a line with its instance, duration and outcome", async () => {
+  const log = startLog("debug");
+  const scheduler = await FakeScheduler.start({ startInstance: failing(status.INVALID_ARGUMENT) });
+  const client = connect(scheduler.address, "mine", log.logger);
+  await client.getInstance("op-1");
+  await client.startOrchestration("name", {}, "op-2").catch(() => undefined);
+  expect(log.lines).toMatchObject([
+    { level: 20, rpc: "GetInstance", operationId: "op-1", outcome: "ok" },
+    { level: 20, rpc: "StartInstance", operationId: "op-2", outcome: "invalid" },
+  ]);
+  expect(log.lines.map(({ durationMs }) => typeof durationMs)).toEqual(["number", "number"]);
 });

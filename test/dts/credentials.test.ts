@@ -55,6 +55,19 @@ test("a token is renewed five minutes before the time that its issuer advises", 
   }
 });
 
+test("a token is renewed in time although the clock of this machine is set back", async () => {
+  vi.useFakeTimers({ toFake: ["Date", "performance"] });
+  try {
+    const { source } = issuer({ livesMs: 60 * MINUTE_MS });
+    expect(await source()).toBe("token 1");
+    vi.advanceTimersByTime(55 * MINUTE_MS);
+    vi.setSystemTime(Date.now() - 60 * MINUTE_MS);
+    expect(await source()).toBe("token 2");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("a token that lives less than five minutes is still used", async () => {
   const { source } = issuer({ livesMs: MINUTE_MS });
   expect(await source()).toBe("token 1");

@@ -68,10 +68,28 @@ test("asks for work of exactly the names that it has registered", async () => {
 test("K1: a worker that starts before its scheduler connects when that comes up", async () => {
   const port = await freePort();
   const { worker, log } = start(`127.0.0.1:${port}`);
-  await log.logged(/the scheduler does not answer the worker/);
+  await log.logged(/worker: the scheduler does not answer/);
   await startTestScheduler(":memory:", port);
   await connected(worker);
 });
+
+test.for([
+  [status.PERMISSION_DENIED, "does not accept the credentials"],
+  [status.NOT_FOUND, "has no such task hub"],
+  [status.RESOURCE_EXHAUSTED, "throttles this client"],
+] as const)(
+  "a worker that is refused with gRPC status %i says that the scheduler %s",
+  async ([code, failure]) => {
+    const scheduler = await FakeScheduler.start({ hello: failing(code, "details") });
+    const { log } = start(scheduler.address);
+    const line = await log.logged(/^worker: the scheduler/);
+    expect(line).toMatchObject({
+      level: 40,
+      msg: `worker: the scheduler ${failure}`,
+      reason: "Hello: details",
+    });
+  },
+);
 
 test("K1: a worker that the scheduler refuses at first asks again", async () => {
   let hellos = 0;
