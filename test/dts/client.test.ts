@@ -97,16 +97,18 @@ test("the scheduler is told how long each call may take, and that a wait may tak
   await expect(waiting).rejects.toThrow();
 });
 
-test("a read that is never answered ends after 5 s, and the scheduler hears of it", async () => {
+test("a read that is never answered ends after 5 s, and is cancelled at the scheduler", async () => {
   const scheduler = await FakeScheduler.start({ getInstance: never });
   const startedMs = performance.now();
   const read = connect(scheduler.address).getInstance("x");
-  await expect(read).rejects.toMatchObject({ name: "SchedulerError", kind: "unavailable" });
+  await expect(within("the read to end", read)).rejects.toMatchObject({
+    name: "SchedulerError",
+    kind: "unavailable",
+  });
   expect(performance.now() - startedMs).toBeGreaterThan(4900);
-  expect(performance.now() - startedMs).toBeLessThan(6000);
   const [call] = scheduler.calls;
   expect(scheduler.calls).toHaveLength(1);
-  await within("the scheduler to hear of it", call?.cancelled ?? Promise.reject());
+  await within("the cancellation to arrive", call?.cancelled ?? Promise.reject());
 });
 
 test("a wait that is given up is cancelled at the scheduler, however early", async () => {
@@ -117,12 +119,12 @@ test("a wait that is given up is cancelled at the scheduler, however early", asy
   await eventually("the wait", () => scheduler.calls.length === 1);
   late.abort();
   await expect(waiting).rejects.toMatchObject({ kind: "unavailable" });
-  await within("the scheduler to hear of it", scheduler.calls[0]?.cancelled ?? Promise.reject());
+  await within("the cancellation to arrive", scheduler.calls[0]?.cancelled ?? Promise.reject());
 
   const atOnce = new AbortController();
   const neverSent = client.waitForCompletion("x", atOnce.signal);
   atOnce.abort();
-  await expect(within("the wait to end", neverSent, 2000)).rejects.toMatchObject({
+  await expect(within("the wait to end", neverSent)).rejects.toMatchObject({
     name: "SchedulerError",
   });
   await expect(client.waitForCompletion("x", AbortSignal.abort())).rejects.toThrow();
