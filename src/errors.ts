@@ -36,7 +36,7 @@ const TITLES: Record<number, string> = {
   503: "Service Unavailable",
 };
 
-/** An error a client may see. Everything it carries is meant to be read by a stranger. */
+/** An error that clients see. Everything in it is public. */
 export class ProblemError extends Error {
   override readonly name: string = "ProblemError";
   /** Last part of the problem's `type`. Part of the API: it never changes meaning. */
@@ -87,14 +87,14 @@ export class OperationNotFoundError extends ProblemError {
   }
 }
 
-/** An operation that was watched is no longer there. */
+/** An operation was purged while it was watched. */
 export class OperationGoneError extends ProblemError {
   constructor(id: string) {
     super("operation-gone", 404, `Operation ${id} was purged`, { operation_id: id });
   }
 }
 
-/** This process is about to stop and must get no more clients. */
+/** This process is shutting down and must get no more clients. */
 export class DrainingError extends ProblemError {
   constructor() {
     super("draining", 503, "This replica is shutting down. Use another one.", { retryAfterS: 5 });
@@ -120,7 +120,7 @@ export class SampleOffError extends ProblemError {
   }
 }
 
-/** Each feed of another prefix is read on its own, so there is a bound to them. */
+/** Each prefix is read by itself, so their number is bounded. */
 export class TooManyFeedsError extends ProblemError {
   constructor() {
     const detail = "This replica follows as many different prefixes as it can. Try again later.";
@@ -140,7 +140,7 @@ const UNAVAILABLE = {
   retryAfterS: 5,
 };
 
-/** What a client is told of a failed call to the scheduler, by the kind of failure. */
+/** The problem for a failed call to the scheduler, by the kind of failure. */
 const SCHEDULER_PROBLEMS: Record<
   SchedulerErrorKind,
   {
@@ -187,7 +187,7 @@ const SCHEDULER_PROBLEMS: Record<
   },
 };
 
-/** A call to the scheduler that failed, for whatever reason; the cause is for the log. */
+/** A call to the scheduler failed. The cause is for the log, clients see its kind only. */
 export class SchedulerUnavailableError extends ProblemError {
   constructor(cause?: unknown, members: Record<string, unknown> = {}) {
     const kind = cause instanceof SchedulerError ? cause.kind : "unavailable";
@@ -196,7 +196,7 @@ export class SchedulerUnavailableError extends ProblemError {
   }
 }
 
-/** Reading a history fails while reading the status may not. */
+/** The history cannot be read. The status may still be. */
 export class HistoryUnavailableError extends ProblemError {
   constructor() {
     const detail =

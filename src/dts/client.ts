@@ -9,7 +9,7 @@ import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from ".
 import { Refusals } from "./refusals.ts";
 import { createStub, unary } from "./unary.ts";
 
-/** One task hub, as the rest of the process uses it. Calls have deadlines, but for `waitForCompletion`. */
+/** One task hub, as the rest of the process uses it. All calls but `waitForCompletion` have deadlines. */
 export interface SchedulerClient {
   /** The instance with its payloads, or `undefined` where there is none. @throws SchedulerError */
   getInstance(id: string): Promise<Instance | undefined>;
@@ -30,7 +30,7 @@ export interface SchedulerClient {
   close(): Promise<void>;
 }
 
-/** The id that `ping` reads. Any answer will do, so nobody uses it. */
+/** The id that `ping` reads. It does not exist: any answer shows that the scheduler answers. */
 const PING_ID = "dts-push-readiness-probe";
 
 /**
@@ -51,7 +51,7 @@ export function createSchedulerClient(connection: Connection): SchedulerClient {
   const read = (id: string) => {
     const request = new pb.GetInstanceRequest();
     request.setInstanceid(id);
-    // Custom status is among the payloads on some schedulers, so they are always asked for.
+    // Some schedulers treat custom status as a payload, so payloads are always requested.
     request.setGetinputsandoutputs(true);
     const about = { operationId: id };
     return refusedReads.attempt(() =>

@@ -26,7 +26,7 @@ export interface Connection {
   for(purpose: Purpose): ConnectionOptions;
 }
 
-/** Deadlines per unary method, in seconds. Streams and waits have none: they are meant to last. */
+/** Deadlines per unary method, in seconds. Streams and waits have none: they stay open. */
 const DEADLINES_S: Record<Purpose, Record<string, number>> = {
   reads: { GetInstance: 5, QueryInstances: 15, ListInstanceIds: 15 },
   commands: {

@@ -7,7 +7,7 @@ export type TokenSource = () => Promise<string | undefined>;
 /** The scope of Durable Task Scheduler in every cloud that has it. */
 const SCOPE = "https://durabletask.io/.default";
 
-/** A token is renewed this long before it ends, so that no call carries one about to expire. */
+/** A token is renewed this long before it expires, so that none expires during a call. */
 const RENEW_BEFORE_MS = 5 * 60_000;
 
 /** A token source for `authentication`. The identity library is loaded only where it is used. */
@@ -46,7 +46,7 @@ interface CachedToken {
   readonly token: string;
   /** By `Date.now()`, which also counts while this machine sleeps. */
   readonly renewAtMs: number;
-  /** By `performance.now()`, which nobody can set back. */
+  /** By `performance.now()`, which cannot be set back. */
   readonly renewAtMonotonicMs: number;
 }
 

@@ -5,11 +5,11 @@ import type { ConnectionOptions } from "./connection.ts";
 import { SchedulerError } from "./scheduler-error.ts";
 import type { Stub } from "./unary.ts";
 
-/** One entry of a stored history, reduced to what can be told of it. */
+/** One entry of a stored history, reduced to what streams show of it. */
 export interface HistoryEntry {
   /** The protocol's name of the event's type, such as `TASKSCHEDULED`. */
   readonly type: string;
-  /** The number of the action it confirms; -1 for all else. */
+  /** The number of the action that it confirms; -1 for all others. */
   readonly eventId: number;
   /** Epoch milliseconds; `undefined` where the scheduler gives none. */
   readonly atMs: number | undefined;
@@ -40,9 +40,9 @@ const STATUS_NAMES = new Map<number, string>(
 );
 
 /**
- * Reads a history from its first entry, chunk by chunk as the scheduler sends it: while the caller
- * works on a chunk, one more is taken in, and the transport's window. An unknown instance has no
- * entries. Leaving the loop cancels the read, and so does `signal`, also in the middle of a chunk.
+ * Reads a history from its first entry, chunk by chunk as the scheduler sends it. While the caller
+ * works on a chunk, at most one more is received, and what fits into the transport's window. An unknown
+ * instance has no entries. Leaving the loop cancels the read, as does aborting `signal`.
  * @throws SchedulerError
  */
 export async function* readHistory(
@@ -87,8 +87,8 @@ export async function* readHistory(
 }
 
 /**
- * Lets one message in at a time. A call's own stream would take in sixteen before it holds back, and
- * a chunk of a history may have megabytes.
+ * Receives one message at a time. A call's own stream would buffer sixteen, and a chunk of a history may
+ * have megabytes.
  */
 class Intake {
   #isOpen = true;
@@ -123,7 +123,7 @@ class Intake {
   }
 }
 
-/** What is told of an entry beside its type, id and time. */
+/** What an entry has beside its type, id and time. */
 type Told = Partial<Omit<HistoryEntry, "type" | "eventId" | "atMs">>;
 
 const NOTHING: Told = {};

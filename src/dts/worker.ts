@@ -14,7 +14,7 @@ import type { Connection } from "./connection.ts";
 import { createSdkLogger } from "./logger.ts";
 import { describeFailure, SchedulerError } from "./scheduler-error.ts";
 
-/** An async generator, which is what the SDK runs, whatever its own type says. */
+/** An async generator: the SDK runs these, although its own type differs. */
 type Orchestrator = (
   context: OrchestrationContext,
   input: never,
@@ -40,19 +40,20 @@ const EVENT_WORKER_ERROR = 701;
 const RESTART_MIN_MS = 500;
 const RESTART_MAX_MS = 30_000;
 
-/** How long `stop` waits for work under way, unless told otherwise. */
+/** How long `stop` waits for work under way by default. */
 const SHUTDOWN_MS = 5000;
 
-/** The calls by which a worker asks for work; all others report on work it has. */
+/** The calls that request work; all others report on work that the worker has. */
 const ASKS_FOR_WORK = /\/(Hello|GetWorkItems)$/;
 
 /**
- * Runs a worker for as long as it takes, around two faults of the SDK (0.4.0):
- *   K1. A worker whose first Hello fails gives up for ever, and says so only in its log. It is
- *       replaced, with back-off; it cannot be started again, because a stopped worker reconnects
- *       no more. Once it was connected, it reconnects by itself without end.
- *   K2. A worker stopped while it waits to reconnect connects all the same, and the work items it
- *       then gets are lost. After `stop`, its requests for work fail before they leave the process.
+ * Runs a worker until it is stopped, and works around two defects of the SDK (0.4.0):
+ *   WORKER-1. A worker whose first Hello fails gives up, and only its log shows it. It is replaced,
+ *             with back-off; it cannot be started again, because a stopped worker does not
+ *             reconnect. Once it was connected, it reconnects by itself.
+ *   WORKER-2. A worker stopped while it waits to reconnect connects all the same, and the work items
+ *             that it then receives are lost. After `stop`, its requests for work fail before they
+ *             leave the process.
  * @param shutdownMs how long `stop` waits for work under way; what is not done by then is delivered
  *   again. Default 5,000
  */
@@ -98,7 +99,7 @@ export function startWorker(
 
 /** One SDK worker, from its start until it gives up or is stopped. */
 interface Attempt {
-  /** Why the SDK gave up. Never settles once the worker was connected (K1). */
+  /** Why the SDK gave up. Never settles once the worker was connected (WORKER-1). */
   readonly gaveUp: Promise<Error>;
   stop(): Promise<void>;
 }
@@ -139,7 +140,7 @@ async function startAttempt(
     credentials,
     metadataGenerator,
     shutdownTimeoutMs: shutdownMs,
-    // Without filters a scheduler gives out any work of the task hub, and what is not registered fails.
+    // Without filters the scheduler sends any work of the task hub, and what is not registered fails.
     workItemFilters: "auto",
     options: { ...options, interceptors: [watchRequestsForWork] },
     logger: watchLog(createSdkLogger(logger), (eventId, message) => {

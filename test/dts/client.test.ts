@@ -75,7 +75,7 @@ test("two clients of one process share no connection", async () => {
   expect(new Set(scheduler.calls.map(({ peer }) => peer)).size).toBe(2);
 });
 
-test("the scheduler is told how long each call may take, and that a wait may take for ever", async () => {
+test("each call has its deadline, and a wait has none", async () => {
   const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
   const client = connect(scheduler.address);
   const abort = new AbortController();
@@ -111,7 +111,7 @@ test("a read that is never answered ends after 5 s, and is cancelled at the sche
   await within("the cancellation to arrive", call?.cancelled ?? Promise.reject());
 });
 
-test("a wait that is given up is cancelled at the scheduler, however early", async () => {
+test("a wait that is aborted is cancelled at the scheduler, however early", async () => {
   const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
   const client = connect(scheduler.address);
   const late = new AbortController();
@@ -130,7 +130,7 @@ test("a wait that is given up is cancelled at the scheduler, however early", asy
   await expect(client.waitForCompletion("x", AbortSignal.abort())).rejects.toThrow();
 });
 
-test("waits beyond what one connection carries get another, and do not wait in silence", async () => {
+test("waits beyond what one connection carries get another connection", async () => {
   const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
   const client = connect(scheduler.address);
   const abort = new AbortController();
@@ -176,7 +176,7 @@ test.for([
   await expect(client.startOrchestration("n", {}, "x")).rejects.toMatchObject({ kind });
 });
 
-test("every status of the protocol is read, also those that the SDK's own client refuses", async () => {
+test("every status of the protocol is read, also those at which the SDK's own client fails", async () => {
   const statuses: RuntimeStatus[] = [
     "PENDING",
     "RUNNING",
