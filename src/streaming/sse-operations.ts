@@ -1,4 +1,5 @@
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../errors.ts";
+import { isTerminal } from "./cursor.ts";
 import type { Operation } from "./operation.ts";
 import { ServiceOrder } from "./service-order.ts";
 import type { SseConnection, StreamContent } from "./sse-connection.ts";
@@ -137,8 +138,9 @@ class OperationsStream implements Subscriber, StreamContent {
         sent.push({ id, ...position });
         newestMs = Math.max(newestMs, position.lastUpdatedAtMs + 1);
       }
-      if (!this.#active.has(subscription) || !this.#isUpToDate(subscription)) continue;
+      if (!this.#mayChange(subscription)) continue;
       isUnread ||= !position;
+      if (!this.#isUpToDate(subscription)) continue;
       const seenMs = position ? this.#context.hub.safeThroughMs(id) : before;
       throughMs = Math.min(throughMs, Math.max(before, seenMs));
     }
@@ -162,6 +164,11 @@ class OperationsStream implements Subscriber, StreamContent {
 
   onClose(): void {
     for (const each of this.#subscriptions.values()) this.#context.hub.unsubscribe(each);
+  }
+
+  #mayChange(subscription: Subscription): boolean {
+    const { position } = subscription;
+    return this.#active.has(subscription) && !(position && isTerminal(position.status));
   }
 
   /** Whether nothing waits to be sent of an operation: what the watermark says holds for it. */

@@ -139,3 +139,35 @@ test("of more operations than it carries, the feed begins with the newest, and s
   await start(2000, 1);
   expect((await stream.nextState()).data.operation.operation_id).toBe("op-2000");
 });
+
+test("C4: a first load that was cut off goes on where it was cut, at any replica", async () => {
+  const address = await startTestScheduler();
+  const client = sdkClient(address);
+  const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);
+  for (const id of ids) await client.scheduleNewOrchestration("nobody-runs-this", undefined, id);
+  const replica = () => startTestApi(address, { ...QUICK, heartbeatMs: 50 });
+  const urls = (await Promise.all([replica(), replica()])).map(
+    ({ url }) => new URL("/api/events", url),
+  );
+  // A watermark names all but the newest state by time once a replica has read for 5 s.
+  for (const url of urls) {
+    const waiting = await SseClient.connect(url);
+    await eventually("the replica to know what has settled", async () => {
+      const { event, id } = await waiting.next("a heartbeat");
+      return event === "heartbeat" && id !== undefined && (id.split(".")[3] ?? "").length <= 6;
+    });
+    waiting.destroy();
+  }
+  const seen: string[] = [];
+  let last = "";
+  for (const url of urls) {
+    const stream = await SseClient.connect(url, last ? { "last-event-id": last } : {});
+    for (let count = last ? 60 : 40; count > 0; count -= 1) {
+      const event = await stream.nextState();
+      seen.push(idOf(event));
+      last = event.id ?? "";
+    }
+    stream.destroy();
+  }
+  expect(seen.toSorted()).toEqual(ids.toSorted());
+});
