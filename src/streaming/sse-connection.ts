@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
-import type { Freshness } from "./freshness.ts";
+import { heartbeatJson } from "./heartbeat.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import {
   formatEvent,
@@ -18,7 +18,8 @@ import type { StreamContext } from "./stream-context.ts";
 export interface StreamContent {
   /** The id that a client resumes from; repeated in heartbeats and at the end. */
   cursor(): string | undefined;
-  freshness(): Freshness;
+  /** When what it carries was last read, in epoch milliseconds. */
+  asOfMs(): number | undefined;
   /** The client has caught up: pending states can be sent. */
   onReady(): void;
   /** The stream has ended, on whichever side. Called once. */
@@ -135,17 +136,9 @@ export class SseConnection implements Connection, OutboxOwner {
 
   /** Repeats the id, and says how up to date the stream is. */
   heartbeat(): void {
-    const { asOfMs, nextReadMs } = this.#content.freshness();
-    this.send({
-      event: "heartbeat",
-      id: this.#content.cursor(),
-      data: JSON.stringify({
-        type: "heartbeat",
-        as_of: asOfMs === undefined ? null : new Date(asOfMs),
-        next_read_ms: Math.round(nextReadMs),
-        heartbeat_ms: this.#context.options.heartbeatMs,
-      }),
-    });
+    const id = this.#content.cursor();
+    const data = heartbeatJson(this.#content.asOfMs(), this.#context.options.heartbeatMs);
+    this.send({ event: "heartbeat", id, data });
   }
 
   #framed(chunk: Buffer): Buffer {

@@ -100,8 +100,8 @@ class FeedStream implements FeedSubscriber, StreamContent {
     return this.#position.watermark();
   }
 
-  freshness() {
-    return this.#feed.freshness;
+  asOfMs() {
+    return this.#feed.freshness.asOfMs;
   }
 
   #send(event: StateEvent): void {

@@ -113,8 +113,8 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     return this.#steps ? this.#steps.idUnder(position) : position?.text;
   }
 
-  freshness() {
-    return this.#context.hub.freshness([this.#subscription]);
+  asOfMs() {
+    return this.#context.hub.freshness([this.#subscription]).asOfMs;
   }
 
   onReady(): void {

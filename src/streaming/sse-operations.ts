@@ -154,8 +154,8 @@ class OperationsStream implements Subscriber, StreamContent {
     return formatWatermark(this.#scope, throughMs, sent, seenBefore, part);
   }
 
-  freshness() {
-    return this.#context.hub.freshness([...this.#active]);
+  asOfMs() {
+    return this.#context.hub.freshness([...this.#active]).asOfMs;
   }
 
   onReady(): void {

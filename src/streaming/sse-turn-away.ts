@@ -4,14 +4,14 @@ import type { StreamContext } from "./stream-context.ts";
 
 const NOTHING: StreamContent = {
   cursor: () => undefined,
-  freshness: () => ({ asOfMs: undefined, nextReadMs: 0 }),
+  asOfMs: () => undefined,
   onReady: () => undefined,
   onClose: () => undefined,
 };
 
 /**
- * Sends a client elsewhere, or to a later time, in words that an EventSource understands: it gives up
- * for good on any answer other than a stream.
+ * Sends a client to another replica, or to a later time, by a stream that ends at once: an EventSource
+ * gives up for good on any other response.
  */
 export function turnAway({ socket, chunked }: SseClient, context: StreamContext): void {
   new SseConnection(socket, chunked, NOTHING, context).bye("drain");

@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
+import { heartbeatJson } from "./heartbeat.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { MIN_BYTES_PER_MS } from "./progress.ts";
 import { ServiceOrder } from "./service-order.ts";
@@ -241,12 +242,9 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
 
   #heartbeat(): void {
     const followed = [...this.#subscriptions.values()].map(({ subscription }) => subscription);
-    const { asOfMs, nextReadMs } = this.#context.hub.freshness(followed);
-    this.send("heartbeat", {
-      as_of: asOfMs === undefined ? null : new Date(asOfMs),
-      next_read_ms: Math.round(nextReadMs),
-      heartbeat_ms: this.#context.options.heartbeatMs,
-    });
+    const { asOfMs } = this.#context.hub.freshness(followed);
+    const json = heartbeatJson(asOfMs, this.#context.options.heartbeatMs);
+    this.sendFrame("heartbeat", textFrame(json));
   }
 
   #bye(reason: ByeReason, code: CloseCode, retryWithinMs?: number): void {
