@@ -24,8 +24,8 @@ export const MAX_OPERATIONS = 200;
 /**
  * Opens one stream for several operations.
  * @param ids without repetitions, 1 to 200 of them
- * @param after the watermark that the client stopped at, as it sent it
- * @returns `nothing-left` where all are terminal and the client has their last states: the answer is 204
+ * @param after the last watermark of an earlier stream, as the client sent it
+ * @returns `nothing-left` where all are terminal and the client has their last states: the response is 204
  */
 export function openOperationsStream(
   context: StreamContext,
@@ -93,7 +93,7 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   onUnchanged(subscription: Subscription): void {
-    // If this ends it, and it was the last one, the answer may yet be a 204.
+    // If this ends the last subscription, the response can still be a 204.
     queueMicrotask(() => {
       if (!subscription.ended) this.#open();
     });
@@ -149,7 +149,7 @@ class OperationsStream implements Subscriber, StreamContent {
     const part = isWhole
       ? undefined
       : formatIds(this.#ids, (id) => this.#isUpToDate(this.#subscriptions.get(id)));
-    // Of those not read yet, the client has what it came with.
+    // Of those not read yet, the client has what its own watermark names.
     const seenBefore = isUnread ? this.#resume?.seen : [];
     return formatWatermark(this.#scope, throughMs, sent, seenBefore, part);
   }
