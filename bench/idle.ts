@@ -13,7 +13,7 @@ const SETTLE_MS = 4000;
 const WARM_UP_CONNECTIONS = 300;
 /** As long as ours, which tells how fresh it is. */
 const HEARTBEAT =
-  'id: 1.0mwths432.0mwths4vs.r0ougl1ddew\nevent: heartbeat\ndata: {"type":"heartbeat","as_of":"2026-11-23T16:40:44.871Z","next_read_ms":640}\n\n';
+  'id: 1.0mwths432.0mwths4vs.r0ougl1ddew\nevent: heartbeat\ndata: {"type":"heartbeat","as_of":"2026-11-23T16:40:44.871Z"}\n\n';
 
 const PATHS = Array.from({ length: OPERATIONS }, (_, i) => `/api/operations/op-${i}/events`);
 

@@ -1,33 +1,33 @@
-/** Why a stream ends; the last thing its client is told. */
+/** Why a stream ends, as its last event says. */
 export type ByeReason =
-  /** All it carried is over, and the client was told. */
+  /** All its operations are terminal, and the client was sent their last states. */
   | "terminal"
-  /** It has reached its age; another one goes on from its cursor. */
+  /** It has reached its maximum age; the client reconnects with its cursor. */
   | "rotate"
-  /** This process is about to end, or takes no more streams. */
+  /** This process is shutting down, or accepts no more streams. */
   | "drain"
-  /** The client does not take what it is sent. */
+  /** The client does not keep up with what it is sent. */
   | "slow"
-  /** The operation was purged while it was watched. */
+  /** The operation was purged while it was watched. Of several: none of them exists any more. */
   | "gone"
-  /** There is no such operation; the scheduler did not answer before the stream had begun. */
+  /** There is no such operation; the stream had begun before the scheduler could be asked. */
   | "not-found";
 
-/** The last message of a stream. */
+/** The last event of a stream. */
 export interface Bye {
   readonly type: "bye";
   readonly reason: ByeReason;
-  /** Whether to connect again, with the last cursor. */
+  /** Whether to reconnect, with the last cursor. */
   readonly reconnect: boolean;
-  /** When, if so, in milliseconds. */
+  /** The time until then, in milliseconds. */
   readonly retry_ms: number;
 }
 
-/** Reconnections spread over this range, so that clients cut off together come back apart. */
+/** Reconnects are spread over this range, so that clients cut off together do not return together. */
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 3000;
 
-/** @param withinMs spreads the reconnections of many clients that are sent away together */
+/** @param withinMs the time over which the reconnects of many clients are spread */
 export function createBye(reason: ByeReason, withinMs = RETRY_MAX_MS): Bye {
   const reconnect = reason === "rotate" || reason === "drain" || reason === "slow";
   return { type: "bye", reason, reconnect, retry_ms: reconnectMs(withinMs) };

@@ -12,6 +12,9 @@ import {
   type Watermark,
 } from "./watermark.ts";
 
+/** What a position needs of its feed. */
+type Source = Pick<Feed, "log" | "scope" | "safeThroughMs" | "isValidThrough" | "watermark">;
+
 /** A change that the client has not been sent. */
 interface Pending {
   /** The latest one. */
@@ -31,7 +34,7 @@ interface Pending {
  *                    load it is for the operations created since a time: those that were loaded.
  */
 export class FeedPosition {
-  readonly #feed: Feed;
+  readonly #feed: Source;
   readonly #resume: Watermark | undefined;
   /** Of a first load that was cut off: the operations created since then were sent. */
   readonly #resumedFromMs: number;
@@ -50,7 +53,7 @@ export class FeedPosition {
   #watermark: string | undefined;
 
   /** @param after the watermark that the client stopped at, as it sent it */
-  constructor(feed: Feed, after: string | undefined) {
+  constructor(feed: Source, after: string | undefined) {
     this.#feed = feed;
     this.#resume = parseWatermark(after, feed.scope, feed);
     this.#resumedFromMs = this.#resume?.part ? parseTime(this.#resume.part) : 0;

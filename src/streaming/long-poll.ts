@@ -9,10 +9,10 @@ import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 
 /**
  * Waits for the first state of operation `id` other than `after`.
- * @param signal ends the wait, because the client has left
- * @returns that state; `undefined` when `waitMs` are over, when the operation has ended in the state
- *   of `after`, or when this process is about to end
- * @throws OperationNotFoundError, SchedulerUnavailableError where not even its present state is known
+ * @param signal ends the wait: the client has disconnected
+ * @returns that state; `undefined` after `waitMs`, when `after` is the operation's terminal state, or
+ *   when this process shuts down
+ * @throws OperationNotFoundError, SchedulerUnavailableError where its present state cannot be read
  */
 export function waitForChange(
   context: StreamContext,
@@ -25,7 +25,7 @@ export function waitForChange(
   return new LongPoll(context, id, after, waitMs, signal, requester).result;
 }
 
-/** One waiting request: a subscriber that leaves with the first event. */
+/** One waiting request: a subscriber until the first event. */
 class LongPoll implements Subscriber, Connection {
   readonly ready = true;
   /** The end of the wait. */
@@ -34,9 +34,9 @@ class LongPoll implements Subscriber, Connection {
   readonly #subscription: Subscription;
   readonly #result = Promise.withResolvers<Operation | undefined>();
   readonly #signal: AbortSignal;
-  readonly #onAbort = (): void => this.#leave();
-  #placed = false;
-  #left = false;
+  readonly #onAbort = (): void => this.#end();
+  #hasRead = false;
+  #ended = false;
 
   constructor(
     context: StreamContext,
@@ -62,41 +62,41 @@ class LongPoll implements Subscriber, Connection {
   onEvent({ type, operation }: StateEvent): void {
     this.#context.metrics.events.inc({ type, transport: "poll" });
     this.#result.resolve(operation);
-    this.#leave();
+    this.#end();
   }
 
   onUnchanged(): void {
-    this.#placed = true;
+    this.#hasRead = true;
   }
 
   onEnd(reason: EndReason, { id }: Subscription): void {
     if (reason !== "terminal") this.#result.reject(new OperationNotFoundError(id));
-    this.#leave();
+    this.#end();
   }
 
   onTrouble({ status, detail }: Problem): void {
-    // Once it is known where the operation stands, trouble is waited through.
-    if (this.#placed) return;
+    // Once the present state is known, the wait continues through an outage.
+    if (this.#hasRead) return;
     const error = new ProblemError("scheduler-unavailable", status, detail, { retryAfterS: 5 });
     this.#result.reject(error);
-    this.#leave();
+    this.#end();
   }
 
   onRecovered(): void {
-    // The state that follows is what is waited for.
+    // The next state ends the wait.
   }
 
   tick(): void {
-    this.#leave();
+    this.#end();
   }
 
   bye(): void {
-    this.#leave();
+    this.#end();
   }
 
-  #leave(): void {
-    if (this.#left) return;
-    this.#left = true;
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#context.connections.remove(this);
     this.#context.metrics.connections.dec({ transport: "poll" });

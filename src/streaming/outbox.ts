@@ -62,11 +62,7 @@ export class Outbox {
     this.#socket = socket;
     this.#owner = owner;
     // Not `once`, which allocates three more objects.
-    socket.on("close", () => {
-      this.#closed = true;
-      this.#discardQueue();
-      owner.onClosed?.();
-    });
+    socket.on("close", () => this.#close());
   }
 
   get unsentBytes(): number {
@@ -102,6 +98,7 @@ export class Outbox {
    * @returns whether it has to be called again within a second or so
    */
   check(nowMs: number): boolean {
+    if (this.#socket.closed) this.#close(); // Also where it closed before this outbox was made.
     if (this.#closed) return false;
     if (this.unsentBytes === 0 && !this.#ending) {
       this.#progress = undefined;
@@ -194,6 +191,13 @@ export class Outbox {
     if (this.#foundSlow) return;
     this.#foundSlow = true;
     this.#owner.onSlow();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#discardQueue();
+    this.#owner.onClosed?.();
   }
 
   #discardQueue(): void {

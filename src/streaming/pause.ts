@@ -1,4 +1,4 @@
-/** Resolves after `ms`, or as soon as `signal` is aborted; then neither timer nor listener is left. */
+/** Resolves after `ms`, or when `signal` is aborted. It leaves no timer and no listener behind. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (ms <= 0 || signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
+import { heartbeatJson } from "./heartbeat.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import {
   formatEvent,
@@ -159,16 +160,9 @@ export class SseConnection implements Connection, OutboxOwner {
 
   /** Repeats the id, and says how up to date the stream is. */
   heartbeat(): void {
-    const asOfMs = this.#content.asOfMs();
-    this.send({
-      event: "heartbeat",
-      id: this.#content.cursor(),
-      data: JSON.stringify({
-        type: "heartbeat",
-        as_of: asOfMs === undefined ? null : new Date(asOfMs),
-        heartbeat_ms: this.#context.options.heartbeatMs,
-      }),
-    });
+    const id = this.#content.cursor();
+    const data = heartbeatJson(this.#content.asOfMs(), this.#context.options.heartbeatMs);
+    this.send({ event: "heartbeat", id, data });
   }
 
   #framed(chunk: Buffer): Buffer {

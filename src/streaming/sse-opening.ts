@@ -4,19 +4,19 @@ import type { Requester } from "./fair-queue.ts";
 import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { StreamContext } from "./stream-context.ts";
 
-/** The client of a stream that is not open yet. */
+/** A client that has requested a stream. */
 export interface SseClient extends SseAnswer, Requester {
   /** The socket of its request. */
   readonly socket: Socket;
 }
 
-/** What became of a request for a stream. A stream that was opened goes on by itself. */
+/** The outcome of a request for a stream. An open stream needs nothing more from its caller. */
 export type Opened = "opened" | "nothing-left";
 
-/** How long a request may wait for the first word of the scheduler before its stream is opened. */
+/** How long a request waits for the first read of the scheduler before its stream is opened. */
 const OPEN_WITHIN_MS = 2000;
 
-/** What is needed up to the first byte, and let go of then: an open stream may last for long. */
+/** What is needed until the first byte, and released then: an open stream may last for long. */
 interface Pending {
   readonly answer: PromiseWithResolvers<Opened>;
   readonly timer: NodeJS.Timeout;
@@ -24,8 +24,8 @@ interface Pending {
 }
 
 /**
- * The time between a request for a stream and its first byte, in which the answer can still be
- * another one. It ends with the first event, with `nothingLeft`, with `refuse`, or after 2 s.
+ * The time between a request for a stream and its first byte, while the response can still be another
+ * one. It ends with the first event, with `nothingLeft`, with `refuse`, or after 2 s.
  */
 export class SseOpening {
   /** Rejects with what `refuse` was given. */
@@ -36,7 +36,7 @@ export class SseOpening {
   #pending: Pending | undefined;
   #connection: SseConnection | undefined;
 
-  /** @param content its `onClose` is also called when no stream comes of it */
+  /** @param content its `onClose` is called also where no stream is opened */
   constructor(client: SseClient, content: StreamContent, context: StreamContext) {
     this.#client = client;
     this.#content = content;
@@ -54,7 +54,7 @@ export class SseOpening {
     return this.#connection;
   }
 
-  /** The stream, opened if it was not. Must not be called after another answer was given. */
+  /** The stream; opens it the first time. Must not be called after another response. */
   open(): SseConnection {
     if (this.#connection) return this.#connection;
     const pending = this.#endPending();
@@ -64,7 +64,7 @@ export class SseOpening {
     return this.#connection;
   }
 
-  /** The client knows all there is to know. */
+  /** The client has everything: there is nothing to send. */
   nothingLeft(): void {
     this.#pending?.answer.resolve("nothing-left");
     this.#settle();
@@ -78,7 +78,7 @@ export class SseOpening {
   #settle(): void {
     const pending = this.#endPending();
     if (!pending) return;
-    // An abandoned request needs no answer; whoever waits for one goes on.
+    // An abandoned request needs no response; its caller continues.
     pending.answer.resolve("opened");
     this.#content.onClose();
   }

@@ -8,10 +8,10 @@ import { type StepsSink, StepsView, type StepsWanted } from "./steps/steps-view.
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 
-/** What a client asks for. */
+/** What a client requests. */
 export interface OperationWanted {
   readonly id: string;
-  /** The id that it stopped at on a former stream, as it sent it. */
+  /** The last id of its earlier stream, as it sent it. */
   readonly after: string | undefined;
   /** Default: the status alone. */
   readonly steps?: StepsWanted | undefined;
@@ -19,7 +19,7 @@ export interface OperationWanted {
 
 /**
  * Opens the stream of one operation.
- * @returns `nothing-left` where the operation is over and the client knows its end: the answer is 204
+ * @returns `nothing-left` where the client has the terminal state: the response is 204
  * @throws OperationNotFoundError where there is no such operation and nothing was written yet
  */
 export function openOperationStream(
@@ -30,7 +30,7 @@ export function openOperationStream(
   return new OperationStream(context, client, wanted).opened;
 }
 
-/** One operation for one SSE client. Its ids are cursors of the status and, if wanted, the steps. */
+/** One operation for one SSE client. Its ids are cursors of the status and, if requested, the steps. */
 class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #context: StreamContext;
   readonly resumed: boolean;
@@ -66,7 +66,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
 
   onUnchanged(subscription: Subscription): void {
     this.#steps?.onStatus(subscription);
-    // A terminal state ends the subscription next, which may make this a 204.
+    // A terminal state ends the subscription next; then the response is a 204.
     queueMicrotask(() => {
       if (!subscription.ended) this.#opening.open();
     });
@@ -110,7 +110,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   }
 
   onRecovered(): void {
-    // The next state, or the `as_of` of the next heartbeat, says so.
+    // The next state, or the `as_of` of the next heartbeat, shows it.
   }
 
   cursor(): string | undefined {

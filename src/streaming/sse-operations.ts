@@ -1,5 +1,6 @@
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../errors.ts";
 import type { Operation } from "./operation.ts";
+import { isTerminal } from "./operation-status.ts";
 import { ServiceOrder } from "./service-order.ts";
 import type { SseConnection, StreamContent } from "./sse-connection.ts";
 import { type ServerSentEvent, stateChunkUnder } from "./sse-format.ts";
@@ -23,8 +24,8 @@ export const MAX_OPERATIONS = 200;
 /**
  * Opens one stream for several operations.
  * @param ids without repetitions, 1 to 200 of them
- * @param after the watermark that the client stopped at, as it sent it
- * @returns `nothing-left` where all are terminal and the client has their last states: the answer is 204
+ * @param after the last watermark of an earlier stream, as the client sent it
+ * @returns `nothing-left` where all are terminal and the client has their last states: the response is 204
  */
 export function openOperationsStream(
   context: StreamContext,
@@ -96,7 +97,7 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   onUnchanged(subscription: Subscription): void {
-    // If this ends it, and it was the last one, the answer may yet be a 204.
+    // If this ends the last subscription, the response can still be a 204.
     queueMicrotask(() => {
       if (!subscription.ended) this.#open();
     });
@@ -141,8 +142,9 @@ class OperationsStream implements Subscriber, StreamContent {
         sent.push({ id, ...position });
         newestMs = Math.max(newestMs, position.lastUpdatedAtMs + 1);
       }
-      if (!this.#active.has(subscription) || !this.#isUpToDate(subscription)) continue;
+      if (!this.#mayChange(subscription)) continue;
       isUnread ||= !position;
+      if (!this.#isUpToDate(subscription)) continue;
       const seenMs = position ? this.#context.hub.safeThroughMs(id) : before;
       throughMs = Math.min(throughMs, Math.max(before, seenMs));
     }
@@ -151,7 +153,7 @@ class OperationsStream implements Subscriber, StreamContent {
     const part = isWhole
       ? undefined
       : formatIds(this.#ids, (id) => this.#isUpToDate(this.#subscriptions.get(id)));
-    // Of those not read yet, the client has what it came with.
+    // Of those not read yet, the client has what its own watermark names.
     const seenBefore = isUnread ? this.#resume?.seen : [];
     return formatWatermark(this.#scope, throughMs, sent, seenBefore, part);
   }
@@ -166,6 +168,11 @@ class OperationsStream implements Subscriber, StreamContent {
 
   onClose(): void {
     for (const each of this.#subscriptions.values()) this.#context.hub.unsubscribe(each);
+  }
+
+  #mayChange(subscription: Subscription): boolean {
+    const { position } = subscription;
+    return this.#active.has(subscription) && !(position && isTerminal(position.status));
   }
 
   /** Whether nothing waits to be sent of an operation: what the watermark says holds for it. */

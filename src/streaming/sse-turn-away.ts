@@ -11,8 +11,8 @@ const NOTHING: StreamContent = {
 };
 
 /**
- * Sends a client elsewhere, or to a later time, in words that an EventSource understands: it gives up
- * for good on any answer other than a stream.
+ * Sends a client to another replica, or to a later time, by a stream that ends at once: an EventSource
+ * gives up for good on any other response.
  */
 export function turnAway(client: SseClient, context: StreamContext): void {
   new SseConnection(client.socket, client, NOTHING, context).bye("drain");

@@ -4,6 +4,7 @@ import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
 import { parseCursor } from "./cursor.ts";
+import { heartbeatJson } from "./heartbeat.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import { MIN_BYTES_PER_MS } from "./progress.ts";
 import { ServiceOrder } from "./service-order.ts";
@@ -120,7 +121,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     this.#context.metrics.connections.dec({ transport: "ws" });
   }
 
-  /** Subscribes to what the request's query names, as its messages would. */
+  /** Subscribes to the operations of the request's query, as its messages would. */
   subscribeAll(operationIds: readonly string[]): void {
     operationIds.forEach((operationId, index) => {
       this.#subscribe({ type: "subscribe", sub: String(index + 1), operationId });
@@ -180,7 +181,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     else if (!this.#subscribedOnce && nowMs - this.#openedAtMs >= FIRST_SUBSCRIBE_WITHIN_MS) {
       const detail = `Nothing was subscribed within ${FIRST_SUBSCRIBE_WITHIN_MS / 1000} s.`;
       const error = new ProblemError("no-subscription", 408, detail);
-      this.#refuse(error, CloseCode.tooSlowToConnect);
+      this.#refuse(error, CloseCode.noSubscription);
     } else if (this.#ping && nowMs >= this.#ping.pongDueAtMs) {
       this.#end("no-pong");
       this.#socket.terminate();
@@ -196,7 +197,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     if (reason === "drain") this.#outbox.closeBy(performance.now() + DRAIN_WITHIN_MS);
   }
 
-  /** Sends a client to another replica, or to a later time. */
+  /** Sends the client to another replica, or to a later time. */
   turnAway(): void {
     this.#bye("drain", CloseCode.overload);
   }
@@ -206,7 +207,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     try {
       if (isBinary) throw new BadMessageError("Messages are text frames of JSON, not binary.");
       if (data.length > MAX_MESSAGE_BYTES) throw new MessageTooLargeError();
-      this.#obey(parseMessage(data.toString("utf8")));
+      this.#carryOut(parseMessage(data.toString("utf8")));
     } catch (error) {
       if (error instanceof SubscriptionError) {
         this.send("problem", { sub: error.sub, problem: error.toProblem() });
@@ -218,7 +219,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     }
   }
 
-  #obey(message: ClientMessage): void {
+  #carryOut(message: ClientMessage): void {
     if (message.type === "ping") this.send("pong", {});
     else if (message.type === "unsubscribe") this.#unsubscribe(message.sub);
     else this.#subscribe(message);
@@ -252,10 +253,8 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   #heartbeat(): void {
     const followed = [...this.#subscriptions.values()].map(({ subscription }) => subscription);
     const asOfMs = this.#context.hub.asOfMs(followed);
-    this.send("heartbeat", {
-      as_of: asOfMs === undefined ? null : new Date(asOfMs),
-      heartbeat_ms: this.#context.options.heartbeatMs,
-    });
+    const json = heartbeatJson(asOfMs, this.#context.options.heartbeatMs);
+    this.sendFrame("heartbeat", textFrame(json));
   }
 
   #bye(reason: ByeReason, code: CloseCode, retryWithinMs?: number): void {

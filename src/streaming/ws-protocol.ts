@@ -14,7 +14,7 @@ export const CloseCode = {
   overload: 1013,
   tooSlow: 4003,
   badMessage: 4400,
-  tooSlowToConnect: 4408,
+  noSubscription: 4408,
   limit: 4429,
 } as const;
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
@@ -43,14 +43,14 @@ export type ClientMessage =
   | { readonly type: "unsubscribe"; readonly sub: string }
   | { readonly type: "ping" };
 
-/** A message outside the protocol. The connection is closed, since its two ends disagree. */
+/** A message outside the protocol. The connection is closed. */
 export class BadMessageError extends ProblemError {
   constructor(detail: string) {
     super("bad-message", 400, detail);
   }
 }
 
-/** A message that the protocol knows and that cannot be carried out. The connection goes on. */
+/** A valid message that cannot be carried out. The connection stays open. */
 export class SubscriptionError extends ProblemError {
   readonly sub: string;
   constructor(sub: string, slug: string, status: number, detail: string) {
@@ -59,7 +59,7 @@ export class SubscriptionError extends ProblemError {
   }
 }
 
-/** A limit of the protocol is exceeded. The connection is closed, and would be again. */
+/** A limit of the protocol is exceeded. The connection is closed, and retrying would not help. */
 export class LimitError extends ProblemError {}
 
 export class MessageTooLargeError extends LimitError {
@@ -122,7 +122,7 @@ function toSubscribe(sub: string, message: Record<string, unknown>): SubscribeMe
   }
 }
 
-/** Prepared frames of one event, by `sub`: clients that count their subscriptions share most. */
+/** Prepared frames of one event, by `sub`: clients that number their subscriptions share most. */
 const frames = new WeakMap<StateEvent, Map<string, Buffer>>();
 const MAX_FRAMES_KEPT = 16;
 

@@ -17,7 +17,7 @@ export interface WsWire extends Requester {
   sendFrame(type: string, frame: Buffer): void;
   /** This subscription was sent a state or a step. */
   onServed(subscription: WsSubscription): void;
-  /** It has ended by itself; its name is free again. */
+  /** It has ended, and its name can be used again. */
   onOver(subscription: WsSubscription, reason: EndReason): void;
 }
 
@@ -118,10 +118,10 @@ export class WsSubscription implements Subscriber, StepsSink {
   }
 
   onRecovered(): void {
-    // The next state, or the `as_of` of the next heartbeat, says so.
+    // The next state, or the `as_of` of the next heartbeat, shows it.
   }
 
-  /** With steps a frame also says where to resume, since no document in it does. */
+  /** With steps every frame has the cursor to resume from: that of a document is not enough. */
   #address(): Readonly<Record<string, unknown>> {
     const cursor = this.#steps?.idUnder(this.#subscription.position);
     return { sub: this.sub, operation_id: this.operationId, cursor };

@@ -141,3 +141,38 @@ test("of more operations than it carries, the feed begins with the newest, and s
   await start(2000, 1);
   expect((await stream.nextState()).data.operation.operation_id).toBe("op-2000");
 });
+
+test("a first load that was cut off goes on where it was cut, at any replica (C4)", {
+  timeout: 120_000,
+}, async () => {
+  const address = await startTestScheduler();
+  const client = sdkClient(address);
+  const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);
+  for (const id of ids) await client.scheduleNewOrchestration("nobody-runs-this", undefined, id);
+  const replica = () => startTestApi(address, { ...QUICK, heartbeatMs: 50 });
+  const urls = (await Promise.all([replica(), replica()])).map(
+    ({ url }) => new URL("/api/events", url),
+  );
+  // A watermark names all but the newest state by time once a replica has read for 5 s.
+  const settled = async (url: URL) => {
+    const waiting = await SseClient.connect(url);
+    for (;;) {
+      const { event, id } = await waiting.next("a heartbeat", 60_000);
+      if (event === "heartbeat" && id && (id.split(".")[3] ?? "").length <= 6) break;
+    }
+    waiting.destroy();
+  };
+  await Promise.all(urls.map(settled));
+  const seen: string[] = [];
+  let last = "";
+  for (const url of urls) {
+    const stream = await SseClient.connect(url, last ? { "last-event-id": last } : {});
+    for (let count = last ? 60 : 40; count > 0; count -= 1) {
+      const event = await stream.nextState();
+      seen.push(idOf(event));
+      last = event.id ?? "";
+    }
+    stream.destroy();
+  }
+  expect(seen.toSorted()).toEqual(ids.toSorted());
+});

@@ -27,7 +27,7 @@ async function socketPair(): Promise<{ near: Socket; far: Socket }> {
 }
 
 function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
-  const calls = { ready: 0, slow: 0 };
+  const calls = { ready: 0, slow: 0, closed: 0 };
   const outbox = new Outbox(near, {
     maxBufferedBytes,
     onUnsent: () => undefined,
@@ -36,6 +36,9 @@ function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
     },
     onSlow: () => {
       calls.slow += 1;
+    },
+    onClosed: () => {
+      calls.closed += 1;
     },
   });
   return { outbox, calls };
@@ -79,7 +82,7 @@ test("a writer that waits for readiness never holds more than one frame (OUTBOX-
   const { outbox, calls } = outboxOn(near);
   await fill(outbox);
   expect(outbox.unsentBytes).toBeLessThanOrEqual(FRAME.length + 16 * 1024);
-  expect(calls).toEqual({ ready: 0, slow: 0 });
+  expect(calls).toEqual({ ready: 0, slow: 0, closed: 0 });
 });
 
 test("past the limit a client is too slow, once, and nothing more is held (OUTBOX-2)", async () => {
@@ -180,6 +183,15 @@ test("after the end a client slower than 8 kB/s is cut off, though it takes some
     rounds += 1;
     expect(rounds).toBeLessThan(10);
   }
+});
+
+test("a socket that had closed before is noticed (OUTBOX-4)", async () => {
+  const { near, far } = await socketPair();
+  far.destroy();
+  await eventually("the near end to close", () => near.resume().closed);
+  const { outbox, calls } = outboxOn(near);
+  expect(outbox.check(performance.now())).toBe(false);
+  expect(calls.closed).toBe(1);
 });
 
 test("nothing is written after the socket has closed (OUTBOX-4)", async () => {

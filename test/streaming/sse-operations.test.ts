@@ -200,3 +200,30 @@ test("more than 200 ids are refused", async () => {
     "urn:dts-push:problem:invalid-query",
   );
 });
+
+test("a first load that was cut off goes on where it was cut, at any replica (C4)", async () => {
+  const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);
+  const { set, scheduler, api, url } = await startStored(ids);
+  for (const [index, id] of ids.entries()) {
+    set(id, { status: "COMPLETED", lastUpdatedAtMs: START_MS + index });
+  }
+  const seen: string[] = [];
+  let last = "";
+  for (const base of [api.url, (await startTestApi(scheduler.address, QUICK)).url]) {
+    const client = await SseClient.connect(
+      streamUrl(base, ids),
+      last ? { "last-event-id": last } : {},
+    );
+    const count = last ? 60 : 40;
+    for (let events = 0; events < count; events += 1) {
+      const event = await client.nextState();
+      seen.push(idOf(event));
+      last = event.id ?? "";
+      expect(last.length).toBeLessThan(257);
+    }
+    client.destroy();
+  }
+  expect(seen.toSorted()).toEqual(ids.toSorted());
+  const again = await SseClient.connect(url, { "last-event-id": last });
+  expect(again.status).toBe(204);
+});

@@ -1,5 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
+import { PIECE_BYTES } from "../../src/streaming/outbox.ts";
+import { textFrame } from "../../src/streaming/ws-protocol.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
@@ -147,4 +149,24 @@ test("rotation says bye and closes with a code that means reconnect", async () =
   const client = await WsClient.connect(url, "/api/ws?operation_id=op");
   expect(await client.nextOf("bye")).toMatchObject({ reason: "rotate", reconnect: true });
   expect((await client.closed()).code).toBe(1012);
+});
+
+test("a long message is fragments of exactly a piece, so that control frames may come between", () => {
+  for (const length of [0, 125, 126, PIECE_BYTES - 4, PIECE_BYTES - 3, PIECE_BYTES * 3, 70_000]) {
+    const text = "é".repeat(length / 2) + "x".repeat(length % 2);
+    const frame = textFrame(text);
+    const payloads: Buffer[] = [];
+    let at = 0;
+    let isFinal = false;
+    while (!isFinal) {
+      expect([at % PIECE_BYTES, (frame[at] ?? 0) & 0x0f]).toEqual([0, at === 0 ? 1 : 0]);
+      isFinal = ((frame[at] ?? 0) & 0x80) !== 0;
+      const isLong = frame[at + 1] === 126;
+      const start = at + (isLong ? 4 : 2);
+      const end = start + (isLong ? frame.readUInt16BE(at + 2) : (frame[at + 1] ?? 0));
+      payloads.push(frame.subarray(start, end));
+      at = end;
+    }
+    expect([at, Buffer.concat(payloads).toString()]).toEqual([frame.length, text]);
+  }
 });
