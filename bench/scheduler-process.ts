@@ -1,4 +1,4 @@
-/** The scheduler or the worker of the bench, each in a process of its own, as in production. */
+/** Starts the benchmark's scheduler or worker in a process of its own. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -11,7 +11,7 @@ import { startScheduler } from "../src/scheduler/scheduler.ts";
 
 type Steps = AsyncGenerator<unknown, unknown, unknown>;
 
-/** A process of the bench that tells how much CPU it has used. */
+/** A process of the benchmark that reports its CPU time. */
 export interface BenchProcess {
   readonly address: string;
   /** Milliseconds of CPU so far. */
@@ -19,7 +19,7 @@ export interface BenchProcess {
   stop(): Promise<void>;
 }
 
-/** @param argument the database of a scheduler, the address of a worker's scheduler */
+/** @param argument for a scheduler its database, for a worker the scheduler's address */
 export async function startProcess(
   role: "scheduler" | "worker",
   argument: string,

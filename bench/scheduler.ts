@@ -1,6 +1,6 @@
 /**
- * How quick the embedded scheduler is, on a file with full durability, end to end: client, scheduler
- * and worker are three processes that share the machine. Prints a table and one line of JSON.
+ * Throughput and latency of the embedded scheduler on a file with full durability, end to end: client,
+ * scheduler and worker are three processes on one machine. Prints a table and one line of JSON.
  */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -49,7 +49,7 @@ async function manySmall(database: string): Promise<Figures> {
     await many(WARM_UP, () => runOne("chain", 1));
     return throughput(scheduler, worker, () => runOne("chain", 1));
   });
-  const { size } = await stat(database); // closed by now, so the log is part of it
+  const { size } = await stat(database); // the scheduler is closed, so the log has been copied into it
   const bytes = Math.round(size / (ORCHESTRATIONS + WARM_UP));
   return { ...figures, file_bytes_per_orchestration: bytes };
 }
@@ -131,7 +131,7 @@ async function throughput(
   };
 }
 
-/** Runs `count` of them, no more than CONCURRENCY at once. */
+/** Runs `count` of them, at most CONCURRENCY at a time. */
 async function many(count: number, runOne: () => Promise<number>): Promise<number[]> {
   const results: number[] = [];
   let left = count;
@@ -146,7 +146,7 @@ async function many(count: number, runOne: () => Promise<number>): Promise<numbe
 }
 
 async function idleCpu(scheduler: BenchProcess): Promise<number> {
-  await pause(2000); // what the load left behind: garbage, the log's checkpoint
+  await pause(2000); // until garbage collection and the log's checkpoint are done
   const before = await scheduler.cpuMs();
   await pause(IDLE_SECONDS * 1000);
   return round((((await scheduler.cpuMs()) - before) / (IDLE_SECONDS * 1000)) * 100);

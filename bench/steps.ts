@@ -1,6 +1,6 @@
 /**
- * What it costs to follow the steps of one long operation live: a real worker makes the history in
- * the embedded scheduler, 100 subscribers are sent each step of it.
+ * The cost of following the steps of one long operation live: a worker makes the history on the embedded
+ * scheduler, and 100 subscribers receive each step.
  */
 import { Api } from "./support/api.ts";
 import { Load } from "./support/load.ts";
@@ -9,7 +9,7 @@ import { StepsScheduler } from "./support/steps-scheduler.ts";
 import { StepsWorker } from "./support/steps-worker.ts";
 
 const FOLLOWERS = 100;
-/** Each wave is some 45 entries of the history. */
+/** Each wave adds about 45 entries to the history. */
 const WAVES = { waves: 245, width: 20 };
 const QUICK_WAVES = { waves: 10, width: 5 };
 const ID = "long";
@@ -36,7 +36,7 @@ export async function run(options: BenchOptions): Promise<void> {
   const watched = watchMemory();
   const cost = await api.cost("steps", async () => {
     await worker.ended(ID);
-    // Each connection ends by itself when it was sent the last step.
+    // The server closes each connection after the last step.
     while ((await load.report()).closed < FOLLOWERS) await pause(100);
   });
   over = true;
@@ -76,7 +76,7 @@ export async function run(options: BenchOptions): Promise<void> {
     },
     [],
     [
-      "Lag: from a step's own time to its arrival at a client; its time is that of the worker's turn.",
+      "Lag: from the time of a step, which is that of the worker's turn, to its arrival at a client.",
     ],
   );
 }

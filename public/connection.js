@@ -9,7 +9,7 @@ const TEXTS = {
   idle: ["Idle", "nothing is running"],
   connecting: ["Connecting", ""],
   live: ["Live", ""],
-  polling: ["Polling", "other tabs use this browser's connections; updated every 3 s"],
+  polling: ["Polling", "every 3 s; other tabs hold the streams"],
   paused: ["Paused", "while the page is hidden"],
   retrying: ["Retrying", "the connection broke; what you see may be old"],
   lost: ["Lost", "no sign of the server; what you see may be old"],

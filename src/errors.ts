@@ -119,14 +119,6 @@ export class SampleOffError extends ProblemError {
   }
 }
 
-/** Each feed of another prefix is read on its own, so there is a bound to them. */
-export class TooManyFeedsError extends ProblemError {
-  constructor() {
-    const detail = "This replica follows as many different prefixes as it can. Try again later.";
-    super("too-many-feeds", 429, detail, { retryAfterS: 60 });
-  }
-}
-
 /** No answer from the scheduler, for whatever reason; the cause is for the log. */
 export class SchedulerUnavailableError extends ProblemError {
   constructor(cause?: unknown, members: Record<string, unknown> = {}) {

@@ -112,6 +112,12 @@ export const SETTINGS = {
     10_000,
     "different prefixes whose feeds are followed at a time; beyond it, clients of a new one are told to reconnect later. The feed without a prefix is not counted",
   ),
+  MAX_SUBSCRIPTIONS_PER_CALLER: integer(
+    10_000,
+    1,
+    10_000_000,
+    "subscriptions of one client address at a time, over all its connections; beyond it, new streams are told to reconnect later. Behind a proxy all clients share its address",
+  ),
   COMPLETION_CALLS: integer(
     500,
     0,

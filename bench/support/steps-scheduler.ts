@@ -1,16 +1,16 @@
-/** The embedded scheduler in a process of its own, which counts what it sends of histories. */
+/** The embedded scheduler in its own process. It counts the bytes of the histories that it sends. */
 
 import { serviceDefinition } from "../../src/scheduler/grpc/service.ts";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { Child, obey } from "./child.ts";
 
-/** Messages of the history call, without the few bytes of their framing. */
+/** Messages of the history call, without gRPC framing. */
 export interface HistorySent {
   readonly bytes: number;
   readonly chunks: number;
 }
 
-/** The embedded scheduler as a bench uses it. */
+/** The bench's handle on that process. */
 export class StepsScheduler {
   readonly child: Child;
   readonly address: string;

@@ -1,4 +1,4 @@
-/** A worker in a process of its own, whose one orchestration has a long history. */
+/** A worker in its own process, with one orchestration that makes a long history. */
 import {
   NoOpLogger,
   type OrchestrationContext,
@@ -8,13 +8,13 @@ import {
 } from "@microsoft/durabletask-js";
 import { Child, obey } from "./child.ts";
 
-/** Activities one after the other, so many side by side each time. */
+/** `waves` times `width` activities in parallel. */
 export interface Waves {
   readonly waves: number;
   readonly width: number;
 }
 
-/** The worker as a bench uses it. */
+/** The bench's handle on that process. */
 export class StepsWorker {
   readonly child: Child;
 

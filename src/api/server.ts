@@ -8,6 +8,7 @@ import { type AccessOptions, guardAccess } from "./access/access.ts";
 import { watchAllowedMethods } from "./http/allowed-methods.ts";
 import { type Closing, closeInTime } from "./http/closing.ts";
 import { acceptJson } from "./http/json-body.ts";
+import { sendWhileTaken } from "./http/large-responses.ts";
 import { ignoreExpectations, LENIENT_HTTP } from "./http/lenient-http.ts";
 import { trackSockets } from "./http/open-sockets.ts";
 import { withoutQueries } from "./http/request-log.ts";
@@ -86,6 +87,7 @@ export async function buildApp({
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);
+  sendWhileTaken(app);
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));

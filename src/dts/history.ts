@@ -5,20 +5,20 @@ import type { ConnectionOptions } from "./connection.ts";
 import { SchedulerError } from "./scheduler-error.ts";
 import type { Stub } from "./unary.ts";
 
-/** One entry of a stored history, reduced to what can be told of it. */
+/** One entry of a stored history: the fields that steps show. */
 export interface HistoryEntry {
   /** The protocol's name of the event's type, such as `TASKSCHEDULED`. */
   readonly type: string;
-  /** The number of the action it confirms; -1 for all else. */
+  /** The id of the action that it confirms; -1 for other entries. */
   readonly eventId: number;
-  /** Epoch milliseconds; `undefined` where the scheduler gives none. */
+  /** Epoch milliseconds, if the scheduler gives a time. */
   readonly atMs: number | undefined;
   readonly name: string | undefined;
   /** The `eventId` of what this entry completes. */
   readonly completes: number | undefined;
-  /** With the start of an execution. */
+  /** Of the start of an execution. */
   readonly executionId: string | undefined;
-  /** With the end of an execution: the protocol's status, such as `COMPLETED`. */
+  /** Of the end of an execution: the protocol's status, such as `COMPLETED`. */
   readonly status: string | undefined;
   readonly failure: { readonly type: string; readonly message: string } | undefined;
   /** Serialised JSON. */
@@ -26,7 +26,7 @@ export interface HistoryEntry {
   readonly output: string | undefined;
 }
 
-/** How long a history may stop arriving before the read is given up. */
+/** Time without a chunk after which a read is cancelled. */
 const SILENT_MS = 30_000;
 
 const TYPE_NAMES = new Map<number, string>(
@@ -40,9 +40,9 @@ const STATUS_NAMES = new Map<number, string>(
 );
 
 /**
- * Reads a history from its first entry, chunk by chunk as the scheduler sends it: while the caller
- * works on a chunk, one more is taken in, and the transport's window. An unknown instance has no
- * entries. Leaving the loop cancels the read, and so does `signal`, also in the middle of a chunk.
+ * Reads a history from its first entry, in the scheduler's chunks. While the caller handles a chunk, at
+ * most one more is received, besides the transport's window. An unknown instance has no entries.
+ * Leaving the loop cancels the read, and so does `signal`.
  * @throws SchedulerError
  */
 export async function* readHistory(
@@ -56,7 +56,7 @@ export async function* readHistory(
   let call: ReturnType<Stub["streamInstanceHistory"]> | undefined;
   let timer: NodeJS.Timeout | undefined;
   const cancel = () => call?.cancel();
-  const intake = new Intake();
+  const gate = new ChunkGate();
   const guard = () => {
     clearTimeout(timer);
     timer = setTimeout(cancel, SILENT_MS);
@@ -64,14 +64,14 @@ export async function* readHistory(
   try {
     const metadata = await metadataGenerator();
     signal?.throwIfAborted();
-    call = stub.streamInstanceHistory(request, metadata, intake.options);
+    call = stub.streamInstanceHistory(request, metadata, gate.options);
     signal?.addEventListener("abort", cancel, { once: true });
     guard();
     for await (const chunk of call as AsyncIterable<Proto.HistoryChunk>) {
       clearTimeout(timer);
       yield chunk.getEventsList().map(toEntry);
       guard();
-      intake.open();
+      gate.open();
     }
   } catch (error) {
     const failure = new SchedulerError("StreamInstanceHistory", error);
@@ -84,10 +84,10 @@ export async function* readHistory(
 }
 
 /**
- * Lets one message in at a time. A call's own stream would take in sixteen before it holds back, and
- * a chunk of a history may have megabytes.
+ * Receives one message at a time. A gRPC call buffers sixteen before it applies back-pressure, and a
+ * chunk of a history can have megabytes.
  */
-class Intake {
+class ChunkGate {
   #isOpen = true;
   #waiting: (() => void) | undefined;
 
@@ -120,20 +120,17 @@ class Intake {
   }
 }
 
-/** What is told of an entry beside its type, id and time. */
-type Told = Partial<Omit<HistoryEntry, "type" | "eventId" | "atMs">>;
+/** The fields that depend on the type of an entry. */
+type Details = Partial<Omit<HistoryEntry, "type" | "eventId" | "atMs">>;
 
-const NOTHING: Told = {};
+const NO_DETAILS: Details = {};
 
 function toEntry(event: Proto.HistoryEvent): HistoryEntry {
-  const timestamp = event.getTimestamp();
-  const { name, completes, executionId, status, failure, input, output } = told(event);
+  const { name, completes, executionId, status, failure, input, output } = detailsOf(event);
   return {
     type: TYPE_NAMES.get(event.getEventtypeCase()) ?? "EVENTTYPE_NOT_SET",
     eventId: event.getEventid(),
-    atMs: timestamp
-      ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
-      : undefined,
+    atMs: timeOf(event.getTimestamp()),
     name,
     completes,
     executionId,
@@ -144,7 +141,15 @@ function toEntry(event: Proto.HistoryEvent): HistoryEntry {
   };
 }
 
-function told(event: Proto.HistoryEvent): Told {
+/** An unset time arrives as the epoch or, from .NET, as the year 1. */
+function timeOf(timestamp: ReturnType<Proto.HistoryEvent["getTimestamp"]>): number | undefined {
+  const atMs = timestamp
+    ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
+    : 0;
+  return atMs > 0 ? atMs : undefined;
+}
+
+function detailsOf(event: Proto.HistoryEvent): Details {
   const started = event.getExecutionstarted();
   if (started) {
     const executionId = started.getOrchestrationinstance()?.getExecutionid();
@@ -178,13 +183,13 @@ function told(event: Proto.HistoryEvent): Told {
   const message = event.getEventraised() ?? event.getEventsent();
   if (message) return { name: message.getName(), input: text(message.getInput()) };
   const ended = event.getExecutionterminated() ?? event.getContinueasnew();
-  return ended ? { input: text(ended.getInput()) } : NOTHING;
+  return ended ? { input: text(ended.getInput()) } : NO_DETAILS;
 }
 
 function text(value: { getValue(): string } | undefined): string | undefined {
   return value?.getValue() || undefined;
 }
 
-function failureOf(details: Proto.TaskFailureDetails | undefined): Told["failure"] {
+function failureOf(details: Proto.TaskFailureDetails | undefined): Details["failure"] {
   return details && { type: details.getErrortype(), message: details.getErrormessage() };
 }

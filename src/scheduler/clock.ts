@@ -1,12 +1,12 @@
 /**
- * The scheduler's clock, by which it dates events and fires timers: the wall clock, but never back.
+ * The clock for the dates of events and for timers: the wall clock, except that it never goes back.
  *
- *   CLOCK-1. In one process it never goes back. After the wall clock was set back it advances at the
- *            monotonic rate until the wall clock has caught up, so timers keep their length and the
- *            dates of events their order.
- *   CLOCK-2. It follows the wall clock forward at once: after the machine has slept, timers are due.
+ *   DATE-1. It never goes back within one process. After the wall clock is set back, it advances at
+ *           the monotonic rate until the wall clock has caught up, so timers keep their length and
+ *           events their order.
+ *   DATE-2. It follows the wall clock forward at once, so timers are due after the machine has slept.
  *
- * Lengths that nobody sees, such as leases, are measured with `performance.now()` alone.
+ * Durations that are not stored, such as leases, are measured with `performance.now()`.
  */
 let dateMs = Date.now();
 let measuredMs = performance.now();

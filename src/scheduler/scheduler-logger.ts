@@ -1,4 +1,4 @@
-/** What the scheduler needs of a logger; pino has it. */
+/** The part of a logger that the scheduler uses. A pino logger fits. */
 export interface SchedulerLogger {
   debug(details: object, message: string): void;
   info(details: object, message: string): void;

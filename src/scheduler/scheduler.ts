@@ -1,10 +1,10 @@
-/** Starts and stops the embedded scheduler: file, engine, gRPC server. */
+/** Starts and stops the embedded scheduler: opens the file, connects the rooms, serves gRPC. */
 
 import { open } from "node:fs/promises";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
 import { WorkQueue } from "./dispatch/work-queue.ts";
-import { Engine } from "./engine/commands.ts";
+import { InstanceCommands } from "./engine/commands.ts";
 import { Entities } from "./engine/entities.ts";
 import { EntityInbox, entityWork } from "./engine/entity-inbox.ts";
 import { Lifecycle } from "./engine/lifecycle.ts";
@@ -16,12 +16,13 @@ import { TurnEffects } from "./engine/turn-effects.ts";
 import { Turns } from "./engine/turns.ts";
 import { Waiters } from "./engine/waiters.ts";
 import { type CallGate, taskHubName } from "./grpc/calls.ts";
-import { boundDecompression, createService, serviceDefinition } from "./grpc/service.ts";
-import { SchedulerError } from "./protocol/status-errors.ts";
+import { boundDecompression } from "./grpc/request-bounds.ts";
+import { createService, serviceDefinition } from "./grpc/service.ts";
+import { StatusError } from "./protocol/status-errors.ts";
 import type { SchedulerLogger } from "./scheduler-logger.ts";
 import { SchedulerStartError } from "./start-error.ts";
 import { IN_MEMORY, type OpenDatabase, openDatabase } from "./storage/database.ts";
-import { isShortOfRoom } from "./storage/database-file.ts";
+import { isNearlyFull } from "./storage/database-file.ts";
 import { GroupCommit } from "./storage/group-commit.ts";
 import { isSqliteError, openingMessage } from "./storage/storage-errors.ts";
 import { Store } from "./storage/store.ts";
@@ -32,17 +33,17 @@ export interface SchedulerOptions {
   readonly host?: string;
   /** 0 picks a free port. */
   readonly port: number;
-  /** A file, whose folder is created, or `:memory:`, which keeps nothing. */
+  /** A file, whose folder is created where it is missing; `:memory:` stores nothing. */
   readonly database: string;
-  /** The only task hubs there are. Default: a hub appears on first use. */
+  /** The only task hubs that are served. Default: a hub is created when something is first stored in it. */
   readonly taskHubs?: readonly string[];
-  /** `full`: what was acknowledged survives a power cut; `normal`: a crash of the process only. Default `full`. */
+  /** What acknowledged changes survive. `full`: a power cut. `normal`: a crash of the process. Default `full`. */
   readonly sync?: "full" | "normal";
-  /** Days that an instance is kept after its end. Default 30. */
+  /** Days for which a terminal instance is kept. Default 30. */
   readonly retentionDays?: number;
-  /** How long a worker may take for one orchestrator turn, in milliseconds. Default 5 minutes. */
+  /** Time a worker has for one orchestrator turn, in milliseconds. Default 5 minutes. */
   readonly turnLeaseMs?: number;
-  /** How long a worker may take for one activity, in milliseconds. Default 25 hours: the protocol has no renewal. */
+  /** Time a worker has for one activity, in milliseconds. Default 25 hours, since the protocol cannot renew a lease. */
   readonly activityLeaseMs?: number;
   readonly logger: SchedulerLogger;
 }
@@ -50,7 +51,7 @@ export interface SchedulerOptions {
 export interface RunningScheduler {
   /** `127.0.0.1:8080` */
   readonly address: string;
-  /** Ends the workers' streams, stores what was accepted and closes the file. */
+  /** Ends the workers' streams, stores the accepted changes and closes the file. */
   close(): Promise<void>;
 }
 
@@ -72,14 +73,14 @@ const RETENTION_DAYS = 30;
 const TURN_LEASE_MS = 5 * 60_000;
 const ACTIVITY_LEASE_MS = 25 * 3_600_000;
 
-/** How long calls in progress may take to end when the scheduler closes. */
+/** Time that calls in progress have when the scheduler closes. */
 const CLOSE_GRACE_MS = 1000;
 
 const SERVER_OPTIONS = {
-  // A worker whose machine is gone is noticed, and its work given to others, within half a minute.
+  // A worker whose machine is lost is detected within 30 s, and its work goes to other workers.
   "grpc.keepalive_time_ms": 20_000,
   "grpc.keepalive_timeout_ms": 10_000,
-  // Results of a wide fan-out come in one message.
+  // A worker sends all results of a wide fan-out in one message.
   "grpc.max_receive_message_length": 128 * 1024 * 1024,
   "grpc.max_send_message_length": -1,
 };
@@ -98,7 +99,7 @@ async function serve(
     lastId: () => store.lastId,
     onRollback: () => store.instances.forgetAll(),
     checkFile,
-    isShortOfRoom: () => path !== IN_MEMORY && isShortOfRoom(path),
+    isNearlyFull: () => path !== IN_MEMORY && isNearlyFull(path),
     onUnusable: (err) => {
       logger.error({ err, database: path }, "the database cannot be used; all calls are refused");
       timers.close();
@@ -118,11 +119,14 @@ async function serve(
   });
   const timers = new Timers({
     nextDueMs: () => store.nextDueMs(),
-    fireDue: (nowMs) => engine.fireTimers(nowMs),
+    fireDue: (nowMs) => commands.fireTimers(nowMs),
     onError: (err) => {
-      // The commit has logged that nothing can be stored; any other error is a fault of ours.
-      const isKnown = err instanceof SchedulerError && err.code !== status.INTERNAL;
-      logger[isKnown ? "debug" : "error"]({ err }, "timers could not be fired; trying again");
+      // GroupCommit has already logged that nothing can be stored; any other error is a bug.
+      const isKnown = err instanceof StatusError && err.code !== status.INTERNAL;
+      logger[isKnown ? "debug" : "error"](
+        { err },
+        "timers could not be fired; they are tried again",
+      );
     },
   });
   const lifecycle = new Lifecycle({
@@ -137,7 +141,7 @@ async function serve(
   const entities = new Entities({ store, commit, queue, lifecycle, timers, inbox, unregistered });
   const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
-  const engine = new Engine({ store, commit, lifecycle, rewind, entities });
+  const commands = new InstanceCommands({ store, commit, lifecycle, rewind, entities });
   const turns = new Turns({
     store,
     commit,
@@ -162,7 +166,7 @@ async function serve(
   };
   server.addService(
     serviceDefinition,
-    createService({ engine, reads, turns, entities, queue, store, gate }),
+    createService({ commands, reads, turns, entities, queue, store, gate }),
   );
   const host = options.host ?? "127.0.0.1";
   const port = await listen(server, host, options.port);
@@ -170,7 +174,7 @@ async function serve(
   timers.start();
   const stopRetention = startRetention(
     store,
-    engine,
+    commands,
     options.retentionDays ?? RETENTION_DAYS,
     logger,
   );
@@ -198,12 +202,12 @@ async function serve(
   };
 }
 
-/** The write-ahead log, which is what has to be synced; SQLite has it open too. */
+/** Opens the write-ahead log a second time, to sync it. */
 async function openLog(path: string, sync: SchedulerOptions["sync"] = "full") {
   return path === IN_MEMORY || sync === "normal" ? undefined : open(`${path}-wal`, "r+");
 }
 
-/** What a former process left unfinished goes on by itself. */
+/** Queues the work that an earlier process left unfinished. */
 function resume(store: Store, queue: WorkQueue): void {
   for (const { key, hub, name, version } of store.instancesWithMessages()) {
     queue.add({ kind: "turn", hub, instanceKey: key, id: 0, name, version });
@@ -233,7 +237,7 @@ function listen(server: Server, host: string, port: number): Promise<number> {
   return promise;
 }
 
-/** Lets calls in progress end, then ends those that do not. */
+/** Waits for calls in progress, then cancels the rest. */
 async function shutDown(server: Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const deadline = setTimeout(() => {

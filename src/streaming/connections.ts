@@ -1,31 +1,33 @@
 import type { ByeReason } from "./bye.ts";
 
-/** One open stream of any transport. */
+/** One open stream of any transport. Times are of `performance.now()`. */
 export interface Connection {
-  /** Before that, in epoch milliseconds, it has nothing to do by the clock. */
+  /** Until then `tick` has nothing to do. */
   readonly dueAtMs: number;
-  /** Gives it the time, for all it does by the clock. Called a little later than it was due. */
+  /** Does what is due. May be called somewhat later than `dueAtMs`. */
   tick(nowMs: number): void;
   /**
-   * Says goodbye and ends. Calls after the first do nothing.
-   * @param retryWithinMs the time over which the clients sent away are to come back
+   * Sends the last event and ends. Later calls only limit how long a client may take to receive it.
+   * @param retryWithinMs the time over which the reconnects of many clients are spread
    */
   bye(reason: ByeReason, retryWithinMs?: number): void;
 }
 
-/** How often a stream looks whether its client takes what is unsent. */
+/** Time between two checks of a stream with unsent bytes. */
 export const CHECK_EVERY_MS = 1000;
-/** How finely streams keep time. */
+/** How long clients may take to receive the last event where this process is shutting down. */
+export const DRAIN_WITHIN_MS = 2000;
+/** Resolution of all timing of streams. */
 const TICK_MS = 250;
 
-/** All open streams of this process, and the one timer that they share. */
+/** All open streams of this process, until their sockets have closed, and the one timer they share. */
 export class Connections {
   readonly #open = new Set<Connection>();
   #timer: NodeJS.Timeout | undefined;
   #draining = false;
   readonly #maxConnections: number;
 
-  /** @param maxConnections streams of all transports; beyond it, new ones are sent elsewhere */
+  /** @param maxConnections streams of all transports; further clients are sent elsewhere */
   constructor(maxConnections: number) {
     this.#maxConnections = maxConnections;
   }
@@ -34,12 +36,12 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Whether new streams are to be sent elsewhere. */
+  /** Whether new clients are sent elsewhere. */
   get full(): boolean {
     return this.#draining || this.#open.size >= this.#maxConnections;
   }
 
-  /** Whether this process is about to end. */
+  /** Whether this process is shutting down. */
   get draining(): boolean {
     return this.#draining;
   }
@@ -57,7 +59,7 @@ export class Connections {
   }
 
   /**
-   * Sends every client away, and those that come from now on; they will find another replica, or
+   * Sends every client away, and all new ones from now on. They reconnect to another replica, or to
    * this one after its restart, at times spread over `graceMs`.
    */
   drain(graceMs: number): void {
@@ -66,7 +68,7 @@ export class Connections {
   }
 
   #tick(): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     for (const connection of this.#open) {
       if (nowMs >= connection.dueAtMs) connection.tick(nowMs);
     }

@@ -40,7 +40,7 @@ const STATUS_OF_LETTER = new Map<string, RuntimeStatus>(
 const TIME_DIGITS = 9;
 const HASH_DIGITS = 10;
 const OPERATION_DIGITS = 6;
-/** A position among the steps may follow (step-position.ts). It does not concern the status. */
+/** A position among the steps may follow (steps/position.ts). It does not concern the status. */
 const PATTERN = new RegExp(
   `^(2\\.([0-9a-z]{${TIME_DIGITS}})\\.([0-9a-z]{${TIME_DIGITS}})\\.(([prscftx])[0-9a-z]{${HASH_DIGITS}})` +
     `\\.([0-9a-z]{${OPERATION_DIGITS}}))(?:\\.[0-9a-z]{6}\\.[0-9a-z]{1,6}\\.[0-9a-z]{10})?$`,

@@ -3,7 +3,6 @@ import { type Problem, SchedulerUnavailableError } from "../errors.ts";
 import { cursorResume, isBefore } from "./cursor.ts";
 import type { Requester } from "./fair-queue.ts";
 import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
-import { isOlder } from "./feed-log.ts";
 import type { Listing } from "./listing.ts";
 import { type ListedInstance, listNewest } from "./newest.ts";
 import { type Operation, toOperation } from "./operation.ts";
@@ -123,6 +122,10 @@ export class FeedReader implements FeedOwner, Subscriber {
     return reading;
   }
 
+  isValidThrough(throughMs: number): boolean {
+    return this.#reader.horizon.isValid(throughMs);
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -194,14 +197,23 @@ export class FeedReader implements FeedOwner, Subscriber {
 
   /** Fills a new feed with the newest operations. */
   async #load(feed: Feed): Promise<void> {
-    const { listed, truncated, time } = await listNewest(this.#listing, feed.prefix, CAPACITY);
+    feed.loading();
+    const settled: Promise<void>[] = [];
+    const listing = listNewest(this.#listing, {
+      idPrefix: feed.prefix,
+      wanted: CAPACITY,
+      onWindow: (listed) => {
+        if (this.#feeds.has(feed))
+          for (const each of listed) settled.push(this.#take(each, [feed]));
+      },
+    });
+    const { truncated, time } = await listing.catch((error) => {
+      feed.notLoaded();
+      throw error;
+    });
     if (!this.#feeds.has(feed)) return;
     this.#feeds.set(feed, time);
-    const newest = [...listed]
-      .sort((a, b) => (isOlder(a.instance, b.instance) ? 1 : -1))
-      .slice(0, CAPACITY);
-    feed.listed(truncated || listed.length > CAPACITY);
-    const settled = newest.map((each) => this.#take(each, [feed]));
+    feed.listed(truncated);
     void Promise.all(settled).then(() => feed.loaded());
   }
 
@@ -300,9 +312,12 @@ export class FeedReader implements FeedOwner, Subscriber {
       return;
     }
     const operation = complete ? toOperation(instance) : undefined;
-    const isBehind = operation && known && isBefore(operation.cursor, known.cursor);
-    if (operation?.terminal && !isBehind) this.#put(operation);
-    else await this.#follow(id, known, operation && !isBehind ? found : undefined);
+    if (!operation || (known && isBefore(operation.cursor, known.cursor))) {
+      await this.#follow(id, known, undefined);
+      return;
+    }
+    this.#put(operation);
+    if (!operation.terminal) await this.#follow(id, operation, found);
   }
 
   /** Reads an operation that a check did not list: it was purged, or queries lag. */

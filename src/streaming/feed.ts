@@ -17,8 +17,10 @@ export interface FeedSubscriber {
    * begins from now on is no step back for it (C2).
    */
   readonly needsNewSweep: boolean;
-  /** The feed has its first content: the log can be read. Called once, before anything else. */
+  /** The feed has its first content: the log can be read. Calls after the first do nothing. */
   onContent(): void;
+  /** All operations that the feed began with are in the log. */
+  onLoaded(): void;
   /** An operation is new or has changed. */
   onChange(entry: FeedEntry): void;
   /** Something to know; reading goes on. */
@@ -36,6 +38,8 @@ export interface FeedReading {
 /** What a feed asks of its reader. */
 export interface FeedOwner {
   reading(feed: Feed): FeedReading;
+  /** Whether a watermark's date can be compared with the scheduler's present dates (HORIZON-1). */
+  isValidThrough(throughMs: number): boolean;
   /** Compares the whole log with the scheduler, soon. */
   requestCheck(feed: Feed): void;
   /** Nobody has followed the feed for 5 s. */
@@ -74,6 +78,11 @@ export class Feed {
     this.#owner = owner;
   }
 
+  /** Whether all operations that it began with are in the log. */
+  get isLoaded(): boolean {
+    return this.#state.kind === "loaded";
+  }
+
   get state(): FeedState {
     return this.#state;
   }
@@ -85,13 +94,22 @@ export class Feed {
 
   /** When the reads behind its content were sent, in epoch milliseconds; `undefined` until loaded. */
   get asOfMs(): number | undefined {
-    return this.#state.kind === "loaded" ? this.#owner.reading(this).asOfMs : undefined;
+    return this.isLoaded ? this.#owner.reading(this).asOfMs : undefined;
+  }
+
+  isValidThrough(throughMs: number): boolean {
+    return this.#owner.isValidThrough(throughMs);
+  }
+
+  /** Every change that the scheduler dated before this, in epoch milliseconds, is in the log. */
+  get safeThroughMs(): number {
+    return this.isLoaded ? this.#owner.reading(this).safeThroughMs : 0;
   }
 
   /** The watermark of a subscriber that has been sent all that is in the log. */
   watermark(): string {
     const { seq } = this.log;
-    const { safeThroughMs } = this.#owner.reading(this);
+    const { safeThroughMs } = this;
     if (this.#watermark?.seq !== seq || this.#watermark.throughMs !== safeThroughMs) {
       const sent = [...this.log.entries()].map(({ operation: { id, cursor } }) => ({
         id,
@@ -125,17 +143,30 @@ export class Feed {
     clearTimeout(this.#lingerTimer);
   }
 
-  /** Its operations have been listed. @param truncated whether there are older ones */
+  /** Its operations are about to be listed and read. */
+  loading(): void {
+    this.#state = { kind: "loading" };
+  }
+
+  /** They could not be listed; it is to be tried again. */
+  notLoaded(): void {
+    this.#state = { kind: "new" };
+  }
+
+  /** All have been listed. @param truncated whether there are older ones that it does not carry */
   listed(truncated: boolean): void {
     this.#truncated = truncated;
-    this.#state = { kind: "loading" };
   }
 
   /** All that was listed has been read. */
   loaded(): void {
     if (this.#state.kind !== "loading") return;
     this.#state = { kind: "loaded" };
-    for (const each of [...this.#subscribers]) if (!this.#awaiting.has(each)) this.#begin(each);
+    for (const each of [...this.#subscribers]) {
+      if (this.#awaiting.has(each)) continue;
+      this.#begin(each);
+      each.onLoaded();
+    }
   }
 
   /** The whole log was compared with reads sent from `sentAtMs` on, by `performance.now()`. */
@@ -143,7 +174,7 @@ export class Feed {
     for (const [each, cameAtMs] of [...this.#awaiting]) {
       if (cameAtMs > sentAtMs) continue;
       this.#awaiting.delete(each);
-      if (this.#state.kind === "loaded") this.#begin(each);
+      if (this.isLoaded) this.#begin(each);
     }
     if (this.#awaiting.size > 0) this.#owner.requestCheck(this);
   }
@@ -151,9 +182,9 @@ export class Feed {
   put(operation: Operation): void {
     const wasTruncated = this.truncated;
     const entry = this.log.put(operation);
-    if (this.#state.kind !== "loaded") return;
     for (const each of [...this.#subscribers]) {
-      if (this.#awaiting.has(each)) continue;
+      if (!this.#canBegin(each)) continue;
+      if (!this.isLoaded) each.onContent();
       if (entry) each.onChange(entry);
       if (this.truncated && !wasTruncated) each.onProblem(truncation());
     }
@@ -169,8 +200,14 @@ export class Feed {
 
   #welcome(subscriber: FeedSubscriber): void {
     if (!this.#subscribers.has(subscriber)) return;
-    if (this.#state.kind === "loaded" && !this.#awaiting.has(subscriber)) this.#begin(subscriber);
+    if (this.isLoaded && this.#canBegin(subscriber)) this.#begin(subscriber);
     if (this.#problem) subscriber.onProblem(this.#problem);
+  }
+
+  /** A client that resumes can only be compared with the whole log. */
+  #canBegin(subscriber: FeedSubscriber): boolean {
+    if (this.#awaiting.has(subscriber)) return false;
+    return this.isLoaded || !subscriber.needsNewSweep;
   }
 
   #begin(subscriber: FeedSubscriber): void {

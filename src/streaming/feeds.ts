@@ -1,4 +1,3 @@
-import { TooManyFeedsError } from "../errors.ts";
 import { Feed } from "./feed.ts";
 import { FeedReader, type FeedWatching } from "./feed-reader.ts";
 import type { Listing } from "./listing.ts";
@@ -25,9 +24,21 @@ export class Feeds {
     this.#maxPrefixes = maxPrefixes;
   }
 
-  /** The feed of all operations whose ids begin with `prefix`. @throws TooManyFeedsError */
+  /** Whether the feed of `prefix` is followed already, or can be. */
+  hasRoomFor(prefix: string): boolean {
+    if (prefix === "" || this.#feeds.has(prefix)) return true;
+    return this.#feeds.size - (this.#feeds.has("") ? 1 : 0) < this.#maxPrefixes;
+  }
+
+  /** The feed of all operations whose ids begin with `prefix`, for which there must be room. */
   get(prefix: string): Feed {
-    return this.#feeds.get(prefix) ?? this.#open(prefix);
+    let feed = this.#feeds.get(prefix);
+    if (!feed) {
+      feed = new Feed(prefix, this.#reader);
+      this.#feeds.set(prefix, feed);
+      this.#reader.add(feed);
+    }
+    return feed;
   }
 
   /** Something has been started: feeds look for it at once. */
@@ -38,14 +49,5 @@ export class Feeds {
   close(): void {
     this.#reader.close();
     this.#feeds.clear();
-  }
-
-  #open(prefix: string): Feed {
-    const narrowed = this.#feeds.size - (this.#feeds.has("") ? 1 : 0);
-    if (prefix !== "" && narrowed >= this.#maxPrefixes) throw new TooManyFeedsError();
-    const feed = new Feed(prefix, this.#reader);
-    this.#feeds.set(prefix, feed);
-    this.#reader.add(feed);
-    return feed;
   }
 }

@@ -9,8 +9,8 @@ import { type Operation, toOperation } from "./operation.ts";
 import type { PollIntervals } from "./poll-schedule.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { type Found, type InstanceReader, type OutageLog, Reader } from "./reader.ts";
-import type { HistoryReader } from "./step-source.ts";
-import { StepSources } from "./step-sources.ts";
+import type { HistoryReader } from "./steps/step-source.ts";
+import { StepSources } from "./steps/step-sources.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Watcher } from "./watcher.ts";
@@ -26,6 +26,8 @@ export interface HubOptions {
   readonly completionCalls: number;
   /** Different prefixes whose feeds are followed at a time. */
   readonly maxFeeds: number;
+  /** Subscriptions of one caller, that is of one address, at a time. */
+  readonly maxSubscriptionsPerCaller: number;
 }
 
 /** How long an operation is read after its last subscriber left, for one that reconnects. */
@@ -53,6 +55,9 @@ export class Hub {
   readonly #completions: CompletionWaits;
   readonly #intervals: PollIntervals;
   readonly #metrics: Metrics;
+  readonly #maxSubscriptionsPerCaller: number;
+  /** Subscriptions by the address of their callers. */
+  readonly #callers = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   readonly #observer: SubscriptionObserver = {
@@ -68,6 +73,7 @@ export class Hub {
 
   constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics, log: OutageLog) {
     this.#intervals = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
+    this.#maxSubscriptionsPerCaller = options.maxSubscriptionsPerCaller;
     this.#metrics = metrics;
     this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
     this.#reader = new Reader(scheduler, this.#budget, metrics, log);
@@ -95,14 +101,21 @@ export class Hub {
     const options = { resume, requester };
     const subscription = new Subscription(id, subscriber, this.#observer, options);
     this.#metrics.subscriptions.inc();
+    this.#countCaller(requester, 1);
     this.#watcher(id).add(subscription);
     return subscription;
+  }
+
+  /** Whether a caller may have so many subscriptions more. */
+  hasRoomFor({ address }: Requester, count: number): boolean {
+    return (this.#callers.get(address) ?? 0) + count <= this.#maxSubscriptionsPerCaller;
   }
 
   /** To be called once for each subscription, also for one that ended by itself. */
   unsubscribe(subscription: Subscription): void {
     subscription.cancel();
     this.#metrics.subscriptions.dec();
+    this.#countCaller(subscription.requester, -1);
     this.#watchers.get(subscription.id)?.remove(subscription);
   }
 
@@ -202,6 +215,12 @@ export class Hub {
       if (!this.#closed) this.#timer ??= setInterval(() => this.#tick(), this.#tickMs);
     }
     return watcher;
+  }
+
+  #countCaller({ address }: Requester, change: 1 | -1): void {
+    const count = (this.#callers.get(address) ?? 0) + change;
+    if (count > 0) this.#callers.set(address, count);
+    else this.#callers.delete(address);
   }
 
   get #tickMs(): number {

@@ -4,14 +4,15 @@ import type { Reader, ReadTime } from "./reader.ts";
 
 /** Characters of payloads that a page is meant to stay below. */
 const PAGE_WEIGHT = 2 * 1024 * 1024;
-/** Instances of the first page, whose weight is not known yet. */
-const PROBE_SIZE = 20;
+/** Instances of the first page, whose weight is not known yet; each next one may be four times as large. */
+const PROBE_SIZE = 5;
+const GROWTH = 4;
 /** Below this size a page with payloads costs more than single reads of what has changed. */
 const MIN_SIZE = 20;
 /** How long pages are fetched without payloads after those with them were too heavy. */
 const LIGHT_FOR_MS = 10 * 60_000;
-/** How long one page may take. */
-const PAGE_WITHIN_MS = 3000;
+
+export type ListingQuery = Omit<InstanceQuery, "pageSize" | "payloads">;
 
 /** One page of instances. */
 export interface Listed extends ReadTime {
@@ -26,14 +27,14 @@ export interface Listed extends ReadTime {
 /**
  * Lists instances, with their payloads where those are small. The protocol fetches inputs, outputs and
  * custom status together or not at all, and a page of large inputs takes seconds.
- *   LIST-1. Pages are sized to carry about 2 MiB. Where that is fewer than 20 instances, pages come
- *       without payloads for ten minutes.
+ *   LIST-1. Pages are sized to carry about 2 MiB. Where that is fewer than 20 instances, or a page with
+ *       payloads fails, pages come without payloads for ten minutes.
  */
 export class Listing {
   readonly #reader: Reader;
   readonly #pageSize: number;
-  /** Characters of payloads per instance of the last page that carried any. */
-  #weight: number | undefined;
+  /** Size of the next page with payloads. */
+  #size = PROBE_SIZE;
   #lightUntilMs = Number.NEGATIVE_INFINITY;
 
   /** @param pageSize most instances per page */
@@ -42,27 +43,32 @@ export class Listing {
     this.#pageSize = pageSize;
   }
 
-  /** @throws SchedulerError */
-  async page(query: Omit<InstanceQuery, "pageSize" | "payloads">): Promise<Listed> {
+  /**
+   * @param withinMs abandons the page after this time; by default it has the client's deadline
+   * @throws SchedulerError
+   */
+  async page(query: ListingQuery, withinMs?: number): Promise<Listed> {
     const complete = performance.now() >= this.#lightUntilMs;
-    const pageSize = complete ? this.#completeSize() : this.#pageSize;
-    const page = await this.#reader.query(
-      { ...query, pageSize, payloads: complete },
-      PAGE_WITHIN_MS,
-    );
-    if (complete && page.instances.length > 0) {
-      this.#weight = page.payloadLength / page.instances.length;
-      if (this.#weight * MIN_SIZE > PAGE_WEIGHT) {
-        this.#lightUntilMs = performance.now() + LIGHT_FOR_MS;
-        this.#weight = undefined;
-      }
+    const pageSize = complete ? Math.min(this.#size, this.#pageSize) : this.#pageSize;
+    try {
+      const page = await this.#reader.query({ ...query, pageSize, payloads: complete }, withinMs);
+      if (complete && page.instances.length > 0)
+        this.#adapt(page.payloadLength, page.instances.length);
+      return { ...page, complete };
+    } catch (error) {
+      if (complete) this.#goLight();
+      throw error;
     }
-    return { ...page, complete };
   }
 
-  #completeSize(): number {
-    if (this.#weight === undefined) return Math.min(PROBE_SIZE, this.#pageSize);
-    const size = Math.floor(PAGE_WEIGHT / Math.max(1, this.#weight));
-    return Math.max(1, Math.min(size, this.#pageSize));
+  #adapt(characters: number, instances: number): void {
+    const fitting = Math.floor((PAGE_WEIGHT * instances) / Math.max(1, characters));
+    if (fitting < MIN_SIZE) this.#goLight();
+    else this.#size = Math.min(fitting, Math.max(this.#size, instances * GROWTH), this.#pageSize);
+  }
+
+  #goLight(): void {
+    this.#lightUntilMs = performance.now() + LIGHT_FOR_MS;
+    this.#size = PROBE_SIZE;
   }
 }

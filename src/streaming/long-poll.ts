@@ -47,7 +47,7 @@ class LongPoll implements Subscriber, Connection {
     requester: Requester,
   ) {
     this.#context = context;
-    this.dueAtMs = Date.now() + waitMs;
+    this.dueAtMs = performance.now() + waitMs;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort, { once: true });
     context.connections.add(this);

@@ -1,60 +1,70 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { Progress } from "./progress.ts";
 
-/** Whose outbox it is: its limits, and what it is told. There are thousands, so it is one object. */
+/** The connection that an outbox belongs to. One object, since there are thousands of them. */
 export interface OutboxOwner {
   /** Unsent bytes past which the client is too slow. */
   readonly maxBufferedBytes: number;
-  /** Whether others write to the socket too, so that a frame must go out in one piece. */
-  readonly shared: boolean;
-  /** Something is left unsent: `check` is to be called within a second or so, and then again. */
+  /** Something is unsent: call `check` within a second or so, and then again. */
   onUnsent(): void;
   /** The client has taken enough to be sent more. */
   onReady(): void;
-  /** The client is too slow and has to go. Called once. */
+  /** The client is too slow and has to be disconnected. Called once. */
   onSlow(): void;
   /** The socket has closed. */
   onClosed?(): void;
 }
 
-const EMPTY = Buffer.alloc(0);
-/** Unsent bytes up to which more may be sent; a client beyond it is given the latest state only. */
+/**
+ * Larger frames are sent in pieces of exactly this size, each after the kernel has taken the one
+ * before: Node reports a write only as a whole, and a slow but steady client has to show progress.
+ */
+export const PIECE_BYTES = 16 * 1024;
+/** Unsent bytes up to which more may be sent; a client beyond it is sent the latest state only. */
 const READY_BYTES = 16 * 1024;
-/** A large frame goes out in pieces of this size, so that a slow but steady client shows progress. */
-const PIECE_BYTES = 64 * 1024;
-/** How long nothing may leave while there is something to send. */
-const STALLED_MS = 10_000;
-/** How long a client that was told to go may take to receive what is under way. */
-const LINGER_MS = 2000;
+
+const EMPTY = Buffer.alloc(0);
+
+/** How an outbox ends. */
+interface Ending {
+  /** Ends the connection in the transport's way, behind the last frame. Called once. */
+  readonly finish: () => void;
+  finished: boolean;
+  closeByMs: number;
+}
 
 /**
- * What is on its way to one client, over a socket that others have set up.
- *   O1. `write` never waits.
- *   O2. Unsent bytes stay below `maxBufferedBytes` and one frame; a client past it, or one that took
- *       nothing for 10 s, is too slow.
- *   O3. After `end` or the socket's close nothing is written, and nothing refers to the socket.
+ * The unsent bytes of one client, on a socket that was set up elsewhere.
+ *   OUTBOX-1. `write` never waits.
+ *   OUTBOX-2. Unsent bytes stay below `maxBufferedBytes` and two frames. A client past it, or one that
+ *             took nothing for 10 s, is too slow.
+ *   OUTBOX-3. `end` discards nothing that was written. It waits while the client takes bytes, at 8 kB/s
+ *             or more; then the socket is destroyed.
+ *   OUTBOX-4. After `end` or the socket's close nothing more is accepted.
  */
 export class Outbox {
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
   readonly #owner: OutboxOwner;
-  /** Pieces of frames that wait for the piece before them. */
+  /** Frames, or the rest of one, that wait for the write before them. */
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
-  #largestFrame = 0;
-  #pieceUnderWay = false;
+  /** Whether a write is under way whose callback continues with the queue. */
+  #writing = false;
   #awaitingReady = false;
+  #largestFrame = 0;
   #foundSlow = false;
   #closed = false;
-  #sentBytes = 0;
-  /** What had left by the time at which something last left, or began to wait. */
-  #leftBytes = 0;
-  #leftAtMs = Date.now();
+  /** While something is unsent. */
+  #progress: Progress | undefined;
+  #ending: Ending | undefined;
 
-  constructor(socket: Duplex, owner: OutboxOwner) {
+  constructor(socket: Socket, owner: OutboxOwner) {
     this.#socket = socket;
     this.#owner = owner;
-    // Not `once`, which takes three objects more for what happens once anyway.
+    // Not `once`, which allocates three more objects.
     socket.on("close", () => {
-      this.#release();
+      this.#closed = true;
+      this.#discardQueue();
       owner.onClosed?.();
     });
   }
@@ -65,36 +75,18 @@ export class Outbox {
 
   /** Whether the client keeps up. Where it does not, `onReady` follows once it has caught up. */
   get ready(): boolean {
-    if (this.#closed) return false;
+    if (this.#closed || this.#ending) return false;
     if (this.unsentBytes <= READY_BYTES) return true;
-    this.#awaitReady();
+    this.#awaitingReady = true;
+    this.#continue();
     return false;
   }
 
   write(frame: Buffer): void {
-    if (this.#closed || !this.#socket.writable) return;
-    if (this.unsentBytes > this.#owner.maxBufferedBytes + this.#largestFrame) {
-      this.#slow(); // O2
-      return;
-    }
-    const wasEmpty = this.unsentBytes === 0;
-    this.#sentBytes += frame.length;
+    if (this.#closed || this.#ending || this.#foundSlow) return;
+    this.#enqueue(frame);
     this.#largestFrame = Math.max(this.#largestFrame, frame.length);
-    if (
-      this.#owner.shared ||
-      (frame.length <= PIECE_BYTES && this.#queue.length === 0 && !this.#pieceUnderWay)
-    ) {
-      this.#socket.write(frame);
-    } else {
-      this.#queue.push(frame);
-      this.#queuedBytes += frame.length;
-      this.#sendPiece();
-    }
-    if (wasEmpty && this.unsentBytes > 0) {
-      this.#leftBytes = this.#sentBytes - this.unsentBytes;
-      this.#leftAtMs = Date.now();
-      this.#owner.onUnsent();
-    }
+    if (this.unsentBytes > this.#owner.maxBufferedBytes + this.#largestFrame) this.#slow();
   }
 
   /** Joins what is written until the end of this turn of the event loop into one packet. */
@@ -105,70 +97,106 @@ export class Outbox {
   }
 
   /**
-   * Looks whether the client takes anything at all.
-   * @returns whether something is unsent, so that it has to be called again within a second or so
+   * Applies the liveness rule.
+   * @param nowMs of `performance.now()`
+   * @returns whether it has to be called again within a second or so
    */
   check(nowMs: number): boolean {
     if (this.#closed) return false;
-    const { unsentBytes } = this;
-    if (unsentBytes === 0) return false;
-    const leftBytes = this.#sentBytes - unsentBytes;
-    if (leftBytes !== this.#leftBytes) {
-      this.#leftBytes = leftBytes;
-      this.#leftAtMs = nowMs;
-    } else if (nowMs - this.#leftAtMs >= STALLED_MS) {
-      this.#slow();
+    if (this.unsentBytes === 0 && !this.#ending) {
+      this.#progress = undefined;
+      return false;
+    }
+    this.#progress ??= new Progress(this.#socket, nowMs);
+    if (!this.#ending) {
+      if (this.#progress.isStalled(nowMs)) this.#slow();
+    } else if (nowMs >= this.#ending.closeByMs || this.#progress.isTooSlow(nowMs)) {
+      this.#socket.destroy(); // OUTBOX-3
     }
     return true;
   }
 
-  /** Writes the last frame and ends the connection, within 2 s also for a client that takes nothing. */
-  end(frame: Buffer): void {
-    if (this.#closed) return;
-    const rest = Buffer.concat([...this.#queue, frame]);
-    this.#release();
-    this.#socket.end(rest);
-    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
-    this.#socket.once("close", () => clearTimeout(timer));
+  /**
+   * Writes the last frame, then ends the connection. `check` has to be called until the socket closes.
+   * @param finish ends the connection in the transport's way, behind the last frame
+   */
+  end(frame: Buffer, finish: () => void): void {
+    if (this.#closed || this.#ending) return;
+    this.#enqueue(frame);
+    this.#ending = { finish, finished: false, closeByMs: Number.POSITIVE_INFINITY };
+    this.#progress = new Progress(this.#socket, performance.now());
+    this.#continue();
   }
 
-  #sendPiece(): void {
+  /** After `end`: destroys the socket at the latest then. @param nowMs of `performance.now()` */
+  closeBy(nowMs: number): void {
+    if (this.#ending) this.#ending.closeByMs = Math.min(this.#ending.closeByMs, nowMs);
+  }
+
+  #enqueue(frame: Buffer): void {
+    if (!this.#socket.writable) return;
+    const wasEmpty = this.unsentBytes === 0;
+    const isQueued = this.#queue.length > 0 || this.#writing;
+    if (isQueued || this.#socket.writableLength + frame.length > PIECE_BYTES * 2) {
+      this.#queue.push(frame);
+      this.#queuedBytes += frame.length;
+      this.#continue();
+    } else this.#socket.write(frame); // The common case, without a callback.
+    if (!wasEmpty || this.unsentBytes === 0) return;
+    this.#progress = new Progress(this.#socket, performance.now());
+    this.#owner.onUnsent();
+  }
+
+  /** Writes the next piece, or ends the connection, unless a write is under way. */
+  #continue(): void {
+    if (this.#writing || this.#closed) return;
+    if (!this.#socket.writable) {
+      this.#discardQueue();
+      return;
+    }
+    const piece = this.#nextPiece();
+    if (piece) this.#writePiece(piece);
+    else if (this.#ending) this.#finish(this.#ending);
+    // The socket's own "drain" comes only past its high-water mark, which is above ours; the callback
+    // of an empty write comes when everything before it was taken.
+    else if (this.#awaitingReady) this.#writePiece(EMPTY);
+  }
+
+  #writePiece(piece: Buffer): void {
+    this.#writing = true;
+    this.#socket.write(piece, () => {
+      this.#writing = false;
+      if (this.#awaitingReady && !this.#ending && this.unsentBytes <= READY_BYTES) {
+        this.#awaitingReady = false;
+        if (!this.#closed) this.#owner.onReady();
+      }
+      this.#continue();
+    });
+  }
+
+  #nextPiece(): Buffer | undefined {
     const frame = this.#queue[0];
-    if (!frame || this.#pieceUnderWay) return;
+    if (!frame) return undefined;
     const piece = frame.subarray(0, PIECE_BYTES);
     if (piece.length === frame.length) this.#queue.shift();
     else this.#queue[0] = frame.subarray(PIECE_BYTES);
     this.#queuedBytes -= piece.length;
-    this.#pieceUnderWay = true;
-    this.#socket.write(piece, () => {
-      this.#pieceUnderWay = false;
-      this.#sendPiece();
-    });
+    return piece;
   }
 
-  /**
-   * The socket's own "drain" comes only past its high-water mark, which is above ours; the callback
-   * of an empty write comes when everything before it has left.
-   */
-  #awaitReady(): void {
-    if (this.#awaitingReady) return;
-    this.#awaitingReady = true;
-    this.#socket.write(EMPTY, () => {
-      this.#awaitingReady = false;
-      if (this.#closed) return;
-      if (this.unsentBytes <= READY_BYTES) this.#owner.onReady();
-      else this.#awaitReady();
-    });
+  #finish(ending: Ending): void {
+    if (ending.finished) return;
+    ending.finished = true;
+    ending.finish();
   }
 
   #slow(): void {
-    if (this.#closed || this.#foundSlow) return;
+    if (this.#foundSlow) return;
     this.#foundSlow = true;
     this.#owner.onSlow();
   }
 
-  #release(): void {
-    this.#closed = true;
+  #discardQueue(): void {
     this.#queue.length = 0;
     this.#queuedBytes = 0;
   }

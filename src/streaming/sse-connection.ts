@@ -1,6 +1,6 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { type ByeReason, createBye, reconnectMs } from "./bye.ts";
-import { CHECK_EVERY_MS, type Connection } from "./connections.ts";
+import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import {
   formatEvent,
@@ -9,19 +9,25 @@ import {
   LAST_CHUNK,
   type ServerSentEvent,
   toChunk,
+  withResumed,
 } from "./sse-format.ts";
 import { StreamClock } from "./stream-clock.ts";
 import type { StreamContext } from "./stream-context.ts";
 
-/** What a stream carries, as its connection needs it. */
+/** What a connection needs of the stream that it carries. */
 export interface StreamContent {
   /** The id that a client resumes from; repeated in heartbeats and at the end. */
   cursor(): string | undefined;
+  /**
+   * Whether it continues where the client's cursor says, for the first event of the connection;
+   * `undefined` where that is not known.
+   */
+  readonly resumed: boolean | undefined;
   /** No change older than this, in epoch milliseconds, is missing from what was sent. */
   asOfMs(): number | undefined;
-  /** The client has caught up: what was held back can be sent. */
+  /** The client has caught up: pending states can be sent. */
   onReady(): void;
-  /** The connection is over, whoever ended it. Called once. */
+  /** The stream has ended, on whichever side. Called once. */
   onClose(): void;
 }
 
@@ -42,34 +48,35 @@ const HEAD = [
 ];
 
 /**
- * One client listening over SSE, on the bare socket of a request that HTTP has parsed: a prepared
- * chunk written as it is costs a third less than a response's own `write`.
- *   S1. Sending never waits; a client that cannot keep up is told `bye slow` and cut off.
- *   S2. `bye` is the last event, once, and a clean end follows.
- *   S3. When the connection is over no timer and no listener of it is left.
+ * One SSE client, on the bare socket of a request that HTTP has parsed: writing a prepared chunk there
+ * costs a third less than a response's own `write`.
+ *   SSE-1. Sending never waits. A client that cannot keep up is sent `bye slow` and disconnected.
+ *   SSE-2. `bye` is the last event, once, followed by a clean end where the client takes it.
+ *   SSE-3. The connection is counted until its socket has closed. Then no timer and no listener is left.
  */
 export class SseConnection implements Connection, OutboxOwner {
-  /** Nobody else writes to its socket. */
-  readonly shared = false;
   dueAtMs = 0;
   readonly #context: StreamContext;
   readonly #content: StreamContent;
   readonly #outbox: Outbox;
   readonly #clock: StreamClock;
+  readonly #socket: Socket;
   readonly #chunked: boolean;
-  #over = false;
+  #isFirst = true;
+  #ended = false;
 
   constructor(
-    socket: Duplex,
+    socket: Socket,
     { chunked, headers }: SseAnswer,
     content: StreamContent,
     context: StreamContext,
   ) {
     const { options, connections, metrics } = context;
     this.#content = content;
+    this.#socket = socket;
     this.#chunked = chunked;
     this.#context = context;
-    this.#clock = new StreamClock(options, Date.now());
+    this.#clock = new StreamClock(options, performance.now());
     this.#outbox = new Outbox(socket, this);
     connections.add(this);
     metrics.connections.inc({ transport: "sse" });
@@ -87,7 +94,7 @@ export class SseConnection implements Connection, OutboxOwner {
   }
 
   onUnsent(): void {
-    this.dueAtMs = Math.min(this.dueAtMs, Date.now() + CHECK_EVERY_MS);
+    this.dueAtMs = Math.min(this.dueAtMs, performance.now() + CHECK_EVERY_MS);
   }
 
   onReady(): void {
@@ -99,18 +106,25 @@ export class SseConnection implements Connection, OutboxOwner {
   }
 
   onClosed(): void {
-    this.#close("client-left");
+    this.#end("client-left");
+    this.#context.connections.remove(this);
+    this.#context.metrics.connections.dec({ transport: "sse" });
   }
 
   /** Joins what is sent until the end of this turn of the event loop into one packet. */
   cork(): void {
-    if (!this.#over) this.#outbox.cork();
+    if (!this.#ended) this.#outbox.cork();
   }
 
   /** Sends a prepared chunk; `type` is what it counts as. */
   sendChunk(type: string, chunk: Buffer): void {
-    if (this.#over) return;
-    this.#outbox.write(this.#framed(chunk));
+    if (this.#ended) return;
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    const { resumed } = this.#content;
+    this.#outbox.write(
+      this.#framed(isFirst && resumed !== undefined ? withResumed(chunk, resumed) : chunk),
+    );
     this.#context.metrics.events.inc({ type, transport: "sse" });
   }
 
@@ -120,28 +134,30 @@ export class SseConnection implements Connection, OutboxOwner {
 
   tick(nowMs: number): void {
     const unsent = this.#outbox.check(nowMs);
-    if (this.#over) return;
+    this.dueAtMs = unsent ? nowMs + CHECK_EVERY_MS : Number.POSITIVE_INFINITY;
+    if (this.#ended) return;
     const beat = this.#clock.isTimeToBeat(nowMs);
-    this.dueAtMs = Math.min(
-      unsent ? nowMs + CHECK_EVERY_MS : Number.POSITIVE_INFINITY,
-      this.#clock.dueAtMs,
-    );
+    this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
     if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
     else if (beat && this.ready) this.heartbeat();
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
-    if (this.#over) return;
-    const bye = createBye(reason, retryWithinMs);
-    const id = this.#content.cursor();
-    const data = JSON.stringify(bye);
-    const last = toChunk(formatEvent({ event: "bye", id, data, retryMs: bye.retry_ms }));
-    this.#context.metrics.events.inc({ type: "bye", transport: "sse" });
-    this.#outbox.end(this.#chunked ? Buffer.concat([last, LAST_CHUNK]) : fromChunk(last));
-    this.#close(reason);
+    if (!this.#ended) {
+      const bye = createBye(reason, retryWithinMs);
+      const id = this.#content.cursor();
+      const data = JSON.stringify(bye);
+      const last = toChunk(formatEvent({ event: "bye", id, data, retryMs: bye.retry_ms }));
+      this.#context.metrics.events.inc({ type: "bye", transport: "sse" });
+      this.#end(reason);
+      const frame = this.#chunked ? Buffer.concat([last, LAST_CHUNK]) : fromChunk(last);
+      this.#outbox.end(frame, () => this.#socket.end());
+      this.dueAtMs = performance.now() + CHECK_EVERY_MS;
+    }
+    if (reason === "drain") this.#outbox.closeBy(performance.now() + DRAIN_WITHIN_MS);
   }
 
-  /** Tells where the stream stands, and how fresh it is. */
+  /** Repeats the id, and says how up to date the stream is. */
   heartbeat(): void {
     const asOfMs = this.#content.asOfMs();
     this.send({
@@ -159,11 +175,9 @@ export class SseConnection implements Connection, OutboxOwner {
     return this.#chunked ? chunk : fromChunk(chunk);
   }
 
-  #close(reason: ByeReason | "client-left"): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#context.connections.remove(this);
-    this.#context.metrics.connections.dec({ transport: "sse" });
+  #end(reason: ByeReason | "client-left"): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#context.metrics.disconnects.inc({ reason });
     this.#content.onClose();
   }

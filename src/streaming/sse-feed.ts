@@ -1,13 +1,12 @@
 import type { Problem } from "../errors.ts";
-import type { ResumePoint } from "./cursor.ts";
 import type { Feed, FeedSubscriber } from "./feed.ts";
 import type { FeedEntry } from "./feed-log.ts";
+import { FeedPosition } from "./feed-position.ts";
 import type { StreamContent } from "./sse-connection.ts";
 import { stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import { type StateEvent, snapshotOf, updateOf } from "./state-event.ts";
 import type { StreamContext } from "./stream-context.ts";
-import { parseWatermark } from "./watermark.ts";
 
 /**
  * Opens the feed of all operations whose ids begin with `prefix`.
@@ -23,25 +22,17 @@ export function openFeedStream(
 }
 
 /**
- * One SSE client of a feed. It holds no state of its own but how far it has come: first through the
- * operations that were there when it came, newest first, then along the feed's changes.
- *   G1. A client that is not ready is sent nothing, and afterwards each changed operation's latest
- *       state, as a snapshot; there is no queue.
- *   G2. What is sent on the way to the present has no id, so that a client cut off there resumes from
- *       where it was before; a heartbeat with the id follows when the present is reached.
+ * One SSE client of a feed.
+ *   FEED-SSE-1. A client that is not ready is sent nothing, and afterwards the latest state of each
+ *               operation that changed, as a snapshot. No queue of events is kept.
+ *   FEED-SSE-2. Every event has an id that a client can resume from, also during the first load. A
+ *               heartbeat follows when the client has caught up.
  */
 class FeedStream implements FeedSubscriber, StreamContent {
   readonly #context: StreamContext;
   readonly #opening: SseOpening;
   readonly #feed: Feed;
-  readonly #resume: ResumePoint | undefined;
-  /** Operations still to be shown for the first time, the next one last. */
-  #backlog: string[] | undefined;
-  #begun = false;
-  /** The last id that the client was given. */
-  #watermark: string | undefined;
-  /** All changes up to this one have been sent, but for those of operations in the backlog. */
-  #seq = 0;
+  readonly #position: FeedPosition;
 
   constructor(
     context: StreamContext,
@@ -51,8 +42,7 @@ class FeedStream implements FeedSubscriber, StreamContent {
   ) {
     this.#context = context;
     this.#feed = context.hub.feeds.get(prefix);
-    this.#resume = parseWatermark(after, this.#feed.scope);
-    this.#watermark = this.#resume && after;
+    this.#position = new FeedPosition(this.#feed, after);
     this.#opening = new SseOpening(client, this, context);
     this.#feed.add(this);
     context.metrics.subscriptions.inc();
@@ -63,30 +53,25 @@ class FeedStream implements FeedSubscriber, StreamContent {
   }
 
   get needsNewSweep(): boolean {
-    return this.#resume !== undefined;
+    return this.#position.isResumed;
   }
 
   onContent(): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    this.#seq = this.#feed.log.seq;
-    this.#backlog = this.#feed.log.newestFirst().reverse();
+    if (this.#position.begun) return;
+    this.#position.begin();
     this.#opening.open();
     this.onReady();
   }
 
+  onLoaded(): void {
+    this.onReady();
+  }
+
   onChange(entry: FeedEntry): void {
-    // Behind already, or not begun: it will be found on the way.
-    if (
-      !this.#begun ||
-      this.#backlog ||
-      entry.seq !== this.#seq + 1 ||
-      !this.#opening.connection?.ready
-    )
-      return;
+    const isReady = this.#opening.connection?.ready ?? false;
+    if (!this.#position.take(entry, isReady)) return;
     const { previous, operation } = entry;
-    this.#seq = entry.seq;
-    this.#send(previous ? updateOf(previous, operation, 0) : snapshotOf(operation), this.cursor());
+    this.#send(previous ? updateOf(previous, operation, 0) : snapshotOf(operation));
     if (!previous) return;
     const lagMs = Math.max(0, Date.now() - operation.cursor.lastUpdatedAtMs);
     this.#context.metrics.deliveryLag.observe(lagMs / 1000);
@@ -98,20 +83,16 @@ class FeedStream implements FeedSubscriber, StreamContent {
   }
 
   onReady(): void {
-    if (!this.#begun) return;
+    if (!this.#position.begun) return;
     const connection = this.#opening.open();
-    while (this.#backlog && connection.ready) {
-      const id = this.#backlog.pop();
-      if (id === undefined) this.#backlog = undefined;
-      else this.#show(id);
+    while (connection.ready) {
+      const operation = this.#position.next();
+      if (operation) this.#send(snapshotOf(operation));
+      else {
+        if (this.#feed.isLoaded) connection.heartbeat(); // FEED-SSE-2
+        return;
+      }
     }
-    if (this.#backlog) return;
-    for (const { operation, seq } of this.#feed.log.since(this.#seq)) {
-      if (!connection.ready) return;
-      this.#seq = seq;
-      this.#send(snapshotOf(operation), undefined);
-    }
-    connection.heartbeat(); // G2
   }
 
   onClose(): void {
@@ -119,26 +100,21 @@ class FeedStream implements FeedSubscriber, StreamContent {
     this.#context.metrics.subscriptions.dec();
   }
 
+  get resumed(): boolean {
+    return this.#position.isResumed;
+  }
+
   cursor(): string | undefined {
-    const isPresent = this.#begun && !this.#backlog && this.#seq === this.#feed.log.seq;
-    if (isPresent) this.#watermark = this.#feed.watermark();
-    return this.#watermark;
+    return this.#position.watermark();
   }
 
   asOfMs(): number | undefined {
     return this.#feed.asOfMs;
   }
 
-  /** Shows an operation for the first time, unless a former stream did, or a change is yet to come. */
-  #show(id: string): void {
-    const entry = this.#feed.log.get(id);
-    if (!entry || entry.seq > this.#seq || this.#resume?.covers(entry.operation)) return;
-    this.#send(snapshotOf(entry.operation), undefined);
-  }
-
-  #send(event: StateEvent, id: string | undefined): void {
+  #send(event: StateEvent): void {
     const connection = this.#opening.open();
     connection.cork();
-    connection.sendChunk(event.type, stateChunkUnder(id, event));
+    connection.sendChunk(event.type, stateChunkUnder(this.cursor(), event));
   }
 }

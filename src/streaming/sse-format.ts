@@ -41,6 +41,11 @@ export function fromChunk(chunk: Buffer): Buffer {
   return chunk.subarray(chunk.indexOf("\r\n") + 2, -2);
 }
 
+/** An event's chunk with `resumed` as the first member of its data. */
+export function withResumed(chunk: Buffer, resumed: boolean): Buffer {
+  return toChunk(fromChunk(chunk).toString().replace("data: {", `data: {"resumed":${resumed},`));
+}
+
 /** The chunk that ends a message. */
 export const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 

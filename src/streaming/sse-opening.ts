@@ -1,13 +1,13 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import type { ProblemError } from "../errors.ts";
 import type { Requester } from "./fair-queue.ts";
 import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { StreamContext } from "./stream-context.ts";
 
 /** The client of a stream that is not open yet. */
-export interface SseClient extends Requester, SseAnswer {
+export interface SseClient extends SseAnswer, Requester {
   /** The socket of its request. */
-  readonly socket: Duplex;
+  readonly socket: Socket;
 }
 
 /** What became of a request for a stream. A stream that was opened goes on by itself. */

@@ -4,7 +4,7 @@ import type { StreamContent } from "./sse-connection.ts";
 import { stateChunk, stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "./state-event.ts";
-import { type StepsSink, StepsView, type StepsWanted } from "./steps-view.ts";
+import { type StepsSink, StepsView, type StepsWanted } from "./steps/steps-view.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 
@@ -33,6 +33,7 @@ export function openOperationStream(
 /** One operation for one SSE client. Its ids are cursors of the status and, if wanted, the steps. */
 class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #context: StreamContext;
+  readonly resumed: boolean;
   readonly #client: SseClient;
   #subscription: Subscription;
   readonly #opening: SseOpening;
@@ -41,6 +42,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   constructor(context: StreamContext, client: SseClient, { id, after, steps }: OperationWanted) {
     const { hub } = context;
     const former = parseCursor(after, id);
+    this.resumed = former !== undefined;
     this.#context = context;
     this.#opening = new SseOpening(client, this, context);
     this.#steps = steps && new StepsView(hub, this, steps, after, former);
@@ -88,7 +90,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     if (this.#opening.connection) this.onTrouble(problem);
   }
 
-  onRevived(): void {
+  onRestarted(): void {
     const { hub } = this.#context;
     const { id, position } = this.#subscription;
     hub.unsubscribe(this.#subscription);

@@ -1,4 +1,6 @@
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../errors.ts";
+import type { Operation } from "./operation.ts";
+import { ServiceOrder } from "./service-order.ts";
 import type { SseConnection, StreamContent } from "./sse-connection.ts";
 import { type ServerSentEvent, stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
@@ -6,7 +8,9 @@ import type { StateEvent } from "./state-event.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import {
+  formatIds,
   formatWatermark,
+  parseIds,
   parseWatermark,
   type Sent,
   scopeOf,
@@ -20,7 +24,7 @@ export const MAX_OPERATIONS = 200;
  * Opens one stream for several operations.
  * @param ids without repetitions, 1 to 200 of them
  * @param after the watermark that the client stopped at, as it sent it
- * @returns `nothing-left` where all are over and the client knows their ends: the answer is 204
+ * @returns `nothing-left` where all are terminal and the client has their last states: the answer is 204
  */
 export function openOperationsStream(
   context: StreamContext,
@@ -33,17 +37,22 @@ export function openOperationsStream(
 
 /** Several operations for one SSE client. Its ids are watermarks over all of them. */
 class OperationsStream implements Subscriber, StreamContent {
+  readonly resumed: boolean;
   readonly #context: StreamContext;
   readonly #opening: SseOpening;
   readonly #scope: string;
-  /** Where the client stopped on a former stream. */
+  /** In an order that does not depend on the request, for watermarks. */
+  readonly #ids: readonly string[];
+  /** The position of the client's earlier stream, and the operations that it is for. */
   readonly #resume: Watermark | undefined;
-  readonly #subscriptions: readonly Subscription[];
+  readonly #resumedIds: ReadonlySet<string>;
+  readonly #subscriptions: ReadonlyMap<string, Subscription>;
+  readonly #order = new ServiceOrder<Subscription>();
   /** Those that have not ended. */
-  readonly #live: Set<Subscription>;
-  readonly #troubled = new Set<Subscription>();
-  #unfound = 0;
-  /** Said before, on a former stream: alone no reason to open another one, which ends a client's loop. */
+  readonly #active: Set<Subscription>;
+  readonly #failing = new Set<Subscription>();
+  #missing = 0;
+  /** Problems that an earlier stream reported already: alone they open no stream, but end in a 204. */
   readonly #repeated: ServerSentEvent[] = [];
 
   constructor(
@@ -54,10 +63,21 @@ class OperationsStream implements Subscriber, StreamContent {
   ) {
     this.#context = context;
     this.#scope = scopeOf("ids", ids);
+    this.#ids = [...ids].sort();
     this.#opening = new SseOpening(client, this, context);
-    this.#resume = parseWatermark(after, this.#scope);
-    this.#subscriptions = ids.map((id) => context.hub.subscribe(id, this, this.#resume, client));
-    this.#live = new Set(this.#subscriptions);
+    const resume = parseWatermark(after, this.#scope, context.hub);
+    this.resumed = resume !== undefined;
+    const resumedIds = new Set(resume?.part ? parseIds(resume.part, this.#ids) : resume && ids);
+    this.#resume = resume;
+    this.#resumedIds = resumedIds;
+    const point = resume && {
+      covers: (operation: Operation) => resume.covers(operation, resumedIds.has(operation.id)),
+    };
+    this.#subscriptions = new Map(
+      ids.map((id) => [id, context.hub.subscribe(id, this, point, client)]),
+    );
+    this.#active = new Set(this.#subscriptions.values());
+    for (const subscription of this.#active) this.#order.add(subscription);
   }
 
   get opened(): Promise<Opened> {
@@ -65,10 +85,11 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   get ready(): boolean {
-    return this.#opening.connection?.ready ?? true;
+    return this.#order.isFree(this.#opening.connection?.ready ?? true);
   }
 
-  onEvent(event: StateEvent): void {
+  onEvent(event: StateEvent, subscription: Subscription): void {
+    this.#order.add(subscription);
     const connection = this.#open();
     connection.cork();
     connection.sendChunk(event.type, stateChunkUnder(this.cursor(), event));
@@ -82,72 +103,76 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   onEnd(reason: EndReason, subscription: Subscription): void {
-    this.#live.delete(subscription);
-    this.#troubled.delete(subscription);
+    this.#order.delete(subscription);
+    this.#active.delete(subscription);
+    this.#failing.delete(subscription);
     if (reason !== "terminal") {
-      this.#unfound += 1;
+      this.#missing += 1;
       const { id } = subscription;
       const error = reason === "gone" ? new OperationGoneError(id) : new OperationNotFoundError(id);
       const event = this.#problemEvent(error.toProblem(), id);
       if (this.#resume && !this.#opening.connection) this.#repeated.push(event);
       else this.#open().send(event);
     }
-    if (this.#live.size > 0) return;
+    if (this.#active.size > 0) return;
     if (!this.#opening.connection) this.#opening.nothingLeft();
-    else this.#open().bye(this.#unfound < this.#subscriptions.length ? "terminal" : "gone");
+    else this.#open().bye(this.#missing < this.#subscriptions.size ? "terminal" : "gone");
   }
 
   onTrouble(problem: Problem, subscription: Subscription): void {
-    // One word for all of them: it is the scheduler that does not answer.
-    if (this.#troubled.size === 0) this.#open().send(this.#problemEvent(problem, undefined));
-    this.#troubled.add(subscription);
+    // One problem for all of them: it is the scheduler that does not answer.
+    if (this.#failing.size === 0) this.#open().send(this.#problemEvent(problem, undefined));
+    this.#failing.add(subscription);
   }
 
   onRecovered(subscription: Subscription): void {
-    this.#troubled.delete(subscription);
+    this.#failing.delete(subscription);
   }
 
   cursor(): string {
-    const sent: Sent[] = [];
+    const before = this.#resume?.throughMs ?? 0;
     let throughMs = Number.POSITIVE_INFINITY;
-    let resuming = false;
-    for (const subscription of this.#subscriptions) {
+    let newestMs = before;
+    let isUnread = false;
+    const sent: Sent[] = [];
+    for (const subscription of this.#subscriptions.values()) {
       const { id, position } = subscription;
-      if (position) sent.push({ id, ...position });
-      if (!this.#live.has(subscription)) continue;
-      throughMs = Math.min(throughMs, this.#seenThrough(subscription));
-      resuming ||= !position;
+      if (position) {
+        sent.push({ id, ...position });
+        newestMs = Math.max(newestMs, position.lastUpdatedAtMs + 1);
+      }
+      if (!this.#active.has(subscription) || !this.#isUpToDate(subscription)) continue;
+      isUnread ||= !position;
+      const seenMs = position ? this.#context.hub.safeThroughMs(id) : before;
+      throughMs = Math.min(throughMs, Math.max(before, seenMs));
     }
-    if (throughMs === Number.POSITIVE_INFINITY) {
-      throughMs = Math.max(0, ...sent.map(({ lastUpdatedAtMs }) => lastUpdatedAtMs + 1));
-    }
+    if (throughMs === Number.POSITIVE_INFINITY) throughMs = newestMs;
+    const isWhole = [...this.#subscriptions.values()].every((each) => this.#isUpToDate(each));
+    const part = isWhole
+      ? undefined
+      : formatIds(this.#ids, (id) => this.#isUpToDate(this.#subscriptions.get(id)));
     // Of those not read yet, the client has what it came with.
-    return formatWatermark(this.#scope, throughMs, sent, resuming ? this.#resume?.seen : []);
+    const seenBefore = isUnread ? this.#resume?.seen : [];
+    return formatWatermark(this.#scope, throughMs, sent, seenBefore, part);
   }
 
   asOfMs(): number | undefined {
-    return this.#context.hub.asOfMs(this.#live);
+    return this.#context.hub.asOfMs(this.#active);
   }
 
   onReady(): void {
-    for (const subscription of [...this.#live]) {
-      if (!this.ready) return;
-      subscription.flush();
-    }
+    this.#order.flush(() => this.#opening.connection?.ready ?? false);
   }
 
   onClose(): void {
-    for (const subscription of this.#subscriptions) this.#context.hub.unsubscribe(subscription);
+    for (const each of this.#subscriptions.values()) this.#context.hub.unsubscribe(each);
   }
 
-  /** Up to when, by the scheduler's clock, this client has been sent all of one operation. */
-  #seenThrough(subscription: Subscription): number {
-    const { position, holds } = subscription;
-    const before = this.#resume?.throughMs ?? 0;
-    if (!position) return before;
-    const { hub } = this.#context;
-    const here = holds ? position.lastUpdatedAtMs : hub.safeThroughMs(subscription.id);
-    return Math.max(before, here);
+  /** Whether nothing waits to be sent of an operation: what the watermark says holds for it. */
+  #isUpToDate(subscription: Subscription | undefined): boolean {
+    if (!subscription || !this.#active.has(subscription)) return true;
+    if (subscription.pending) return false;
+    return subscription.position !== undefined || this.#resumedIds.has(subscription.id);
   }
 
   #open(): SseConnection {

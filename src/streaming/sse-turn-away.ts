@@ -5,6 +5,7 @@ import type { StreamContext } from "./stream-context.ts";
 const NOTHING: StreamContent = {
   cursor: () => undefined,
   asOfMs: () => undefined,
+  resumed: undefined,
   onReady: () => undefined,
   onClose: () => undefined,
 };

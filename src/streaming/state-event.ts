@@ -1,23 +1,27 @@
 import { changedKeys, type Operation } from "./operation.ts";
 
 /**
- * What a subscriber is told of an operation. An event is one object for all who receive the same
- * transition, so that its bytes are made once.
+ * One event about an operation. All subscribers of the same transition share one object, so that its
+ * bytes are made once.
  */
 export interface StateEvent {
   readonly type: "snapshot" | "update";
   readonly operation: Operation;
   /** With an update: the document's keys that changed since the event before. */
   readonly changed: readonly string[];
-  /** With an update: the transitions in between that a slow subscriber was spared. */
+  /** With an update: the number of transitions that were merged into it for a slow subscriber. */
   readonly coalesced: number;
 }
 
 const snapshots = new WeakMap<Operation, StateEvent>();
-const updates = new WeakMap<Operation, { from: Operation; event: StateEvent }>();
+/**
+ * The last update made to reach each state. It keeps the content of the state before, and not that
+ * state itself: its own entry here would keep the one before it alive, and so on without end.
+ */
+const updates = new WeakMap<Operation, { from: Operation["content"]; event: StateEvent }>();
 const bodies = new WeakMap<StateEvent, string>();
 
-/** The first event of a subscriber: where the operation stands. */
+/** The first event of a subscription: the present state. */
 export function snapshotOf(operation: Operation): StateEvent {
   let event = snapshots.get(operation);
   if (!event) {
@@ -30,18 +34,18 @@ export function snapshotOf(operation: Operation): StateEvent {
 /** The event that takes a subscriber from one state to another. */
 export function updateOf(from: Operation, to: Operation, coalesced: number): StateEvent {
   const shared = updates.get(to);
-  if (shared?.from.content === from.content && coalesced === 0) return shared.event;
+  if (shared?.from === from.content && coalesced === 0) return shared.event;
   const event: StateEvent = {
     type: "update",
     operation: to,
     changed: changedKeys(from, to),
     coalesced,
   };
-  if (coalesced === 0) updates.set(to, { from, event });
+  if (coalesced === 0) updates.set(to, { from: from.content, event });
   return event;
 }
 
-/** The event's JSON after its opening brace, so that a transport can put members of its own first. */
+/** The event's JSON after its opening brace, for transports that put their own members first. */
 export function bodyOf(event: StateEvent): string {
   let body = bodies.get(event);
   if (body === undefined) {

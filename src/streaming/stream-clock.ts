@@ -2,10 +2,13 @@ import type { StreamOptions } from "./stream-context.ts";
 
 /** Streams opened together are rotated apart: their ages differ by up to this share. */
 const ROTATION_SPREAD = 0.2;
-/** And their heartbeats lie apart by up to this share of the interval, not all in one moment. */
+/** Their first heartbeats differ by up to this share of the interval. */
 const HEARTBEAT_SPREAD = 0.5;
 
-/** What one stream does by the clock. It has no timer: its connection asks it on every tick. */
+/**
+ * When one stream sends heartbeats and is rotated. It has no timer: its connection asks it on every
+ * tick. Times are of `performance.now()`, so that a wall clock that is set changes nothing.
+ */
 export class StreamClock {
   readonly #heartbeatMs: number;
   readonly #rotateAtMs: number;
@@ -18,7 +21,7 @@ export class StreamClock {
     this.#rotateAtMs = nowMs + streamMaxAgeMs * spread;
   }
 
-  /** When there is something to do next, in epoch milliseconds. */
+  /** When the next of both is due. */
   get dueAtMs(): number {
     return Math.min(this.#heartbeatAtMs, this.#rotateAtMs);
   }

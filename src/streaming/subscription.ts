@@ -100,12 +100,7 @@ export class Subscription {
     return this.#position;
   }
 
-  /** Whether a state is pending until the subscriber is ready. */
-  get holds(): boolean {
-    return this.#pending !== undefined;
-  }
-
-  /** The state that is pending, if any. */
+  /** The state that is pending until the subscriber is ready, if any. */
   get pending(): Operation | undefined {
     return this.#pending;
   }

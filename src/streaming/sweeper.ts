@@ -9,6 +9,8 @@ const INSTANCES_PER_READ = 25;
 const CHARACTERS_PER_READ = 16 * 1024;
 /** Most pages of one sweep. */
 const MAX_PAGES = 20;
+/** How long one page may take. */
+const PAGE_WITHIN_MS = 3000;
 /** How long there is no sweep after one that was not worth it, failed, or listed older states. */
 const REST_MS = 60_000;
 
@@ -139,11 +141,8 @@ export class Sweeper {
     let characters = 0;
     let pageToken: string | undefined;
     for (let count = 0; count < MAX_PAGES && !this.#closed; count += 1) {
-      const page = await this.#listing.page({
-        createdFromMs,
-        statuses: ACTIVE_STATUSES,
-        pageToken,
-      });
+      const query = { createdFromMs, statuses: ACTIVE_STATUSES, pageToken };
+      const page = await this.#listing.page(query, PAGE_WITHIN_MS);
       instances += page.instances.length;
       characters += page.payloadLength;
       for (const instance of page.instances) {

@@ -1,9 +1,12 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { ProblemError } from "../errors.ts";
 import { type ByeReason, createBye } from "./bye.ts";
-import { CHECK_EVERY_MS, type Connection } from "./connections.ts";
+import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "./connections.ts";
+import { parseCursor } from "./cursor.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
+import { MIN_BYTES_PER_MS } from "./progress.ts";
+import { ServiceOrder } from "./service-order.ts";
 import { StreamClock } from "./stream-clock.ts";
 import type { StreamContext } from "./stream-context.ts";
 import type { EndReason } from "./subscription.ts";
@@ -24,12 +27,10 @@ import {
 import { WsSubscription, type WsWire } from "./ws-subscription.ts";
 
 const PING_EVERY_MS = 20_000;
+/** Beyond the time that what was sent before the ping takes at the slowest rate. */
 const PONG_WITHIN_MS = 10_000;
-/** A client that has subscribed to nothing by then has no use for its connection. */
+/** A client that has not subscribed by then is disconnected. */
 const FIRST_SUBSCRIBE_WITHIN_MS = 30_000;
-/** How long a client that was told to go may take to receive what is under way. */
-const CLOSE_WITHIN_MS = 2000;
-
 const BYE_CODES: Record<ByeReason, CloseCode> = {
   terminal: CloseCode.done,
   gone: CloseCode.done,
@@ -40,51 +41,57 @@ const BYE_CODES: Record<ByeReason, CloseCode> = {
 };
 
 /**
- * One client of the `dts-push.v1` subprotocol. The `ws` library parses and closes; what we send goes
- * to the socket as prepared frames, past the library's own queue.
- *   X1. `subscribed` comes before the first event of its subscription.
- *   X2. A message outside the protocol gets one `problem`, then the connection closes with 4400.
- *   X3. Sending never waits; a client that cannot keep up is told `bye slow` and closed with 4003.
- *   X4. When the connection is over no subscription, timer or listener of it is left.
+ * One client of the `dts-push.v1` subprotocol. The `ws` library parses messages and writes control
+ * frames; our messages are prepared frames, written to the socket past the library's own queue.
+ *   WS-1. `subscribed` comes before the first event of its subscription.
+ *   WS-2. A message outside the protocol gets one `problem`, then the connection closes with 4400.
+ *   WS-3. Sending never waits. A client that cannot keep up is sent `bye slow` and closed with 4003.
+ *   WS-4. The connection is counted until its socket has closed. Then no subscription, timer or
+ *         listener is left.
  */
 export class WsConnection implements Connection, OutboxOwner, WsWire {
-  /** The library writes to its socket too. */
-  readonly shared = true;
   readonly address: string;
   dueAtMs = 0;
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
+  readonly #raw: Socket;
   readonly #outbox: Outbox;
-  /** By the names that the client gave them. */
+  /** By the names that the client chose. */
   readonly #subscriptions = new Map<string, WsSubscription>();
+  readonly #order = new ServiceOrder<WsSubscription>();
   readonly #clock: StreamClock;
-  readonly #openedAtMs = Date.now();
+  readonly #openedAtMs = performance.now();
   #subscribedOnce = false;
   #pingAtMs: number;
-  #pongDueAtMs: number | undefined;
-  #over = false;
+  /** The ping that was not answered yet, behind `bytesWritten`. */
+  #ping: { readonly pongDueAtMs: number; readonly bytesWritten: number } | undefined;
+  /** Bytes that the client is known to have received: those before the last ping that it answered. */
+  #receivedBytes = 0;
+  #ended = false;
 
   /** @param raw the socket below `socket`, for prepared frames */
-  constructor(socket: WebSocket, raw: Duplex, address: string, context: StreamContext) {
+  constructor(socket: WebSocket, raw: Socket, address: string, context: StreamContext) {
     this.address = address;
     const { options, connections, metrics } = context;
     this.#socket = socket;
     this.#context = context;
+    this.#raw = raw;
     this.#outbox = new Outbox(raw, this);
     this.#clock = new StreamClock(options, this.#openedAtMs);
     this.#pingAtMs = this.#openedAtMs + PING_EVERY_MS;
     socket.on("message", (data, isBinary) => this.#receive(data as Buffer, isBinary));
     socket.on("pong", () => {
-      this.#pongDueAtMs = undefined;
+      this.#receivedBytes = this.#ping?.bytesWritten ?? this.#receivedBytes;
+      this.#ping = undefined;
     });
-    socket.on("error", () => this.#leave("client-left"));
-    socket.once("close", () => this.#leave("client-left"));
+    socket.on("error", () => this.#end("client-left"));
+    socket.once("close", () => this.#end("client-left"));
     connections.add(this);
     metrics.connections.inc({ transport: "ws" });
   }
 
   get ready(): boolean {
-    return this.#outbox.ready;
+    return this.#order.isFree(this.#outbox.ready);
   }
 
   get maxBufferedBytes(): number {
@@ -92,15 +99,25 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   onUnsent(): void {
-    // It looks every second anyway.
+    // `tick` checks every second anyway.
   }
 
   onReady(): void {
-    this.#flush();
+    this.#order.flush(() => this.#outbox.ready);
+    for (const each of this.#order.all()) {
+      if (!this.ready) return;
+      each.onReady();
+    }
   }
 
   onSlow(): void {
     this.bye("slow");
+  }
+
+  onClosed(): void {
+    this.#end("client-left");
+    this.#context.connections.remove(this);
+    this.#context.metrics.connections.dec({ transport: "ws" });
   }
 
   /** Subscribes to what the request's query names, as its messages would. */
@@ -115,10 +132,14 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   sendFrame(type: string, frame: Buffer): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#outbox.cork();
     this.#outbox.write(frame);
     this.#context.metrics.events.inc({ type, transport: "ws" });
+  }
+
+  onServed(subscription: WsSubscription): void {
+    this.#order.add(subscription);
   }
 
   onOver(subscription: WsSubscription, reason: EndReason): void {
@@ -136,47 +157,52 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
       );
     }
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
+    if (!this.#context.hub.hasRoomFor(this, 1)) {
+      const detail =
+        "This caller has as many subscriptions at this server as it may have. End some, or try later.";
+      throw new SubscriptionError(sub, "caller-limit", 429, detail);
+    }
     this.#subscribedOnce = true;
-    this.send("subscribed", { sub, operation_id: operationId }); // X1
-    // That may have been one message too many for a client that does not keep up (X4).
-    if (this.#over) return;
-    this.#subscriptions.set(sub, new WsSubscription(this.#context.hub, this, message));
+    const resumed = parseCursor(message.after, operationId) !== undefined;
+    this.send("subscribed", { sub, operation_id: operationId, resumed }); // WS-1
+    // It may have been one message too many for a client that does not keep up (WS-4).
+    if (this.#ended) return;
+    const subscription = new WsSubscription(this.#context.hub, this, message);
+    this.#subscriptions.set(sub, subscription);
+    this.#order.add(subscription);
   }
 
   tick(nowMs: number): void {
+    this.dueAtMs = nowMs + CHECK_EVERY_MS;
     this.#outbox.check(nowMs);
-    if (this.#over) return;
+    if (this.#ended) return;
     if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
     else if (!this.#subscribedOnce && nowMs - this.#openedAtMs >= FIRST_SUBSCRIBE_WITHIN_MS) {
       const detail = `Nothing was subscribed within ${FIRST_SUBSCRIBE_WITHIN_MS / 1000} s.`;
       const error = new ProblemError("no-subscription", 408, detail);
       this.#refuse(error, CloseCode.tooSlowToConnect);
-    } else if (this.#pongDueAtMs !== undefined && nowMs >= this.#pongDueAtMs) {
+    } else if (this.#ping && nowMs >= this.#ping.pongDueAtMs) {
+      this.#end("no-pong");
       this.#socket.terminate();
-      this.#leave("no-pong");
     } else {
-      if (nowMs >= this.#pingAtMs) this.#ping(nowMs);
-      if (this.#clock.isTimeToBeat(nowMs) && this.ready) this.#heartbeat();
+      if (nowMs >= this.#pingAtMs && !this.#ping) this.#sendPing(nowMs);
+      if (this.#clock.isTimeToBeat(nowMs) && this.#outbox.ready) this.#heartbeat();
     }
-    this.dueAtMs = Math.min(nowMs + CHECK_EVERY_MS, this.#clock.dueAtMs);
+    this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
-    if (this.#over) return;
-    const { type, ...members } = createBye(reason, retryWithinMs);
-    this.send(type, members);
-    this.#close(BYE_CODES[reason], reason);
+    if (!this.#ended) this.#bye(reason, BYE_CODES[reason], retryWithinMs);
+    if (reason === "drain") this.#outbox.closeBy(performance.now() + DRAIN_WITHIN_MS);
   }
 
   /** Sends a client to another replica, or to a later time. */
   turnAway(): void {
-    const { type, ...members } = createBye("drain");
-    this.send(type, members);
-    this.#close(CloseCode.overload, "drain");
+    this.#bye("drain", CloseCode.overload);
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     try {
       if (isBinary) throw new BadMessageError("Messages are text frames of JSON, not binary.");
       if (data.length > MAX_MESSAGE_BYTES) throw new MessageTooLargeError();
@@ -187,7 +213,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
       } else if (error instanceof LimitError) {
         this.#refuse(error, CloseCode.limit);
       } else if (error instanceof BadMessageError) {
-        this.#refuse(error, CloseCode.badMessage); // X2
+        this.#refuse(error, CloseCode.badMessage); // WS-2
       } else throw error;
     }
   }
@@ -207,24 +233,20 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     this.#drop(subscription, "requested");
   }
 
-  #ping(nowMs: number): void {
+  #sendPing(nowMs: number): void {
+    const { bytesWritten } = this.#raw;
+    const aheadMs = (bytesWritten - this.#receivedBytes) / MIN_BYTES_PER_MS;
     this.#pingAtMs = nowMs + PING_EVERY_MS;
-    this.#pongDueAtMs = nowMs + PONG_WITHIN_MS;
+    this.#ping = { pongDueAtMs: nowMs + PONG_WITHIN_MS + aheadMs, bytesWritten };
     this.#socket.ping();
   }
 
   #drop(subscription: WsSubscription, reason: EndReason | "requested"): void {
     const { sub, operationId } = subscription;
     if (!this.#subscriptions.delete(sub)) return;
+    this.#order.delete(subscription);
     subscription.leave();
     this.send("unsubscribed", { sub, operation_id: operationId, reason });
-  }
-
-  #flush(): void {
-    for (const subscription of [...this.#subscriptions.values()]) {
-      if (!this.ready) return;
-      subscription.flush();
-    }
   }
 
   #heartbeat(): void {
@@ -236,26 +258,33 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     });
   }
 
+  #bye(reason: ByeReason, code: CloseCode, retryWithinMs?: number): void {
+    const { type, ...members } = createBye(reason, retryWithinMs);
+    this.#close(type, members, code, reason);
+  }
+
   #refuse(error: ProblemError, code: CloseCode): void {
-    this.send("problem", { problem: error.toProblem() });
-    this.#close(code, error.slug);
+    this.#close("problem", { problem: error.toProblem() }, code, error.slug);
   }
 
-  #close(code: CloseCode, reason: string): void {
-    this.#leave(reason);
-    this.#socket.close(code, reason);
-    const timer = setTimeout(() => this.#socket.terminate(), CLOSE_WITHIN_MS);
-    this.#socket.once("close", () => clearTimeout(timer));
+  /** Sends the last message, and closes behind it. */
+  #close(
+    type: string,
+    members: Readonly<Record<string, unknown>>,
+    code: CloseCode,
+    reason: string,
+  ): void {
+    this.#end(reason);
+    this.#context.metrics.events.inc({ type, transport: "ws" });
+    const frame = textFrame(JSON.stringify({ type, ...members }));
+    this.#outbox.end(frame, () => this.#socket.close(code, reason));
   }
 
-  #leave(reason: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    const { connections, metrics } = this.#context;
-    connections.remove(this);
+  #end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
     for (const subscription of this.#subscriptions.values()) subscription.leave();
     this.#subscriptions.clear();
-    metrics.connections.dec({ transport: "ws" });
-    metrics.disconnects.inc({ reason });
+    this.#context.metrics.disconnects.inc({ reason });
   }
 }

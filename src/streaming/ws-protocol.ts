@@ -1,7 +1,8 @@
 import { ProblemError } from "../errors.ts";
 import { checkOperationId } from "./operation-id.ts";
+import { PIECE_BYTES } from "./outbox.ts";
 import { bodyOf, type StateEvent } from "./state-event.ts";
-import type { StepsWanted } from "./steps-view.ts";
+import type { StepsWanted } from "./steps/steps-view.ts";
 
 /** The WebSocket subprotocol's name (PROTOCOL.md). */
 export const SUBPROTOCOL = "dts-push.v1";
@@ -24,7 +25,7 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 export const MAX_SUBSCRIPTIONS = 200;
 const MAX_SUB_LENGTH = 100;
 
-/** A client's wish to follow an operation. */
+/** A request to follow an operation. */
 export interface SubscribeMessage {
   readonly type: "subscribe";
   /** The client's name for it. */
@@ -36,7 +37,7 @@ export interface SubscribeMessage {
   readonly steps?: StepsWanted | undefined;
 }
 
-/** What a client may say. */
+/** A message of a client. */
 export type ClientMessage =
   | SubscribeMessage
   | { readonly type: "unsubscribe"; readonly sub: string }
@@ -152,21 +153,40 @@ export function bodyFrame(
   return textFrame(`${JSON.stringify(members).slice(0, -1)},${body}`);
 }
 
-/** One unmasked text frame, as a server sends it. @see RFC 6455, section 5.2 */
+/**
+ * One text message, unmasked as a server sends it. A long one is cut into fragments of exactly the
+ * outbox's piece size, so that the control frames of the `ws` library may be written between them.
+ * @see RFC 6455, sections 5.2 and 5.4
+ */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
-  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(header + length);
-  frame[0] = 0x81;
-  if (header === 2) {
-    frame[1] = length;
-  } else if (header === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
+  if (length <= FRAGMENT_BYTES) return shortFrame(text, length);
+  const payload = Buffer.from(text);
+  const parts: Buffer[] = [];
+  for (let at = 0; at < payload.length; at += FRAGMENT_BYTES) {
+    const part = payload.subarray(at, at + FRAGMENT_BYTES);
+    const final = at + part.length === payload.length ? FINAL : 0;
+    const opcode = at === 0 ? OPCODE_TEXT : OPCODE_CONTINUATION;
+    parts.push(header(final | opcode, part.length), part);
   }
-  frame.write(text, header);
+  return Buffer.concat(parts);
+}
+
+const OPCODE_CONTINUATION = 0x0;
+const OPCODE_TEXT = 0x1;
+const FINAL = 0x80;
+const HEADER_BYTES = 4;
+const FRAGMENT_BYTES = PIECE_BYTES - HEADER_BYTES;
+
+function shortFrame(text: string, length: number): Buffer {
+  const head = header(FINAL | OPCODE_TEXT, length);
+  const frame = Buffer.allocUnsafe(head.length + length);
+  head.copy(frame);
+  frame.write(text, head.length);
   return frame;
+}
+
+function header(firstByte: number, length: number): Buffer {
+  if (length < 126) return Buffer.from([firstByte, length]);
+  return Buffer.from([firstByte, 126, length >> 8, length & 0xff]);
 }

@@ -2,8 +2,9 @@ import { OperationNotFoundError, type Problem } from "../errors.ts";
 import { cursorResume, parseCursor } from "./cursor.ts";
 import type { Requester } from "./fair-queue.ts";
 import type { Hub } from "./hub.ts";
+import type { Operation } from "./operation.ts";
 import type { StateEvent } from "./state-event.ts";
-import { type StepsSink, StepsView } from "./steps-view.ts";
+import { type StepsSink, StepsView } from "./steps/steps-view.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import { bodyFrame, type SubscribeMessage, stateFrame } from "./ws-protocol.ts";
 
@@ -14,6 +15,8 @@ export interface WsWire extends Requester {
   send(type: string, members: Readonly<Record<string, unknown>>): void;
   /** Sends a prepared frame; `type` is what it counts as. */
   sendFrame(type: string, frame: Buffer): void;
+  /** This subscription was sent a state or a step. */
+  onServed(subscription: WsSubscription): void;
   /** It has ended by itself; its name is free again. */
   onOver(subscription: WsSubscription, reason: EndReason): void;
 }
@@ -41,18 +44,26 @@ export class WsSubscription implements Subscriber, StepsSink {
     return this.#wire.ready;
   }
 
-  /** What the hub knows it by. */
   get subscription(): Subscription {
     return this.#subscription;
   }
 
-  /** Sends what was held back. */
+  /** The state that waits for the client. */
+  get pending(): Operation | undefined {
+    return this.#subscription.pending;
+  }
+
+  /** Sends the pending state. */
   flush(): void {
     this.#subscription.flush();
+  }
+
+  /** The client can be sent more, and no state is pending. */
+  onReady(): void {
     this.#steps?.onReady();
   }
 
-  /** Nothing more will be sent. To be called once. */
+  /** Stops it. To be called once. */
   leave(): void {
     this.#hub.unsubscribe(this.#subscription);
     this.#steps?.leave();
@@ -60,12 +71,13 @@ export class WsSubscription implements Subscriber, StepsSink {
 
   onEvent(event: StateEvent): void {
     const frame = this.#steps ? bodyFrame(this.#address(), event) : stateFrame(this.sub, event);
+    this.#wire.onServed(this);
     this.#wire.sendFrame(event.type, frame);
     this.#steps?.onStatus(this.#subscription);
   }
 
   onUnchanged(): void {
-    // `subscribed` was the answer; there is nothing to add to it.
+    // `subscribed` has answered it already.
     this.#steps?.onStatus(this.#subscription);
   }
 
@@ -82,6 +94,7 @@ export class WsSubscription implements Subscriber, StepsSink {
   }
 
   onStepEvent(type: "step" | "reset", body: string): void {
+    this.#wire.onServed(this);
     this.#wire.sendFrame(type, bodyFrame(this.#address(), body));
   }
 
@@ -89,7 +102,7 @@ export class WsSubscription implements Subscriber, StepsSink {
     this.onTrouble(problem);
   }
 
-  onRevived(): void {
+  onRestarted(): void {
     const { position } = this.#subscription;
     this.#hub.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);

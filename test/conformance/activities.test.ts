@@ -100,11 +100,11 @@ test("an orchestrator without steps completes with its input", async () => {
   expect(JSON.parse(state.serializedOutput ?? "")).toEqual({ a: [1, "ä", null] });
 });
 
-test("a chain of activities passes results on", async () => {
+test("a chain of activities passes results from one to the next", async () => {
   expect((await hub.run("chain", 10)).serializedOutput).toBe("1024");
 });
 
-test("a fan-out gathers every result", async () => {
+test("a fan-out collects every result", async () => {
   expect((await hub.run("fan-out", 100)).serializedOutput).toBe("9900");
 });
 
@@ -120,11 +120,11 @@ test.each([
   expect(JSON.parse((await hub.run("pass", value)).serializedOutput ?? "")).toEqual(value);
 });
 
-test("an activity without a result gives undefined", async () => {
+test("an activity without a result returns undefined", async () => {
   expect((await hub.run("empty-result")).serializedOutput).toBe("true");
 });
 
-test("a failed activity that nobody catches fails the instance, with the reason", async () => {
+test("an uncaught activity failure fails the instance, with the reason", async () => {
   const state = await hub.run("uncaught");
   expect(state.runtimeStatus).toBe(OrchestrationStatus.FAILED);
   expect(state.failureDetails?.message).toContain("out of reach");
@@ -154,7 +154,7 @@ test("a retry policy gives up after its last attempt", async () => {
   expect(state.failureDetails?.message).toContain("failure 2");
 });
 
-test("a retry handler decides about the next attempt", async () => {
+test("a retry handler decides whether there is another attempt", async () => {
   expect((await hub.run("retry-handler")).serializedOutput).toBe("3");
 });
 

@@ -35,7 +35,7 @@ const hub = useTaskHub((worker) => {
     },
   );
   worker.addNamedActivity("slow", async (_, gate: string) => gates.get(gate)?.promise);
-  // Leaves an activity and a timer behind, whose results would answer the same ids of the next generation.
+  // An activity and a timer are left pending; the next generation uses the same task ids.
   worker.addNamedOrchestrator(
     "leaves-work",
     async function* (ctx: OrchestrationContext, round: number): Steps {
@@ -61,7 +61,7 @@ const hub = useTaskHub((worker) => {
 
 const gates = new Map<string, PromiseWithResolvers<string>>();
 
-test("each generation begins with the input it was given", async () => {
+test("each generation starts with the input of continue-as-new", async () => {
   expect((await hub.run("count", 0)).serializedOutput).toBe("5");
 });
 
@@ -70,7 +70,7 @@ test("children of different generations have different ids", async () => {
   expect(new Set(ids).size).toBe(3);
 });
 
-test("events that were not taken yet are carried over, in their order", async () => {
+test("events that were not consumed are carried over, in order", async () => {
   const id = await hub.client.scheduleNewOrchestration("gather", []);
   for (let n = 0; n < 10; n += 1) await hub.client.raiseOrchestrationEvent(id, "number", n);
   expect(JSON.parse((await hub.end(id)).serializedOutput ?? "")).toEqual([
@@ -78,7 +78,7 @@ test("events that were not taken yet are carried over, in their order", async ()
   ]);
 });
 
-test("a late result of a former generation does not reach the new one", async () => {
+test("a late result of an earlier generation does not reach the new one", async () => {
   const id = hub.id("late");
   const gate = Promise.withResolvers<string>();
   gates.set(id, gate);
@@ -91,7 +91,7 @@ test("a late result of a former generation does not reach the new one", async ()
   expect(history.map(({ type }) => type)).not.toContain("TaskCompleted");
 });
 
-test("the instance keeps its creation time and never seems to begin again", async () => {
+test("the instance keeps its creation time and is never PENDING again", async () => {
   const id = await hub.client.scheduleNewOrchestration("rounds", 0);
   await hub.started(id);
   const first = await hub.client.getOrchestrationState(id);
@@ -102,5 +102,5 @@ test("the instance keeps its creation time and never seems to begin again", asyn
   });
   expect(last.createdAt).toEqual(first?.createdAt);
   expect(last.serializedCustomStatus).toBe("5");
-  if (!process.env.ENDPOINT) expect(seen).not.toContain(OrchestrationStatus.PENDING); // others pass through it
+  if (!process.env.ENDPOINT) expect(seen).not.toContain(OrchestrationStatus.PENDING); // other schedulers pass through it
 });

@@ -65,7 +65,7 @@ const hub = useTaskHub((worker) => {
       const b = new EntityInstanceId("counter", to);
       const lock = (yield ctx.entities.lockEntities(a, b)) as LockHandle;
       const before = (yield ctx.entities.callEntity(a, "get")) as number;
-      yield ctx.createTimer(0.05); // others would get in between, were it not for the lock
+      yield ctx.createTimer(0.05); // without the lock, other orchestrations would interleave here
       yield ctx.entities.callEntity(a, "add", -1);
       yield ctx.entities.callEntity(b, "add", 1);
       const after = (yield ctx.entities.callEntity(a, "get")) as number;
@@ -87,7 +87,7 @@ const hub = useTaskHub((worker) => {
   );
 });
 
-/** Waits until an entity's state is as wanted; a signal has no answer to wait for. */
+/** Waits until an entity's state satisfies the condition; signals have no answer. */
 async function entityWith(key: string, wanted: (count: number | undefined) => boolean) {
   const end = Date.now() + 15_000;
   for (;;) {
@@ -101,7 +101,7 @@ async function entityWith(key: string, wanted: (count: number | undefined) => bo
   }
 }
 
-test("signals are handled in their order, and the state can be read", async () => {
+test("signals are handled in order, and the state can be read", async () => {
   const key = hub.id("signals");
   for (let n = 1; n <= 20; n += 1) {
     await hub.client.signalEntity(new EntityInstanceId("counter", key), "add", n);
@@ -111,7 +111,7 @@ test("signals are handled in their order, and the state can be read", async () =
   expect(entity?.lockedBy).toBeUndefined();
 });
 
-test("an entity that nobody has signaled does not exist", async () => {
+test("an entity that was never signaled does not exist", async () => {
   expect(
     await hub.client.getEntity(new EntityInstanceId("counter", hub.id("nobody"))),
   ).toBeUndefined();
@@ -121,7 +121,7 @@ test("an orchestration calls an entity and gets its answers, after its own signa
   expect((await hub.run("call", hub.id("call"))).serializedOutput).toBe("3");
 });
 
-test("an operation that fails tells its caller, and changes nothing", async () => {
+test("an operation that fails reports the failure to its caller and changes nothing", async () => {
   const state = await hub.run("call-failing", hub.id("failing"));
   const [message, count] = JSON.parse(state.serializedOutput ?? "") as [string, number];
   expect(message).toContain("the counter refuses");
@@ -138,7 +138,7 @@ test("an entity signals another and starts an orchestration", async () => {
   expect((await hub.end(started)).serializedOutput).toBe('"from an entity"');
 });
 
-test("a scheduled signal waits for its time", async () => {
+test("a scheduled signal is delivered at its time", async () => {
   const key = hub.id("scheduled");
   const id = new EntityInstanceId("counter", key);
   const signalTime = new Date(Date.now() + 600);
@@ -148,7 +148,7 @@ test("a scheduled signal waits for its time", async () => {
   expect(entity?.lastModifiedTime.getTime()).toBeGreaterThanOrEqual(signalTime.getTime());
 });
 
-test("locked entities are changed by the holder alone, whatever the order of the set (N2, N3)", async () => {
+test("only the lock holder changes locked entities, whatever the order of the set (ENTITY-2, ENTITY-3)", async () => {
   const [a, b] = [hub.id("a"), hub.id("b")];
   const states = await Promise.all(
     Array.from({ length: 10 }, (_, n) => hub.run("transfer", n % 2 === 0 ? [a, b] : [b, a])),
@@ -157,7 +157,7 @@ test("locked entities are changed by the holder alone, whatever the order of the
   await entityWith(a, (count) => count === 0);
 });
 
-test("a held entity names its holder and handles others' signals after the release", async () => {
+test("a locked entity shows its holder and handles other signals after the release", async () => {
   const key = hub.id("held");
   const id = new EntityInstanceId("counter", key);
   await hub.client.signalEntity(id, "add", 1);
@@ -172,7 +172,7 @@ test("a held entity names its holder and handles others' signals after the relea
   expect((await hub.client.getEntity(id))?.lockedBy).toBeUndefined();
 });
 
-test("an orchestration that is terminated gives back its locks (N4)", async () => {
+test("a terminated orchestration releases its locks (ENTITY-4)", async () => {
   const key = hub.id("dead-holder");
   const holder = await hub.client.scheduleNewOrchestration("hold", key);
   await hub.until(holder, "holding", (state) => state.serializedCustomStatus === '"holding"');
@@ -184,7 +184,7 @@ test("an orchestration that is terminated gives back its locks (N4)", async () =
   await hub.end(next);
 });
 
-test("a deleted entity is gone", async () => {
+test("a deleted entity does not exist", async () => {
   const key = hub.id("deleted");
   const id = new EntityInstanceId("counter", key);
   await hub.client.signalEntity(id, "add", 1);
@@ -215,7 +215,7 @@ test("an entity id over 100 characters is refused", async () => {
   await expect(hub.client.signalEntity(id, "add", 1)).rejects.toMatchObject({ code: 3 });
 });
 
-test("cleaning finds nothing that needs it", async () => {
+test("cleaning finds nothing to clean", async () => {
   const result = await hub.client.cleanEntityStorage();
   expect(result.emptyEntitiesRemoved).toBe(0);
   expect(result.orphanedLocksReleased).toBe(0);

@@ -64,13 +64,13 @@ const hub = useTaskHub((worker) => {
   );
 });
 
-test("a timer fires at its time and not before", async () => {
+test("a timer does not fire early", async () => {
   const state = await hub.run("sleep", 0.3);
   expect(Number(state.serializedOutput)).toBeGreaterThanOrEqual(300);
   expect(state.lastUpdatedAt.getTime() - state.createdAt.getTime()).toBeGreaterThanOrEqual(300);
 });
 
-test("timers one after the other take their times together", async () => {
+test("consecutive timers take the sum of their times", async () => {
   const state = await hub.run("two-sleeps");
   expect(state.lastUpdatedAt.getTime() - state.createdAt.getTime()).toBeGreaterThanOrEqual(400);
 });
@@ -79,7 +79,7 @@ test("a timer whose time has passed fires at once", async () => {
   expect((await hub.run("sleep-until-past")).serializedOutput).toBe('"awake"');
 });
 
-test("events reach the instance in their order, whatever the case of their name", async () => {
+test("events reach the instance in order, whatever the case of their name", async () => {
   const id = await hub.client.scheduleNewOrchestration("three-events");
   for (const [name, data] of [
     ["more", 1],
@@ -91,13 +91,13 @@ test("events reach the instance in their order, whatever the case of their name"
   expect((await hub.end(id)).serializedOutput).toBe('[1,2,{"three":3}]');
 });
 
-test("an event that comes in time beats the timer", async () => {
+test("an event that arrives in time wins over the timer", async () => {
   const id = await hub.client.scheduleNewOrchestration("event-or-timeout", 60);
   await hub.client.raiseOrchestrationEvent(id, "go", "now");
   expect((await hub.end(id)).serializedOutput).toBe('"now"');
 });
 
-test("a timer beats an event that does not come", async () => {
+test("the timer wins when no event arrives", async () => {
   expect((await hub.run("event-or-timeout", 0.1)).serializedOutput).toBe('"timeout"');
 });
 
@@ -113,7 +113,7 @@ test("raising an event for an unknown instance is an error", async () => {
   await expect(hub.client.raiseOrchestrationEvent(hub.id("nobody"), "go")).rejects.toThrow();
 });
 
-test("custom status shows while the instance runs, and stays at its end", async () => {
+test("custom status is visible while the instance runs and after its end", async () => {
   const id = await hub.client.scheduleNewOrchestration("works-after-event");
   const waiting = await hub.until(id, "waiting", (s) => s.serializedCustomStatus === '"waiting"');
   expect(waiting.runtimeStatus).toBe(OrchestrationStatus.RUNNING);
@@ -121,7 +121,7 @@ test("custom status shows while the instance runs, and stays at its end", async 
   expect((await hub.end(id)).serializedCustomStatus).toBe('{"got":7}');
 });
 
-test("a suspended instance holds its events until it is resumed", async () => {
+test("a suspended instance handles events after it is resumed", async () => {
   const id = await hub.client.scheduleNewOrchestration("works-after-event");
   await hub.started(id);
   await hub.client.suspendOrchestration(id);
@@ -131,7 +131,7 @@ test("a suspended instance holds its events until it is resumed", async () => {
   expect((await hub.end(id)).serializedOutput).toBe('"late"');
 });
 
-test("a suspended instance shows RUNNING again once resumed", async () => {
+test("a resumed instance is RUNNING again", async () => {
   const id = await hub.client.scheduleNewOrchestration("works-after-event");
   await hub.started(id);
   await hub.client.suspendOrchestration(id);
@@ -142,7 +142,7 @@ test("a suspended instance shows RUNNING again once resumed", async () => {
   await hub.end(id);
 });
 
-test("a terminated instance ends with the output it was given", async () => {
+test("a terminated instance has the output of the termination", async () => {
   const id = await hub.client.scheduleNewOrchestration("works-after-event");
   await hub.started(id);
   await hub.client.terminateOrchestration(id, { why: "enough" });

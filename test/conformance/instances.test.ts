@@ -19,7 +19,7 @@ test("an unknown instance has no state", async () => {
   expect(await hub.client.getOrchestrationState(hub.id("nobody"), true)).toBeUndefined();
 });
 
-test("the state tells name, times, input and output", async () => {
+test("the state has name, times, input and output", async () => {
   const before = Date.now() - 60_000; // clocks may differ
   const state = await hub.run("echo", { n: 1 });
   expect(state.name).toBe("echo");
@@ -29,7 +29,7 @@ test("the state tells name, times, input and output", async () => {
   expect(state.lastUpdatedAt.getTime()).toBeGreaterThanOrEqual(state.createdAt.getTime());
 });
 
-test("a second instance with the id of a live one is refused", async () => {
+test("a second instance with the id of an active one is refused", async () => {
   const id = await hub.client.scheduleNewOrchestration("wait", undefined, hub.id("twice"));
   await expect(hub.client.scheduleNewOrchestration("wait", undefined, id)).rejects.toMatchObject({
     code: 6, // ALREADY_EXISTS
@@ -58,7 +58,7 @@ test("an input over 1 MB is refused", async () => {
   await expect(hub.run("echo", "x".repeat(1024 * 1024))).rejects.toThrow();
 });
 
-test("an input just under 1 MB passes unharmed", async () => {
+test("an input just under 1 MB is accepted unchanged", async () => {
   const input = "x".repeat(1024 * 1024 - 100);
   expect((await hub.run("echo", input)).serializedOutput?.length).toBe(input.length + 2);
 });
@@ -74,7 +74,7 @@ test("the version reaches the orchestrator", async () => {
   expect((await hub.end(id)).serializedOutput).toBe('"2.5.0"');
 });
 
-test("a scheduled start waits for its time", async () => {
+test("an instance with a scheduled start begins at its time", async () => {
   const startAt = new Date(Date.now() + 700);
   const id = await hub.client.scheduleNewOrchestration("clock", undefined, { startAt });
   const waiting = await hub.client.getOrchestrationState(id, false);
@@ -98,7 +98,7 @@ test("waiting for the start returns as soon as the instance runs", async () => {
   await hub.client.terminateOrchestration(id, null);
 });
 
-test("waiting for the end of what ended long ago returns at once", async () => {
+test("waiting for the end of a terminal instance returns at once", async () => {
   const { instanceId } = await hub.run("echo", 1);
   const again = await hub.client.waitForOrchestrationCompletion(instanceId, false, 20);
   expect(again?.runtimeStatus).toBe(OrchestrationStatus.COMPLETED);

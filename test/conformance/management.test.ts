@@ -58,7 +58,7 @@ test("a query pages through instances by prefix and status, each once", async ()
   await hub.client.terminateOrchestration(live, null);
 });
 
-test("a query by creation time takes from and leaves out to", async () => {
+test("a query by creation time includes its lower bound and excludes its upper one", async () => {
   const prefix = hub.id("created");
   const { createdAt } = await hub.run("echo", 1, `${prefix}-1`);
   const within = async (createdFrom: Date, createdTo: Date) => {
@@ -73,7 +73,7 @@ test("a query by creation time takes from and leaves out to", async () => {
   expect(await within(after, new Date(createdAt.getTime() + 1000))).toBe(0);
 });
 
-test("a query gives input, output and custom status when asked", async () => {
+test("a query returns input, output and custom status on request", async () => {
   const id = hub.id("payloads");
   await hub.run("echo", "in and out", id);
   const query = { instanceIdPrefix: id, fetchInputsAndOutputs: true };
@@ -83,7 +83,7 @@ test("a query gives input, output and custom status when asked", async () => {
   }
 });
 
-test("ended instances are listed in pages, each once", async () => {
+test("terminal instances are listed in pages, each once", async () => {
   const started = new Date(Date.now() - 60_000);
   const ids = await Promise.all(
     [1, 2, 3, 4, 5].map(async (n) => (await hub.run("echo", n)).instanceId),
@@ -130,7 +130,7 @@ test("an unknown instance has no history", async () => {
   expect(await hub.client.getOrchestrationHistory(hub.id("nobody"))).toEqual([]);
 });
 
-test("an ended instance is purged, a live one is left alone", async () => {
+test("a terminal instance is purged, an active one is not", async () => {
   const { instanceId } = await hub.run("echo", 1);
   expect((await hub.client.purgeOrchestration(instanceId))?.deletedInstanceCount).toBe(1);
   expect(await hub.client.getOrchestrationState(instanceId)).toBeUndefined();
@@ -141,7 +141,7 @@ test("an ended instance is purged, a live one is left alone", async () => {
   await hub.client.terminateOrchestration(live, null);
 });
 
-test("a purge by criteria takes what matches and no more", async () => {
+test("a purge by criteria removes exactly the matching instances", async () => {
   const done = await hub.run("fail", 1);
   const kept = await hub.run("echo", 1);
   const criteria = new PurgeInstanceCriteria();
@@ -153,7 +153,7 @@ test("a purge by criteria takes what matches and no more", async () => {
   expect(await hub.client.getOrchestrationState(kept.instanceId)).toBeDefined();
 });
 
-test("a restart under the same id runs again with the same input, and is created later", async () => {
+test("a restart under the same id runs with the same input and has a later date", async () => {
   const first = await hub.run("echo", { keep: "me" });
   expect(await hub.client.restartOrchestration(first.instanceId, false)).toBe(first.instanceId);
   const second = await hub.end(first.instanceId);
@@ -161,7 +161,7 @@ test("a restart under the same id runs again with the same input, and is created
   expect(second.createdAt.getTime()).toBeGreaterThan(first.createdAt.getTime());
 });
 
-test("a restart with a new id leaves the old instance as it is, even while it runs", async () => {
+test("a restart with a new id does not affect the old instance, even if it is active", async () => {
   const id = await hub.client.scheduleNewOrchestration("wait", "in");
   await hub.started(id);
   const copy = await hub.client.restartOrchestration(id, true);
@@ -171,7 +171,7 @@ test("a restart with a new id leaves the old instance as it is, even while it ru
   expect((await hub.end(copy)).serializedOutput).toBe(JSON.stringify(copy));
 });
 
-test("a running instance is not restarted under its own id, and an unknown one not at all", async () => {
+test("an active instance cannot be restarted under its own id, nor an unknown one", async () => {
   const id = await hub.client.scheduleNewOrchestration("wait");
   await hub.started(id);
   await expect(hub.client.restartOrchestration(id, false)).rejects.toThrow();
@@ -179,7 +179,7 @@ test("a running instance is not restarted under its own id, and an unknown one n
   await hub.client.terminateOrchestration(id, null);
 });
 
-test("a rewound instance goes on from its failure", async () => {
+test("a rewound instance continues from its failure", async () => {
   const id = await hub.client.scheduleNewOrchestration("recovers");
   expect((await hub.end(id)).runtimeStatus).toBe(OrchestrationStatus.FAILED);
   await hub.client.rewindInstance(id, "try again");

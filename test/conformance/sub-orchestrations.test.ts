@@ -47,15 +47,15 @@ const hub = useTaskHub((worker) => {
   );
 });
 
-test("children give their results to their parent", async () => {
+test("sub-orchestrations return results to their parent", async () => {
   expect((await hub.run("parent", [1, 2, 3])).serializedOutput).toBe("[1,4,9]");
 });
 
-test("children have children", async () => {
+test("sub-orchestrations may be nested", async () => {
   expect((await hub.run("tower", 5)).serializedOutput).toBe("5");
 });
 
-test("a child that fails fails its parent, with the reason", async () => {
+test("the failure of a child fails its parent, with the reason", async () => {
   const state = await hub.run("parent-of", "fail");
   expect(state.runtimeStatus).toBe(OrchestrationStatus.FAILED);
   expect(state.failureDetails?.message).toContain("child says no");
@@ -69,7 +69,7 @@ test("a child knows its parent", async () => {
   });
 });
 
-test("a child with an id of its own can be reached", async () => {
+test("a child with a chosen id can be addressed", async () => {
   const childId = hub.id("child");
   const id = await hub.client.scheduleNewOrchestration("parent-of-named", childId);
   await hub.until(childId, "running", (s) => s.runtimeStatus === OrchestrationStatus.RUNNING);
@@ -77,7 +77,7 @@ test("a child with an id of its own can be reached", async () => {
   expect((await hub.end(id)).serializedOutput).toBe('"hello"');
 });
 
-test("a child that is terminated fails its parent", async () => {
+test("the termination of a child fails its parent", async () => {
   const childId = hub.id("child");
   const id = await hub.client.scheduleNewOrchestration("parent-of-named", childId);
   await hub.until(childId, "running", (s) => s.runtimeStatus === OrchestrationStatus.RUNNING);
@@ -85,7 +85,7 @@ test("a child that is terminated fails its parent", async () => {
   expect((await hub.end(id)).runtimeStatus).toBe(OrchestrationStatus.FAILED);
 });
 
-test("a recursive termination ends the children too", async () => {
+test("a recursive termination terminates the children", async () => {
   const childId = hub.id("child");
   const id = await hub.client.scheduleNewOrchestration("parent-of-named", childId);
   await hub.until(childId, "running", (s) => s.runtimeStatus === OrchestrationStatus.RUNNING);
@@ -94,7 +94,7 @@ test("a recursive termination ends the children too", async () => {
   expect((await hub.end(childId)).runtimeStatus).toBe(OrchestrationStatus.TERMINATED);
 });
 
-test("a termination that is not recursive leaves the children alone", async () => {
+test("a termination that is not recursive does not affect the children", async () => {
   const childId = hub.id("child");
   const id = await hub.client.scheduleNewOrchestration("parent-of-named", childId);
   await hub.until(childId, "running", (s) => s.runtimeStatus === OrchestrationStatus.RUNNING);
@@ -104,7 +104,7 @@ test("a termination that is not recursive leaves the children alone", async () =
   expect((await hub.end(childId)).runtimeStatus).toBe(OrchestrationStatus.COMPLETED);
 });
 
-test("a recursive purge forgets the children too", async () => {
+test("a recursive purge removes the children", async () => {
   const childId = hub.id("child");
   const id = await hub.client.scheduleNewOrchestration("parent-of-named", childId);
   await hub.until(childId, "running", (s) => s.runtimeStatus === OrchestrationStatus.RUNNING);

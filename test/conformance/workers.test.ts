@@ -10,8 +10,8 @@ const hub = useTaskHub((worker) => {
   worker.addNamedOrchestrator("anything", async (_: OrchestrationContext, input: unknown) => input);
 });
 
-test.skipIf(process.env.ENDPOINT)("work goes only to a worker whose filters take it", async () => {
-  // The emulator does not enforce filters, and elsewhere a second hub may not exist.
+test.skipIf(process.env.ENDPOINT)("work goes only to workers whose filters match", async () => {
+  // The emulator ignores filters, and elsewhere a second hub may not exist.
   const own = hub.another("filters");
   const worker = own.worker({
     workItemFilters: { orchestrations: [{ name: "mine", versions: [] }] },
@@ -50,7 +50,7 @@ test.skipIf(process.env.ENDPOINT)(
   },
 );
 
-test("a second worker may join and leave without losing work", async () => {
+test("a second worker may connect and disconnect without losing work", async () => {
   const second = hub.worker();
   second.addNamedOrchestrator("anything", async (_: OrchestrationContext, input: unknown) => input);
   await second.start();

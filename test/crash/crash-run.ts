@@ -1,8 +1,9 @@
 /**
- * Runs hundreds of orchestrations while scheduler and worker are killed at random, then checks:
- *   every start that was acknowledged has ended, with its one right result;
- *   every event that was acknowledged arrived; what orchestrations sent arrived once, in order;
- *   no history holds a step twice; the file is whole.
+ * Runs hundreds of orchestrations while scheduler and worker are killed at random, then checks that
+ *   - every acknowledged start has completed with its expected result,
+ *   - every acknowledged event has arrived, and events between orchestrations once and in order,
+ *   - no history has a step twice,
+ *   - the file is undamaged.
  */
 
 import { once } from "node:events";
@@ -33,13 +34,13 @@ export interface CrashReport {
   readonly kills: { scheduler: number; worker: number };
   readonly retriedCalls: number;
   readonly seconds: number;
-  /** Empty when all is well. */
+  /** Empty if the run has passed. */
   readonly problems: readonly string[];
 }
 
 /** Mean time from one kill to the next. */
 const MEAN_STEP_MS = 1500;
-/** How long all orchestrations may take to end once nothing is killed any more. */
+/** Deadline for all orchestrations to end after the last kill. */
 const CALM_DEADLINE_SECONDS = 90;
 
 export async function crashRun(options: CrashRunOptions): Promise<CrashReport> {
@@ -55,10 +56,10 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashReport> {
     await worker.start();
     const workloads = Array.from({ length: options.instances }, (_, n) => ({
       id: `crash-${n}`,
-      // Every kind comes up, in sizes that take some turns.
+      // All kinds, in sizes that take several turns.
       ...workload(KINDS[n % KINDS.length] ?? "", 2 + Math.floor(random() * 12)),
     }));
-    // Starts are spread over the storm, so that at every kill some instances are at every stage.
+    // Starts are spread over the run, so that every kill meets instances at every stage.
     const spacingMs = (options.kills * MEAN_STEP_MS) / options.instances;
     const feeding = Promise.all(workloads.map((each, n) => feed(client, each, n * spacingMs)));
     for (let n = 0; n < options.kills; n += 1) {
@@ -71,7 +72,7 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashReport> {
       await victim.start();
       options.log(`killed the ${role}, ${n + 1} of ${options.kills}`);
     }
-    await worker.kill(); // the last one may have met a dead scheduler, and it does not recover
+    await worker.kill(); // a worker that has met a dead scheduler at its start does not recover
     await worker.start();
     await feeding;
     const problems = await check(client, workloads);
@@ -117,7 +118,7 @@ async function check(client: PatientClient, instances: readonly Instance[]): Pro
   return problems;
 }
 
-/** Steps, and answers to them, that a history holds more than once. */
+/** Steps and completions that a history has more than once. */
 function repeatedSteps(history: readonly HistoryEvent[]): string[] {
   const seen = new Set<string>();
   return history.flatMap((event) => {
@@ -149,7 +150,7 @@ function integrity(database: string): string[] {
   return answers.filter((answer) => answer !== "ok");
 }
 
-/** Repeats each call until it is answered, as a client must that has to be sure. */
+/** Repeats each call until it is answered. */
 class PatientClient {
   readonly #client: TaskHubGrpcClient;
   readonly #stub;

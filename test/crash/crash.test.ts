@@ -6,7 +6,7 @@ import { crashRun } from "./crash-run.ts";
 
 const seed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 1e9));
 
-test(`kill -9 of scheduler or worker loses nothing and repeats nothing (CRASH_SEED=${seed})`, async () => {
+test(`kill -9 of scheduler or worker loses nothing and duplicates nothing (CRASH_SEED=${seed})`, async () => {
   const folder = await mkdtemp(join(tmpdir(), "crash-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const database = join(folder, "scheduler.db");

@@ -16,5 +16,5 @@ const report = await crashRun({
 });
 console.log(JSON.stringify({ seed, ...report }, undefined, 2));
 if (report.problems.length > 0)
-  process.exitCode = 1; // the file is kept, to be looked at
+  process.exitCode = 1; // the file is kept for inspection
 else await rm(folder, { recursive: true });

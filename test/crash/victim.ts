@@ -29,7 +29,7 @@ export class Victim {
     child.off("exit", onExit);
   }
 
-  /** No chance to say or store anything. */
+  /** Kills the process with SIGKILL. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -38,7 +38,7 @@ export class Victim {
     await ended;
   }
 
-  /** Ends as a well-behaved process does. */
+  /** Shuts the process down. */
   async stop(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -55,7 +55,7 @@ async function beScheduler(port: string, database: string): Promise<() => Promis
 }
 
 async function beWorker(hostAddress: string): Promise<() => Promise<void>> {
-  await listening(hostAddress); // the SDK's worker gives up for good when its first call fails
+  await listening(hostAddress); // the SDK's worker gives up when its first call fails
   const worker = new TaskHubGrpcWorker({ hostAddress, logger: new NoOpLogger() });
   register(worker);
   await worker.start();
@@ -81,6 +81,6 @@ if (process.argv[1] === import.meta.filename) {
   const [first = "", second = ""] = args;
   const stop = role === "scheduler" ? await beScheduler(first, second) : await beWorker(first);
   process.on("message", () => void stop().finally(() => process.disconnect()));
-  process.on("disconnect", () => process.exit()); // whoever started it has gone
+  process.on("disconnect", () => process.exit()); // the parent process has ended
   process.send?.("ready");
 }

@@ -1,4 +1,4 @@
-/** What runs while processes are killed, and the one right result of each. */
+/** The orchestrations that run while processes are killed, and their expected results. */
 import {
   EntityInstanceId,
   type LockHandle,
@@ -13,12 +13,12 @@ type Steps = AsyncGenerator<unknown, unknown, unknown>;
 
 export interface Workload {
   readonly name: string;
-  /** How many steps, children, events or rounds it has. */
+  /** Number of steps, children, events or rounds. */
   readonly size: number;
   readonly result: unknown;
 }
 
-/** Every kind of orchestration, with the result that a run of this size must have. */
+/** The kinds of orchestrations, with the expected result of a run of that size. */
 const RESULTS: Record<string, (size: number) => unknown> = {
   chain: (size) => size,
   "fan-out": (size) => (size * (size - 1)) / 2,
@@ -60,7 +60,7 @@ export function register(worker: TaskHubGrpcWorker): void {
       return seen;
     },
   );
-  // All instances of this kind share two entities; with the lock, nobody else adds in between.
+  // All instances of this kind share two entities. The lock excludes the others.
   worker.addNamedOrchestrator(
     "locked",
     async function* (ctx: OrchestrationContext, size: number): Steps {
@@ -107,8 +107,8 @@ export function register(worker: TaskHubGrpcWorker): void {
       return size;
     },
   );
-  // The client sends numbers, some of them twice, because it cannot know whether a call that
-  // failed was done; so a number that was seen is passed over.
+  // The client repeats a call that failed, which may have succeeded nevertheless, so numbers that
+  // were received before are ignored.
   worker.addNamedOrchestrator(
     "collector",
     async function* (ctx: OrchestrationContext, size: number): Steps {
@@ -131,7 +131,7 @@ export function register(worker: TaskHubGrpcWorker): void {
     async function* (ctx: OrchestrationContext, size: number): Steps {
       const instanceId = `${ctx.instanceId}-collector`;
       const collector = ctx.callSubOrchestrator("exact-collector", size, { instanceId });
-      yield ctx.createTimer(0.01); // the collector is there once this turn is stored
+      yield ctx.createTimer(0.01); // the collector exists once this turn is stored
       for (let n = 0; n < size; n += 1) {
         ctx.sendEvent(instanceId, "number", n);
         yield ctx.callActivity("increment", n);

@@ -82,6 +82,7 @@ export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> 
     pollReadsPerSecond: 500,
     pollPageSize: 500,
     maxFeeds: 100,
+    maxSubscriptionsPerCaller: 100_000,
   };
   const hub = new Hub(scheduler, { ...defaults, completionCalls: 0, ...options }, createMetrics(), {
     debug: () => undefined,

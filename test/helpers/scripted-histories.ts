@@ -1,85 +1,54 @@
-import {
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-  type status,
-} from "@grpc/grpc-js";
-import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import type { ServerWritableStream, status } from "@grpc/grpc-js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
-import { onTestFinished } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
-import { instance, toResponse } from "./scripted-scheduler.ts";
+import { instance, ScriptedScheduler } from "./scripted-scheduler.ts";
 
 type Call = ServerWritableStream<Proto.StreamInstanceHistoryRequest, Proto.HistoryChunk>;
 
-/** One read of a history that has reached the scheduler; what it is sent is up to the test. */
+/** A read of a history that has arrived at the scheduler. The test answers it. */
 export interface HistoryRead {
   readonly id: string;
   /** 1 for the first read of this id. */
   readonly number: number;
-  /** Aborted when the reader has gone. */
+  /** Aborted when the reader has cancelled. */
   readonly gone: AbortSignal;
-  /** Resolves when the transport takes more, or the reader has gone. */
+  /** Resolves when the transport takes more, or the reader has cancelled. */
   write(events: readonly Proto.HistoryEvent[]): Promise<void>;
   end(): void;
   fail(code: status): void;
 }
 
-/** What answers a read. Its errors fail the test run. */
+/** Answers a read. An error fails the test. */
 export type HistoryAnswer = (read: HistoryRead) => Promise<void> | void;
 
-/** Entries a chunk where a test does not care. */
+/** Entries per chunk by default. */
 const EVENTS_PER_CHUNK = 200;
 
-/**
- * A scheduler over real gRPC that knows the states and the histories which a test gives it. How a
- * history is sent can be taken over with `answer`.
- */
+/** A scheduler over real gRPC with the states and histories that a test stores in it. */
 export class ScriptedHistories {
   readonly histories = new Map<string, readonly Proto.HistoryEvent[]>();
   readonly #states = new Map<string, Instance>();
   readonly #reads = new Map<string, number>();
-  readonly #statusReads = new Map<string, number>();
-  readonly #server = new Server({ "grpc.max_send_message_length": -1 });
-  #address = "";
-  /** Reads that are being answered now. */
+  #scheduler: ScriptedScheduler | undefined;
+  /** Reads of histories that have not ended. */
   openReads = 0;
-  /** Answers reads of histories; by default whole, in chunks. */
+  /** Answers each read of a history. By default it sends the whole, in chunks. */
   answer: HistoryAnswer = (read) => this.answerWhole(read);
 
   /** @param keepsHistories false for a scheduler that does not know the RPC */
   static async start(keepsHistories = true): Promise<ScriptedHistories> {
-    const scheduler = new ScriptedHistories();
-    scheduler.#server.addService(grpcPb.TaskHubSidecarServiceService, {
-      getInstance: (
-        call: ServerUnaryCall<Proto.GetInstanceRequest, Proto.GetInstanceResponse>,
-        done: sendUnaryData<Proto.GetInstanceResponse>,
-      ) => {
-        const id = call.request.getInstanceid();
-        scheduler.#statusReads.set(id, scheduler.statusReadsOf(id) + 1);
-        done(null, toResponse(scheduler.#states.get(id)));
-      },
-      ...(keepsHistories && {
-        streamInstanceHistory: (call: Call) => void scheduler.#receive(call),
-      }),
-    } as never);
-    const port = await new Promise<number>((resolve, reject) =>
-      scheduler.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, at) =>
-        error ? reject(error) : resolve(at),
-      ),
-    );
-    scheduler.#address = `127.0.0.1:${port}`;
-    onTestFinished(() => scheduler.#server.forceShutdown());
-    return scheduler;
+    const histories = new ScriptedHistories();
+    const streamInstanceHistory = (call: Call) => void histories.#receive(call);
+    const more = keepsHistories ? { streamInstanceHistory } : {};
+    histories.#scheduler = await ScriptedScheduler.start(histories.#states, more);
+    return histories;
   }
 
   get address(): string {
-    return this.#address;
+    return this.#scheduler?.address ?? "";
   }
 
   /** Reads of this history so far. */
@@ -89,19 +58,14 @@ export class ScriptedHistories {
 
   /** Reads of this operation's state so far. */
   statusReadsOf(id: string): number {
-    return this.#statusReads.get(id) ?? 0;
+    return this.#scheduler?.readCounts.get(id) ?? 0;
   }
 
-  /** Stores a later state. What is not given stays as it was. */
+  /** Stores a later state: the former one with these changes. */
   set(id: string, next: Partial<Instance> = {}): void {
     const former = this.#states.get(id) ?? instance({ id, lastUpdatedAtMs: 1_700_000_000_000 });
     const lastUpdatedAtMs = former.lastUpdatedAtMs + 1;
     this.#states.set(id, { ...former, lastUpdatedAtMs, ...next });
-  }
-
-  forget(id: string): void {
-    this.#states.delete(id);
-    this.histories.delete(id);
   }
 
   async answerWhole(read: HistoryRead, eventsPerChunk = EVENTS_PER_CHUNK): Promise<void> {
@@ -145,7 +109,7 @@ export class ScriptedHistories {
       },
       fail: (code) => {
         if (!gone.signal.aborted)
-          call.emit("error", Object.assign(new Error("as wanted"), { code }));
+          call.emit("error", Object.assign(new Error("as the test wants it"), { code }));
         leave();
       },
     };
@@ -155,7 +119,7 @@ export class ScriptedHistories {
 
 let clockMs = 1_700_000_000_000;
 
-/** An entry of a history, later than those made before it. */
+/** An entry of a history. By default its time is later than that of all entries made before. */
 export function entry(
   fill: (event: Proto.HistoryEvent) => void,
   eventId = -1,
@@ -217,7 +181,7 @@ export function ended(how: "COMPLETED" | "FAILED" | "TERMINATED" = "COMPLETED") 
   });
 }
 
-/** A history of `length` entries that is not over: its start, then activities. */
+/** A history of `length` entries that has not ended: the start, then activities. */
 export function history(length: number, executionId?: string): Proto.HistoryEvent[] {
   const events = [turnStarted(), started(executionId)];
   for (let id = 0; events.length < length; id += 1) events.push(scheduled(id), completed(id));

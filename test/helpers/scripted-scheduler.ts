@@ -52,13 +52,15 @@ export class ScriptedScheduler {
   failure: status | undefined;
   /** Reads that have arrived so far, by id. */
   readonly readCounts = new Map<string, number>();
-  readonly #server = new Server();
+  readonly #server = new Server({ "grpc.max_send_message_length": -1 });
   #address = "";
 
-  static async start(store?: Map<string, Instance>): Promise<ScriptedScheduler> {
+  /** @param more handlers of further calls */
+  static async start(store?: Map<string, Instance>, more: object = {}): Promise<ScriptedScheduler> {
     const scheduler = new ScriptedScheduler();
     scheduler.store = store;
     scheduler.#server.addService(grpcPb.TaskHubSidecarServiceService, {
+      ...more,
       getInstance: (call: GetInstance, done: sendUnaryData<unknown>) =>
         scheduler.#receive(call, done as never),
     } as never);

@@ -1,4 +1,4 @@
-/** The wall clock is set while the scheduler runs. */
+/** The wall clock is changed while the scheduler runs. */
 import { readdir, readFile } from "node:fs/promises";
 import { afterEach, expect, test, vi } from "vitest";
 import { now } from "../../src/scheduler/clock.ts";
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("after the wall clock is set back the clock advances at the monotonic rate (CLOCK-1)", () => {
+test("after the wall clock is set back the clock advances at the monotonic rate (DATE-1)", () => {
   const before = now();
   setWallClock(-HOUR_MS);
   const startMs = performance.now();
@@ -28,7 +28,7 @@ test("after the wall clock is set back the clock advances at the monotonic rate 
   expect(now() - after).toBeGreaterThanOrEqual(19);
 });
 
-test("a timer fires and dates keep their order after the wall clock is set back (CLOCK-1)", async () => {
+test("timers fire and dates keep their order after the wall clock is set back (DATE-1)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -63,7 +63,7 @@ test.each([-HOUR_MS, HOUR_MS])(
     setWallClock(byMs);
     const again = await work.next("activity after its lease has expired");
     expect(again.getActivityrequest()?.getName()).toBe("step");
-    await work.completeTurn(second, []); // its lease has not
+    await work.completeTurn(second, []); // its lease has not expired
   },
 );
 

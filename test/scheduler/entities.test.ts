@@ -1,5 +1,6 @@
+import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
 import { expect, test } from "vitest";
-import { pb } from "../../src/scheduler/protocol/proto.ts";
+import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
 import { within } from "./support/deadline.ts";
 import { callEntity, complete, kinds, lockEntities, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
@@ -24,7 +25,7 @@ async function entity(client: RawClient, id: string) {
   return response.getEntity();
 }
 
-test("operations that arrive during a batch make the next one, with the new state (N1)", async () => {
+test("operations that arrive during a batch make the next one, with the new state (ENTITY-1)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.signal("@e@1", "first");
@@ -40,7 +41,7 @@ test("operations that arrive during a batch make the next one, with the new stat
   expect(next.getEntityrequestv2()?.getEntitystate()?.getValue()).toBe('"one"');
 });
 
-test("operations without a result are given out again", async () => {
+test("operations without a result are sent to a worker again", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   for (const name of ["first", "second", "third"]) await client.signal("@e@1", name);
@@ -49,7 +50,7 @@ test("operations without a result are given out again", async () => {
   expect(operations(await work.next())).toEqual(["second", "third"]);
 });
 
-test("a batch that failed as a whole is tried again and has changed nothing", async () => {
+test("a batch that fails as a whole changes nothing and is retried", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.signal("@e@1", "only");
@@ -85,7 +86,7 @@ test("state, waiting operations and delayed signals survive a restart", async ()
   expect(delayed.getEntityrequestv2()?.getEntitystate()?.getValue()).toBe('"kept"');
 });
 
-test("a held entity handles its holder's calls, and the rest after the release by its end (N2, N4)", async () => {
+test("a locked entity handles its holder's calls, and other operations after the holder has ended (ENTITY-2, ENTITY-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -107,7 +108,7 @@ test("a held entity handles its holder's calls, and the rest after the release b
   expect((await entity(client, "@e@1"))?.getLockedby()).toBeUndefined();
 });
 
-test("a lock that its orchestration no longer waits for is not granted (N4)", async () => {
+test("a lock is not granted to an orchestration that has ended (ENTITY-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -126,3 +127,45 @@ test("a lock that its orchestration no longer waits for is not granted (N4)", as
   const granted = await within("lock for the next", work.next());
   expect(granted.getOrchestratorrequest()?.getInstanceid()).toBe("next");
 });
+
+test("a page of large entity states is cut, and no entity is missing", async () => {
+  const { address } = await startTestScheduler();
+  const client = new RawClient(address);
+  const work = client.work();
+  const state = JSON.stringify("x".repeat(600_000));
+  for (let n = 0; n < 4; n += 1) {
+    await client.signal(`@e@${n}`, "set");
+    await work.completeBatch(await work.next(), state, 1);
+  }
+  const list = async (token: string | undefined, size: number) => {
+    const query = new pb.EntityQuery();
+    query.setIncludestate(true);
+    query.setPagesize(int32Value(size));
+    query.setContinuationtoken(stringValue(token));
+    const request = new pb.QueryEntitiesRequest();
+    request.setQuery(query);
+    const response = await client.call<pb.QueryEntitiesRequest, pb.QueryEntitiesResponse>(
+      client.stub.queryEntities,
+      request,
+    );
+    const ids = response.getEntitiesList().map((entity) => entity.getInstanceid());
+    return { ids, token: response.getContinuationtoken()?.getValue() };
+  };
+  for (const size of [-1, 0, 3]) {
+    const found: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = await list(token, size);
+      expect(page.ids).toHaveLength(1);
+      found.push(...page.ids);
+      token = page.token;
+    } while (token);
+    expect(found).toEqual(["@e@0", "@e@1", "@e@2", "@e@3"]);
+  }
+});
+
+function int32Value(value: number) {
+  const wrapped = new wrappers.Int32Value();
+  wrapped.setValue(value);
+  return wrapped;
+}

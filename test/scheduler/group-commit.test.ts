@@ -7,7 +7,7 @@ import { watchFiles } from "../../src/scheduler/storage/database-file.ts";
 import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
 import { temporaryFolder } from "./support/scheduler.ts";
 
-/** A commit over a real file; `sync` settles when the test says so. */
+/** A GroupCommit over a real file, whose syncs are completed by the test. */
 async function openCommit() {
   const file = join(await temporaryFolder(), "group.db");
   const db = new DatabaseSync(file);
@@ -25,7 +25,7 @@ async function openCommit() {
     return syncs.shift() as PromiseWithResolvers<void>;
   };
   const reports: string[] = [];
-  const room = { isShort: false };
+  const disk = { isNearlyFull: false };
   const commit = new GroupCommit({
     db,
     path: file,
@@ -33,7 +33,7 @@ async function openCommit() {
     lastId: () => 0,
     onRollback() {},
     checkFile: watchFiles(file),
-    isShortOfRoom: () => room.isShort,
+    isNearlyFull: () => disk.isNearlyFull,
     onUnusable: () => reports.push("unusable"),
     onWritable: (error) => reports.push(error ? "not writable" : "writable"),
   });
@@ -42,7 +42,7 @@ async function openCommit() {
       .prepare("SELECT text FROM notes")
       .all()
       .map((row) => row.text);
-  /** What another process would see. */
+  /** The rows that another process would see. */
   const committed = () => {
     const other = new DatabaseSync(file, { readOnly: true });
     const rows = other
@@ -60,13 +60,13 @@ async function openCommit() {
     notes,
     committed,
     reports,
-    room,
+    disk,
     file,
     write: (text: string) => insert.run(text),
   };
 }
 
-test("work settles only after the sync, and one sync serves all that came together (G1)", async () => {
+test("work settles after the sync, and one sync serves a whole group (COMMIT-1)", async () => {
   const { commit, nextSync, syncs, write, committed } = await openCommit();
   const settled: string[] = [];
   const all = ["a", "b", "c"].map((text) =>
@@ -81,7 +81,7 @@ test("work settles only after the sync, and one sync serves all that came togeth
   expect(syncs).toEqual([]);
 });
 
-test("work that throws leaves nothing and does not harm the rest of its group (G2)", async () => {
+test("work that throws leaves no change and does not affect its group (COMMIT-2)", async () => {
   const { commit, nextSync, write, committed } = await openCommit();
   const good = commit.run(() => write("good"));
   const bad = commit.run(() => {
@@ -94,7 +94,7 @@ test("work that throws leaves nothing and does not harm the rest of its group (G
   expect(committed()).toEqual(["good"]);
 });
 
-test("effects follow durability, in the order of the work, and not for work that threw (G3)", async () => {
+test("effects happen after the sync, in the order of the work, and not for work that threw (COMMIT-3)", async () => {
   const { commit, nextSync, write } = await openCommit();
   const effects: string[] = [];
   const first = commit.run((after) => {
@@ -114,7 +114,7 @@ test("effects follow durability, in the order of the work, and not for work that
   expect(effects).toEqual(["first", "second"]);
 });
 
-test("a piece of work may have more effects than a call can have arguments (G3)", async () => {
+test("work may have more effects than a call can have arguments (COMMIT-3)", async () => {
   const { commit, nextSync, write } = await openCommit();
   let effects = 0;
   const wide = commit.run((after) => {
@@ -130,7 +130,7 @@ test("a piece of work may have more effects than a call can have arguments (G3)"
   expect(effects).toBe(300_000);
 });
 
-test("while one group is synced the next one fills (G4)", async () => {
+test("the next group fills while one is synced (COMMIT-4)", async () => {
   const { commit, nextSync, write, committed } = await openCommit();
   const first = commit.run(() => write("first"));
   const sync = await nextSync();
@@ -143,18 +143,23 @@ test("while one group is synced the next one fills (G4)", async () => {
   expect(committed()).toEqual(["first", "second"]);
 });
 
-test("after a failed sync nothing is accepted any more (G5)", async () => {
+test("after a failed sync nothing is accepted any more (COMMIT-5)", async () => {
   const { commit, nextSync, write } = await openCommit();
   const first = commit.run(() => write("first"));
   const sync = await nextSync();
   const second = commit.run(() => write("second"));
   sync.reject(new Error("EIO"));
-  await expect(first).rejects.toThrow();
-  await expect(second).rejects.toThrow();
-  await expect(commit.run(() => write("third"))).rejects.toThrow();
+  const refused = {
+    code: status.UNAVAILABLE,
+    message: expect.stringContaining("could not be synced (EIO)"),
+  };
+  await expect(first).rejects.toMatchObject(refused);
+  await expect(second).rejects.toMatchObject(refused);
+  await expect(commit.run(() => write("third"))).rejects.toMatchObject(refused);
+  await expect(commit.assertWritable()).rejects.toMatchObject(refused);
 });
 
-test("a full disk is named, changes nothing, and is got over once there is room", async () => {
+test("a full disk changes nothing, is named in the error, and writes succeed once there is space", async () => {
   const { db, commit, nextSync, write, notes, reports } = await openCommit();
   const pages = Number(db.prepare("PRAGMA page_count").get()?.page_count);
   db.exec(`PRAGMA max_page_count = ${pages + 4}`);
@@ -180,13 +185,13 @@ test("a full disk is named, changes nothing, and is got over once there is room"
   expect(effects).toEqual([]);
 });
 
-test("readers are refused while nothing can be stored, until a trial write succeeds (G6)", async () => {
+test("reads are refused while nothing can be stored, until a trial write succeeds (COMMIT-6)", async () => {
   const { db, commit, nextSync, write, reports } = await openCommit();
   await commit.assertWritable();
   db.exec("PRAGMA max_page_count = 1");
   const refused = commit.run(() => write("x".repeat(10_000)));
   await expect(refused).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
-  // The trial write succeeds here, as it needs no new page; a full disk refuses that one too.
+  // A trial write needs no new page, so here it has to be refused by other means.
   db.exec("PRAGMA query_only = 1");
   await expect(commit.assertWritable()).rejects.toMatchObject({
     code: status.UNAVAILABLE,
@@ -200,16 +205,16 @@ test("readers are refused while nothing can be stored, until a trial write succe
   expect(reports).toEqual(["not writable", "writable"]);
 });
 
-test("readers are refused on a full disk before anything else was written (G6)", async () => {
-  const { db, commit, room } = await openCommit();
-  room.isShort = true;
+test("reads are refused on a full disk even if nothing was written (COMMIT-6)", async () => {
+  const { db, commit, disk } = await openCommit();
+  disk.isNearlyFull = true;
   db.exec("PRAGMA query_only = 1"); // every write fails
   await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
 });
 
-test("a disk that is nearly full serves reads as long as a trial write succeeds (G6)", async () => {
-  const { commit, nextSync, room, reports } = await openCommit();
-  room.isShort = true;
+test("reads are served on a nearly full disk while trial writes succeed (COMMIT-6)", async () => {
+  const { commit, nextSync, disk, reports } = await openCommit();
+  disk.isNearlyFull = true;
   const allowed = commit.assertWritable();
   (await nextSync()).resolve();
   await allowed;
@@ -217,7 +222,7 @@ test("a disk that is nearly full serves reads as long as a trial write succeeds 
 });
 
 test.each(["deleted", "replaced"])(
-  "after the file was %s nothing is accepted any more (G5)",
+  "after the file was %s nothing is accepted any more (COMMIT-5)",
   async (what) => {
     const { commit, nextSync, write, file, reports } = await openCommit();
     const first = commit.run(() => write("first"));

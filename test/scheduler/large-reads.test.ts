@@ -1,4 +1,4 @@
-/** What is large is told in messages that a client with gRPC's usual limit of 4 MB can take in. */
+/** Large reads are split into messages within gRPC's default limit of 4 MB. */
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,7 +19,7 @@ async function startWithInput(client: RawClient, id: string, input: string): Pro
   await client.call(client.stub.startInstance, request);
 }
 
-/** Every page of a listing: its ids and its size. */
+/** All pages of a listing: ids and sizes. */
 async function listing(client: RawClient, full: boolean, prefix?: string) {
   const pages: { ids: string[]; bytes: number }[] = [];
   let token: string | undefined;
@@ -42,7 +42,7 @@ async function listing(client: RawClient, full: boolean, prefix?: string) {
 }
 
 test.each([undefined, "i"])(
-  "a page of large states is cut, and nothing is left out (prefix: %s)",
+  "a page of large states is cut, and no state is missing (prefix: %s)",
   async (prefix) => {
     const { address } = await startTestScheduler();
     const client = new RawClient(address);
@@ -55,14 +55,14 @@ test.each([undefined, "i"])(
       ["i1"],
       ["i2", "i3", "i4"],
       ["i5"],
-      ["i6"], // over the limit by its name, and yet told
+      ["i6"], // over the limit by itself, and sent nevertheless
       ["i7"],
     ]);
     for (const { bytes } of pages) expect(bytes).toBeLessThan(MIB + 1000);
   },
 );
 
-test("a payload that was not asked for does not cut a page", async () => {
+test("payloads that were not requested do not cut a page", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   for (const id of ["a", "b", "c"]) await startWithInput(client, id, "x".repeat(900_000));
@@ -77,7 +77,7 @@ async function raise(client: RawClient, id: string, input: string): Promise<void
   await client.call(client.stub.raiseEvent, request);
 }
 
-/** Runs an instance whose every turn is told as many events of 900 KB as `turns` says, and ends with the last. */
+/** Runs an instance with `turns[n]` events of 900 KB in turn n, and completes it in the last one. */
 async function runLarge(address: string, id: string, turns: readonly number[]): Promise<void> {
   const client = new RawClient(address, "default", -1);
   await client.start(id);
@@ -91,7 +91,7 @@ async function runLarge(address: string, id: string, turns: readonly number[]): 
   await work.completeTurn(item, [complete(1, "1")]);
 }
 
-/** A client that takes in nothing until it is told to. */
+/** A client that reads nothing until `resume` is called. */
 function openHistory(address: string, id: string) {
   const request = new pb.StreamInstanceHistoryRequest();
   request.setInstanceid(id);
@@ -111,19 +111,23 @@ function openHistory(address: string, id: string) {
   return { session, call };
 }
 
-test("a history of large events comes in chunks of 1 MiB, whole and in order", async () => {
+test("a history of large events is sent in chunks of 1 MiB, complete and in order", async () => {
   const { address } = await startTestScheduler();
   await runLarge(address, "a", [6, 1]); // one turn over the usual limit, one below it
   const events = await new RawClient(address).history("a");
-  const told = kinds(events).filter((kind) => kind !== "ORCHESTRATORSTARTED");
-  expect(told).toEqual(["EXECUTIONSTARTED", ...Array(7).fill("EVENTRAISED"), "EXECUTIONCOMPLETED"]);
+  const types = kinds(events).filter((kind) => kind !== "ORCHESTRATORSTARTED");
+  expect(types).toEqual([
+    "EXECUTIONSTARTED",
+    ...Array(7).fill("EVENTRAISED"),
+    "EXECUTIONCOMPLETED",
+  ]);
   expect(
     events.filter((event) => event.getEventraised()?.getInput()?.getValue().length === 900_000),
   ).toHaveLength(7);
   expect(await new RawClient(address).history("nobody")).toEqual([]);
 });
 
-test("a history is read only as fast as its reader reads, and not on once the reader has left", async () => {
+test("a history is read as fast as the client reads it, and no further once the client has left", async () => {
   const { address } = await startTestScheduler();
   await runLarge(address, "a", [1, 1, 1, 1, 1, 1]);
   const read = vi.spyOn(Store.prototype, "historyPage");
@@ -148,7 +152,7 @@ test("a history is read only as fast as its reader reads, and not on once the re
   expect(read.mock.calls.length).toBeLessThanOrEqual(2);
 });
 
-test("a history that is purged between two reads fails the call, and is not told in part", async () => {
+test("a history that is purged between two reads fails the call", async () => {
   const { address } = await startTestScheduler();
   await runLarge(address, "a", [1, 1, 1, 1, 1, 1]);
   const { call } = openHistory(address, "a");

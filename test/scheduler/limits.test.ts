@@ -34,7 +34,7 @@ const invalid = (details: string) => ({
   details: expect.stringContaining(details),
 });
 
-test("statuses of a query are known ones, and each counts once", async () => {
+test("a query refuses unknown statuses and counts repeated ones once", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -78,7 +78,7 @@ test("a reason, a prefix and a page token over the limit are refused", async () 
   );
 });
 
-test("an activity whose name is over the limit fails the instance, and says why", async () => {
+test("an activity name over the limit fails the instance, with the reason", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -91,7 +91,7 @@ test("an activity whose name is over the limit fails the instance, and says why"
   );
 });
 
-test("failure details over 1 MB are cut, since every read of the state returns them", async () => {
+test("failure details over 1 MB are cut", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -107,7 +107,7 @@ test("failure details over 1 MB are cut, since every read of the state returns t
   expect(stored?.serializeBinary().length).toBeLessThan(2000);
 });
 
-test("results of a wide fan-out may come in one message of many megabytes", async () => {
+test("a worker may send results in one message of many megabytes", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -138,7 +138,7 @@ test("a compressed message is not unpacked beyond 4 MiB", async () => {
   expect(await complete(1 * MIB)).toBe(status.FAILED_PRECONDITION); // unpacked: it names no lease
 });
 
-test("only what stores something creates a task hub", async () => {
+test("a task hub is created only when something is stored in it", async () => {
   const { address, database, close } = await startTestScheduler();
   const curious = new RawClient(address);
   for (let n = 0; n < 1100; n += 1) {
@@ -159,7 +159,7 @@ test("only what stores something creates a task hub", async () => {
   expect(names.map(({ name }) => name)).toEqual(["entities", "ours"]);
 });
 
-test("a worker's filters are bounded", async () => {
+test("the number of a worker's filters is limited", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const filters = new pb.WorkItemFilters();

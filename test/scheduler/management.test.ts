@@ -35,7 +35,7 @@ async function runToEnd(client: RawClient, work: WorkStream, id: string, status 
   await work.completeTurn(await work.next(`turn of ${id}`), [complete(1, "1", status)]);
 }
 
-test("an id can be used again when the policy allows the status it has, and is created later (L4)", async () => {
+test("a reuse policy decides which statuses are replaced, and the new instance has a later date (INSTANCE-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await runToEnd(client, client.work(), "a", FAILED);
@@ -84,7 +84,7 @@ test("a start without a reuse policy is refused while an instance of the id is a
   await expect(client.start("a")).rejects.toMatchObject({ code: 6 });
 });
 
-test("a result that comes after its instance was replaced reaches neither (L2)", async () => {
+test("a result that arrives after its instance was replaced is discarded (INSTANCE-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -103,7 +103,7 @@ test("a result that comes after its instance was replaced reaches neither (L2)",
   ]);
 });
 
-test("a forced termination needs no worker, and the turn in progress is in vain", async () => {
+test("a forced termination needs no worker, and the result of a turn in progress is refused", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -124,7 +124,7 @@ test("a forced termination needs no worker, and the turn in progress is in vain"
   expect((await client.state("a"))?.getOrchestrationstatus()).toBe(TERMINATED);
 });
 
-test("an abandoned turn is given out again", async () => {
+test("an abandoned turn is sent to a worker again", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -143,22 +143,25 @@ function events(item: pb.WorkItem) {
   return { past: request?.getPasteventsList() ?? [], fresh: request?.getNeweventsList() ?? [] };
 }
 
-test("an activity whose result is over 1 MB fails, and says why", async () => {
-  const { address } = await startTestScheduler();
-  const client = new RawClient(address);
-  await client.start("a");
-  const work = client.work();
-  await work.completeTurn(await work.next(), [scheduleTask(1, "big")]);
-  await work.completeActivity(await work.next("activity"), "x".repeat(1024 * 1024 + 1));
-  const failed = events(await work.next("turn"))
-    .fresh[1]?.getTaskfailed()
-    ?.getFailuredetails();
-  expect(failed?.getErrormessage()).toBe(
-    "The result of activity 'big' has 1048577 bytes; the limit is 1048576 (1 MB).",
-  );
-});
+test.each([1024 * 1024 + 1, 6 * 1024 * 1024])(
+  "an activity whose result has %i bytes fails, with the reason",
+  async (bytes) => {
+    const { address } = await startTestScheduler();
+    const client = new RawClient(address);
+    await client.start("a");
+    const work = client.work();
+    await work.completeTurn(await work.next(), [scheduleTask(1, "big")]);
+    await work.completeActivity(await work.next("activity"), "x".repeat(bytes));
+    const failed = events(await work.next("turn"))
+      .fresh[1]?.getTaskfailed()
+      ?.getFailuredetails();
+    expect(failed?.getErrormessage()).toBe(
+      `The result of activity 'big' has ${bytes} bytes; the limit is 1048576 (1 MB).`,
+    );
+  },
+);
 
-test("a custom status over 1 MB fails the instance, and says why", async () => {
+test("a custom status over 1 MB fails the instance, with the reason", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -171,7 +174,7 @@ test("a custom status over 1 MB fails the instance, and says why", async () => {
   );
 });
 
-test("instances that ended longer ago than the retention are forgotten, the others kept", async () => {
+test("instances that ended before the retention period are purged, others are kept", async () => {
   const first = await startTestScheduler();
   const before = new RawClient(first.address);
   const work = before.work();
@@ -188,7 +191,7 @@ test("instances that ended longer ago than the retention are forgotten, the othe
   expect(await client.state("live")).toBeDefined();
 });
 
-test("a page token neither repeats nor skips when instances come and go in between", async () => {
+test("paging neither repeats nor skips instances while others are created and purged", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -221,7 +224,7 @@ test("a page token neither repeats nor skips when instances come and go in betwe
   await expect(page("no token of ours")).rejects.toMatchObject({ code: 3 });
 });
 
-test("a listing by prefix looks at that prefix only, in pages, and still heeds the status", async () => {
+test("a listing by prefix is paged and filtered by status", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();
@@ -248,7 +251,7 @@ test("a listing by prefix looks at that prefix only, in pages, and still heeds t
   expect(two.token).toBeUndefined();
 });
 
-test("a timer further off than setTimeout reaches does not fire early (T2)", async () => {
+test("a timer beyond the range of setTimeout does not fire early (TIMER-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("far");

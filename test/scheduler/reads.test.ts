@@ -5,12 +5,12 @@ import { Reads } from "../../src/scheduler/engine/reads.ts";
 import { Waiters } from "../../src/scheduler/engine/waiters.ts";
 import { COMPLETED, RUNNING } from "../../src/scheduler/protocol/status.ts";
 import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
-import type { Instance } from "../../src/scheduler/storage/instance-table.ts";
+import type { InstanceRow } from "../../src/scheduler/storage/instance-table.ts";
 import { MIGRATIONS } from "../../src/scheduler/storage/migrations.ts";
 import { Store } from "../../src/scheduler/storage/store.ts";
 import { temporaryFolder } from "./support/scheduler.ts";
 
-const INSTANCE: Instance = {
+const INSTANCE: InstanceRow = {
   key: 1,
   hub: 1,
   instanceId: "a",
@@ -20,7 +20,7 @@ const INSTANCE: Instance = {
   name: "anything",
   version: undefined,
   status: RUNNING,
-  held: false,
+  awaitsStart: false,
   createdMs: 1,
   updatedMs: 1,
   completedMs: undefined,
@@ -49,7 +49,7 @@ async function whileSyncing() {
     onRollback: () => store.instances.forgetAll(),
     path: "reads.db",
     checkFile() {},
-    isShortOfRoom: () => false,
+    isNearlyFull: () => false,
     onUnusable() {},
     onWritable() {},
   });
@@ -73,9 +73,9 @@ async function whileSyncing() {
 /** Lets the read begin; the sync goes on. */
 const nextTick = () => new Promise((resolve) => setImmediate(resolve));
 
-const caller = { gone: false, onGone: () => () => undefined };
+const caller = { cancelled: false, onCancelled: () => () => undefined };
 
-test("a read returns status and payloads of one committed state (R2)", async () => {
+test("a read returns status and payloads of one committed state (SNAPSHOT-2)", async () => {
   const { reads, finish, created, sync } = await whileSyncing();
   const found = reads.find(1, "a", true);
   await nextTick();
@@ -88,7 +88,7 @@ test("a read returns status and payloads of one committed state (R2)", async () 
   });
 });
 
-test("a wait returns status and payloads of one committed state (R2)", async () => {
+test("a wait returns status and payloads of one committed state (SNAPSHOT-2)", async () => {
   const { reads, finish, created, sync } = await whileSyncing();
   const found = reads.waitFor(1, "a", ({ status }) => status === RUNNING, true, caller);
   await nextTick();

@@ -37,7 +37,7 @@ async function listing(client: RawClient, { fromMs, toMs, statuses = [], pageSiz
   return pages;
 }
 
-test("what is recent is found in one page among thousands of old ids of its prefix", async () => {
+test("recent instances are found in one page among thousands of old ids of the same prefix", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const old = Array.from({ length: 4500 }, (_, n) => `a-${String(n).padStart(5, "0")}`);
@@ -49,13 +49,13 @@ test("what is recent is found in one page among thousands of old ids of its pref
   for (const id of ["b-1", "a-z", "a-y", "a-x", "c-1"]) await client.start(id);
   const select = vi.spyOn(InstanceTable.prototype, "select");
   onTestFinished(() => select.mockRestore());
-  // The order is of the ids, as ever with a prefix.
+  // A listing by prefix is ordered by id.
   expect(await listing(client, { fromMs })).toEqual([["a-x", "a-y"], ["a-z"]]);
   const looked = select.mock.results.map(({ value }) => (value as unknown[]).length);
   expect(looked).toEqual([3, 1]);
   expect(await listing(client, { fromMs, toMs: fromMs })).toEqual([[]]);
   expect(await listing(client, { fromMs, statuses: [COMPLETED] })).toEqual([[]]);
   expect(await listing(client, { fromMs, statuses: [PENDING, PENDING] })).toHaveLength(2);
-  // More than one call may look at is recent: all are found nevertheless.
+  // More recent instances than one call may scan: all are found nevertheless.
   expect((await listing(client, { fromMs: 0, toMs: fromMs, pageSize: 1000 })).flat()).toEqual(old);
 });

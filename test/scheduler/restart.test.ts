@@ -5,10 +5,11 @@ import { expect, test } from "vitest";
 import { pb } from "../../src/scheduler/protocol/proto.ts";
 import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
 import { MIGRATIONS } from "../../src/scheduler/storage/migrations.ts";
+import { within } from "./support/deadline.ts";
 import { complete, createTimer, kinds, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler, temporaryFolder } from "./support/scheduler.ts";
 
-test("instances, pending activities and timers go on after a restart", async () => {
+test("instances, pending activities and timers continue after a restart", async () => {
   const first = await startTestScheduler();
   const before = new RawClient(first.address);
   for (const id of ["with-activity", "with-timer", "fresh"]) await before.start(id, id);
@@ -49,7 +50,7 @@ test("instances, pending activities and timers go on after a restart", async () 
   }
 });
 
-test("tokens of a former process are void (Q4)", async () => {
+test("tokens of an earlier process are invalid (QUEUE-4)", async () => {
   const first = await startTestScheduler();
   const before = new RawClient(first.address);
   await before.start("a");
@@ -61,14 +62,14 @@ test("tokens of a former process are void (Q4)", async () => {
   await work.completeTurn(await work.next(), [complete(1, "1")]);
 });
 
-test("a file that another scheduler holds is refused, and named", async () => {
+test("a file that another scheduler uses is refused, and the error names it", async () => {
   const { database } = await startTestScheduler();
   await expect(startTestScheduler({ database })).rejects.toThrow(
     /Another process is using it\. Stop that process, or name another file\./,
   );
 });
 
-test("a file of a newer version is refused and left as it is", async () => {
+test("a file of a newer version is refused and not changed", async () => {
   const first = await startTestScheduler();
   await first.close();
   const db = new DatabaseSync(first.database);
@@ -81,7 +82,7 @@ test("a file of a newer version is refused and left as it is", async () => {
   expect(await readFile(first.database)).toEqual(before);
 });
 
-test("a file that is no database is refused and not touched", async () => {
+test("a file that is no database is refused and not changed", async () => {
   const database = join(await temporaryFolder(), "notes.txt");
   await writeFile(database, "my notes, ".repeat(1000));
   const before = await readFile(database);
@@ -99,7 +100,7 @@ test("another program's database is refused", async () => {
   expect(await readFile(database)).toEqual(before);
 });
 
-test("a file of an older version is brought up to date and goes on", async () => {
+test("a file of an older version is migrated", async () => {
   const database = join(await temporaryFolder(), "old.db");
   const db = new DatabaseSync(database);
   db.exec(`PRAGMA application_id = 0x64747370; ${MIGRATIONS[0]}; PRAGMA user_version = 1`);
@@ -111,7 +112,7 @@ test("a file of an older version is brought up to date and goes on", async () =>
   await work.completeTurn(await work.next(), [complete(1, "1")]);
 });
 
-test("a link to a file, and a folder that is not there yet, are fine", async () => {
+test("the database may be a link, and its folder may be missing", async () => {
   const folder = await temporaryFolder();
   const first = await startTestScheduler({ database: join(folder, "deep", "er", "scheduler.db") });
   await new RawClient(first.address).start("a");
@@ -137,7 +138,7 @@ test("a taken port is refused with advice", async () => {
   await expect(startTestScheduler({ port })).rejects.toThrow(/The port is taken/);
 });
 
-test("close ends worker streams and waiting calls, in less than a second", async () => {
+test("close ends worker streams and waiting calls", async () => {
   const { address, close } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -145,10 +146,8 @@ test("close ends worker streams and waiting calls, in less than a second", async
   const request = new pb.GetInstanceRequest();
   request.setInstanceid("a");
   const waiting = client.call(client.stub.waitForInstanceCompletion, request);
-  const told = expect(waiting).rejects.toMatchObject({ code: 14 }); // UNAVAILABLE
+  const refused = expect(waiting).rejects.toMatchObject({ code: 14 }); // UNAVAILABLE
   await client.raiseEvent("a", "answered after the wait has begun");
-  const started = performance.now();
-  await close();
-  expect(performance.now() - started).toBeLessThan(1000);
-  await told;
+  await within("end of close", close());
+  await refused;
 });

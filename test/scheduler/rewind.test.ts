@@ -48,7 +48,7 @@ async function failWithActiveChild(client: RawClient, work: WorkStream): Promise
   return child;
 }
 
-test("a rewind does again what was pending when the instance failed", async () => {
+test("a rewind schedules again what was pending when the instance failed", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -70,7 +70,7 @@ test("a rewind does again what was pending when the instance failed", async () =
   expect((await client.state("a"))?.getOrchestrationstatus()).toBe(RUNNING);
 });
 
-test("a rewound parent gets the result of a child that completed before the rewind (E4)", async () => {
+test("a rewound parent gets the result of a child that completed before the rewind (TURN-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const work = client.work();

@@ -62,7 +62,7 @@ test.runIf(process.platform === "linux")(
   },
 );
 
-test("damage inside the file is found at start, named, and nothing is changed", async () => {
+test("damage inside the file is found at start; the error has the path, and the file is not changed", async () => {
   const database = await fillFile();
   await damage(database);
   const before = await readFile(database);
@@ -75,7 +75,7 @@ test("damage inside the file is found at start, named, and nothing is changed", 
   expect(await readFile(database)).toEqual(before);
 });
 
-test("a damaged file that a crash left with a log is not changed either", async () => {
+test("a damaged file with the log of a crashed process is not changed", async () => {
   const running = await startTestScheduler({ database: await fillFile() });
   await new RawClient(running.address).start("in the log");
   const database = join(await temporaryFolder(), "crashed.db");
@@ -88,7 +88,7 @@ test("a damaged file that a crash left with a log is not changed either", async 
   expect(await files()).toEqual(before);
 });
 
-test("damage that is found while running stops everything, and names the file", async () => {
+test("damage found while running makes all calls fail, with the path (COMMIT-5)", async () => {
   const errors: string[] = [];
   const logger = {
     ...silentLogger,
@@ -107,7 +107,7 @@ test("damage that is found while running stops everything, and names the file", 
   expect(errors).toEqual(["the database cannot be used; all calls are refused"]);
 });
 
-test("a start is not acknowledged once the file was deleted, and reads and workers are refused", async () => {
+test("after the file was deleted, starts, reads and workers are refused (COMMIT-5)", async () => {
   const { address, database } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -126,7 +126,7 @@ test("a start is not acknowledged once the file was deleted, and reads and worke
   ).rejects.toMatchObject(deleted);
 });
 
-test("reads show that the file was deleted, without any write", async () => {
+test("reads fail after the file was deleted, without any write (SNAPSHOT-3)", async () => {
   const { address, database } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");

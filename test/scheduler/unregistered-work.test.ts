@@ -56,7 +56,7 @@ async function failTwo(client: RawClient, name: string, left: WorkStream, right:
   }
 }
 
-test("work failed as unregistered is warned about once per name when another worker has no filters", async () => {
+test("logs one warning per name when work fails as unregistered and another worker has no filters", async () => {
   const { address, warnings } = await startRecording();
   const client = new RawClient(address);
   const ignorant = worker(address, "worker-a");
@@ -75,7 +75,7 @@ test("work failed as unregistered is warned about once per name when another wor
   expect(warnings).toHaveLength(2);
 });
 
-test("a worker with a filter for the name is named too", async () => {
+test("the warning also names a worker with a filter for the name", async () => {
   const { address, warnings } = await startRecording();
   const client = new RawClient(address);
   await failTwo(client, "ours", worker(address, "a"), worker(address, "b", ["ours"]));
@@ -100,7 +100,7 @@ async function failActivity(client: RawClient, workers: WorkStream[], errorType:
   await last.by.completeTurn(last.item, [complete(2, "1")]);
 }
 
-test("an unregistered activity is warned about too, an ordinary failure is not", async () => {
+test("logs a warning for an unregistered activity, and none for an ordinary failure", async () => {
   const { address, warnings } = await startRecording();
   const client = new RawClient(address);
   const workers = [worker(address, "a"), worker(address, "b")];
@@ -112,7 +112,7 @@ test("an unregistered activity is warned about too, an ordinary failure is not",
   ]);
 });
 
-test("a worker alone in its task hub is not warned about", async () => {
+test("logs no warning when no other worker takes such work", async () => {
   const { address, warnings } = await startRecording();
   const client = new RawClient(address);
   const workers = [worker(address, "a")];

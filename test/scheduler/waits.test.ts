@@ -14,7 +14,7 @@ function wait(client: RawClient, id: string, what: "start" | "end") {
   return client.call<pb.GetInstanceRequest, pb.GetInstanceResponse>(method, request);
 }
 
-test("hundreds of waiting calls hold nobody up, and all hear of the end", async () => {
+test("hundreds of waiting calls do not block other calls, and all are answered at the end", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -31,7 +31,7 @@ test("hundreds of waiting calls hold nobody up, and all hear of the end", async 
   }
 });
 
-test("waiting for the start ends with the first turn, not before", async () => {
+test("waiting for the start ends with the first turn", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -46,12 +46,12 @@ test("waiting for the start ends with the first turn, not before", async () => {
   await within("answer to the waiting call", waiting);
 });
 
-test("waiting for an unknown instance is told at once that there is none", async () => {
+test("waiting for an unknown instance is answered at once", async () => {
   const { address } = await startTestScheduler();
   expect((await wait(new RawClient(address), "nobody", "end")).getExists()).toBe(false);
 });
 
-test("a caller that hangs up, or whose deadline passes, leaves the others waiting", async () => {
+test("a call whose deadline passes does not affect other waiting calls", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -71,7 +71,7 @@ test("a caller that hangs up, or whose deadline passes, leaves the others waitin
   expect((await within("answer", patient)).getExists()).toBe(true);
 });
 
-test("a worker stream that its caller cancels is forgotten", async () => {
+test("a cancelled worker stream gets no more work", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   const gone = client.work();
@@ -80,7 +80,7 @@ test("a worker stream that its caller cancels is forgotten", async () => {
   gone.cancel();
   const work = client.work();
   await work.completeTurn(await work.next("the turn, from the stream that left"), []);
-  // Everything goes to the one that is there; a stream that was still counted would get a share.
+  // If the cancelled stream were still counted, it would get a share.
   for (const id of ["b", "c", "d"]) await client.start(id);
   for (let n = 0; n < 3; n += 1) await work.next(`share ${n + 1} of 3`);
 });

@@ -4,7 +4,7 @@ import { COMPLETED, PENDING, RUNNING } from "../../src/scheduler/protocol/status
 import { complete, createTimer, kinds, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 
-test("the first turn begins with OrchestratorStarted and ExecutionStarted and a 32-digit execution id", async () => {
+test("the first turn has OrchestratorStarted, ExecutionStarted and a 32-digit execution id", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a", "orchestrate");
@@ -19,7 +19,7 @@ test("the first turn begins with OrchestratorStarted and ExecutionStarted and a 
   expect(instance?.getExecutionid()?.getValue()).toBe(executionId);
 });
 
-test("history holds, per turn, what the orchestrator was told and then what it decided (E2)", async () => {
+test("the history of a turn is the events received, then the actions (TURN-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -45,7 +45,7 @@ test("history holds, per turn, what the orchestrator was told and then what it d
   expect((await client.state("a"))?.getOutput()?.getValue()).toBe('"out"');
 });
 
-test("messages that arrive during a turn make the next one, never one beside it (Q3)", async () => {
+test("messages that arrive during a turn make the next one, not a concurrent one (QUEUE-3)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -65,7 +65,7 @@ test("messages that arrive during a turn make the next one, never one beside it 
   ]);
 });
 
-test("a stream that ends returns its leases, and the old tokens change nothing (Q2, Q4)", async () => {
+test("a stream that ends returns its items, and their tokens are invalid (QUEUE-2, QUEUE-4)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -87,7 +87,7 @@ test("a stream that ends returns its leases, and the old tokens change nothing (
   });
 });
 
-test("a worker that drains may report after its stream has ended, until the work is given out again (Q2)", async () => {
+test("a draining worker may report after its stream has ended, until the item is leased again (QUEUE-2)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -119,7 +119,7 @@ test("a worker that drains may report after its stream has ended, until the work
   expect((await last.next()).getOrchestratorrequest()?.getInstanceid()).toBe("b"); // and nothing twice
 });
 
-test("a lease that runs out returns the work to another worker (Q2)", async () => {
+test("an expired lease returns the item to the queue (QUEUE-2)", async () => {
   const { address } = await startTestScheduler({ turnLeaseMs: 50, activityLeaseMs: 50 });
   const client = new RawClient(address);
   await client.start("a");
@@ -135,7 +135,7 @@ test("a lease that runs out returns the work to another worker (Q2)", async () =
   );
 });
 
-test("a stream holds no more items than it asked for (Q5)", async () => {
+test("a stream holds no more items than it asked for (QUEUE-5)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   for (const id of ["a", "b", "c"]) await client.start(id);
@@ -150,7 +150,7 @@ test("a stream holds no more items than it asked for (Q5)", async () => {
   await work.next("third item, once there is room");
 });
 
-test("an item that no worker accepts does not hold up the others (Q6)", async () => {
+test("an item that no worker accepts does not block other items (QUEUE-6)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a", "nobody's");
@@ -167,7 +167,7 @@ test("an item that no worker accepts does not hold up the others (Q6)", async ()
   expect(anything.getOrchestratorrequest()?.getInstanceid()).toBe("a");
 });
 
-test("a filter accepts an activity without a version by that of its orchestration as well", async () => {
+test("a filter matches an activity without a version by the version of its orchestration", async () => {
   const first = await startTestScheduler();
   const starter = new RawClient(first.address);
   const start = new pb.CreateInstanceRequest();
@@ -212,7 +212,7 @@ test("work is spread over the workers", async () => {
   expect(ids.sort()).toEqual(["a", "b"]);
 });
 
-test("task hubs are separate: same ids, own work", async () => {
+test("task hubs are separate: the same id may exist in each, and workers get only their own work", async () => {
   const { address } = await startTestScheduler();
   const [red, blue] = [new RawClient(address, "red"), new RawClient(address, "blue")];
   await red.start("a", "red-one");
@@ -224,7 +224,7 @@ test("task hubs are separate: same ids, own work", async () => {
   expect((await blue.state("a"))?.getName()).toBe("blue-one");
 });
 
-test("a hub that is not among the configured ones is refused by name", async () => {
+test("a task hub that is not configured is refused, and the error names it", async () => {
   const { address } = await startTestScheduler({ taskHubs: ["red", "blue"] });
   await new RawClient(address, "red").start("a");
   await expect(new RawClient(address, "green").start("a")).rejects.toMatchObject({
@@ -233,7 +233,7 @@ test("a hub that is not among the configured ones is refused by name", async () 
   });
 });
 
-test("last_updated goes up with every turn, even within one millisecond (L3)", async () => {
+test("last_updated increases with every turn, even within one millisecond (INSTANCE-3)", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");
@@ -268,7 +268,7 @@ test("a turn may be reported in parts, which take effect together", async () => 
   expect(names.sort()).toEqual(["first", "second"]);
 });
 
-test("an unimplemented method says so", async () => {
+test("an unimplemented method is UNIMPLEMENTED, with its name", async () => {
   const { address } = await startTestScheduler();
   const client = new RawClient(address);
   await expect(

@@ -1,71 +1,29 @@
 import { expect, test } from "vitest";
-import type { HistoryEntry } from "../../src/dts/history.ts";
-import { createMetrics } from "../../src/streaming/metrics.ts";
-import { ReadBudget } from "../../src/streaming/read-budget.ts";
-import { StepFollower, type StepSubscriber } from "../../src/streaming/step-follower.ts";
-import { type FollowedSteps, StepSources } from "../../src/streaming/step-sources.ts";
+import { START } from "../../src/streaming/steps/position.ts";
+import { StepFollower, type StepSubscriber } from "../../src/streaming/steps/step-follower.ts";
+import type { FollowedSteps, StepSources } from "../../src/streaming/steps/step-sources.ts";
 import { eventually } from "../helpers/deadline.ts";
+import { entries, startSources } from "./sources.ts";
 
-const MOMENTS = ["onStep", "onReset", "onPresent", "onStepTrouble"] as const;
-type Moment = (typeof MOMENTS)[number];
+const CALLS = ["onStep", "onReset", "onPresent", "onStepError"] as const;
+type Call = (typeof CALLS)[number];
 
-/** A history of so many entries. */
-function entries(executionId: string, count: number): HistoryEntry[] {
-  const blank = {
-    eventId: -1,
-    name: undefined,
-    completes: undefined,
-    executionId: undefined,
-    status: undefined,
-    failure: undefined,
-    input: undefined,
-    output: undefined,
-  };
-  return Array.from({ length: count }, (_, atMs) =>
-    atMs === 0
-      ? { ...blank, type: "EXECUTIONSTARTED", atMs, executionId }
-      : { ...blank, type: "ORCHESTRATORSTARTED", atMs },
-  );
-}
+/** Time for what takes some seconds of rests between reads. */
+const DEADLINE_MS = 60_000;
 
-/** The sources of a process over a history that a test can change. */
-function startSources() {
-  const state = {
-    entries: entries("one", 5),
-    reads: 0,
-    openReads: 0,
-    fails: false,
-  };
-  const reader = {
-    async *readHistory() {
-      state.reads += 1;
-      state.openReads += 1;
-      try {
-        await new Promise((resolve) => setImmediate(resolve));
-        if (state.fails) throw new Error("as the test wants it");
-        for (const entry of state.entries) yield [entry];
-      } finally {
-        state.openReads -= 1;
-      }
-    },
-  };
-  const budget = new ReadBudget({ readsPerSecond: 10_000 });
-  return { state, sources: new StepSources(reader, budget, createMetrics()) };
-}
-
-/** A subscriber that leaves as soon as it is told something of this kind. */
+/** A subscriber that leaves inside of the first call of one kind. */
 class Leaver implements StepSubscriber {
-  readonly told: string[] = [];
+  readonly calls: Call[] = [];
   ready = true;
   #followed: FollowedSteps | undefined;
-  readonly #at: Moment | undefined;
+  readonly #at: Call | undefined;
 
-  constructor(at: Moment | undefined) {
+  constructor(at: Call | undefined) {
     this.#at = at;
   }
 
-  follow(sources: StepSources): void {
-    this.#followed = sources.follow("op", new StepFollower(this, undefined));
+  follow(sources: StepSources, id = "op"): void {
+    this.#followed = sources.follow(id, new StepFollower(this, START));
   }
 
   leave(): void {
@@ -76,75 +34,77 @@ class Leaver implements StepSubscriber {
     return true;
   }
   onStep(): void {
-    this.#tell("onStep");
+    this.#note("onStep");
   }
   onReset(): void {
-    this.#tell("onReset");
+    this.#note("onReset");
   }
   onPresent(): void {
-    this.#tell("onPresent");
+    this.#note("onPresent");
   }
-  onStepTrouble(): void {
-    this.#tell("onStepTrouble");
+  onStepError(): void {
+    this.#note("onStepError");
   }
 
-  #tell(what: Moment): void {
-    this.told.push(what);
-    if (what === this.#at) this.leave();
+  #note(call: Call): void {
+    this.calls.push(call);
+    if (call === this.#at) this.leave();
   }
 }
 
-/** Makes every kind of moment come: steps, a reset by another and by a shorter history, trouble. */
-async function everything(
+/**
+ * Causes every kind of call: steps, a reset by another and by a shorter history, an error. Each change
+ * is made when `witness` has had the call that follows from the one before, until it has left.
+ */
+async function causeEveryCall(
   { state, sources }: ReturnType<typeof startSources>,
-  isOver: () => boolean,
+  witness: Leaver,
+  hasLeft: () => boolean,
 ): Promise<void> {
-  const stages = [
-    () => {},
-    () => {
-      state.entries = entries("one", 8);
-    },
-    () => {
-      state.entries = entries("two", 3);
-    },
-    () => {
-      state.entries = entries("two", 2);
-    },
-    () => {
-      state.fails = true;
-    },
+  const changes: readonly (readonly [Call, Partial<typeof state>])[] = [
+    ["onPresent", {}],
+    ["onStep", { entries: entries("one", 8) }],
+    ["onReset", { entries: entries("two", 3) }],
+    ["onReset", { entries: entries("two", 2) }],
+    ["onStepError", { fails: true }],
   ];
-  for (const stage of stages) {
-    if (isOver()) return;
-    stage();
+  for (const [call, change] of changes) {
+    if (hasLeft()) return;
+    const { length } = witness.calls;
+    Object.assign(state, change);
     sources.moved("op");
-    const endMs = Date.now() + 2500;
-    const reads = state.reads;
-    await eventually("reads", () => isOver() || Date.now() > endMs || state.reads >= reads + 6);
+    const hasCome = () => hasLeft() || witness.calls.indexOf(call, length) >= 0;
+    await eventually(call, hasCome, DEADLINE_MS);
   }
 }
 
-test.concurrent.for(MOMENTS)(
-  "T4: one that leaves inside %s is told no more, and nothing is read for it",
+test.concurrent.for(CALLS)(
+  "after a subscriber leaves inside %s it gets no call, and nothing is read (STEPS-7)",
+  { timeout: 4 * DEADLINE_MS },
   async (at) => {
     const stage = startSources();
     const leaver = new Leaver(at);
     leaver.follow(stage.sources);
-    await everything(stage, () => leaver.told.includes(at));
-    expect(leaver.told.filter((what) => what === at)).toHaveLength(1);
-    expect(leaver.told.at(-1)).toBe(at);
-    await eventually("the end of what was being read", () => stage.state.openReads === 0);
-    const { reads } = stage.state;
+    await causeEveryCall(stage, leaver, () => leaver.calls.includes(at));
+    expect(leaver.calls.filter((call) => call === at)).toHaveLength(1);
+    expect(leaver.calls.at(-1)).toBe(at);
+    await eventually("the open read to end", () => stage.state.openReads === 0, DEADLINE_MS);
     expect(stage.sources.moved("op")).toBe(false);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(stage.state.reads).toBe(reads);
-    expect(leaver.told.at(-1)).toBe(at);
+
+    const { reads } = stage.state;
+    stage.state.fails = false;
+    const other = new Leaver("onPresent");
+    other.follow(stage.sources, "other");
+    const isPresent = () => other.calls.includes("onPresent");
+    await eventually("another operation's history to be read", isPresent, DEADLINE_MS);
+    expect(stage.state.reads).toBe(reads + 1);
+    expect(leaver.calls.at(-1)).toBe(at);
   },
 );
 
-test.concurrent.for(MOMENTS)(
-  "H1: one that leaves inside %s takes nothing from those who stay",
-  { timeout: 40_000 },
+test.concurrent.for(CALLS)(
+  "a subscriber that leaves inside %s takes no step from the others (STEPS-1)",
+  { timeout: 6 * DEADLINE_MS },
   async (at) => {
     const stage = startSources();
     const stayer = new Leaver(undefined);
@@ -152,14 +112,13 @@ test.concurrent.for(MOMENTS)(
     leavers[0]?.follow(stage.sources);
     stayer.follow(stage.sources);
     leavers[1]?.follow(stage.sources);
-    await everything(stage, () => false);
+    await causeEveryCall(stage, stayer, () => false);
     stage.state.fails = false;
     stage.state.entries = entries("three", 40);
-    await eventually("all steps of the last history", () => {
-      const last = stayer.told.lastIndexOf("onReset");
-      return stayer.told.slice(last).filter((what) => what === "onStep").length === 40;
-    });
-    for (const { told } of leavers) expect(told.at(-1)).toBe(at);
+    const stepsOfTheLast = () =>
+      stayer.calls.slice(stayer.calls.lastIndexOf("onReset")).filter((call) => call === "onStep");
+    await eventually("40 steps", () => stepsOfTheLast().length === 40, DEADLINE_MS);
+    for (const { calls } of leavers) expect(calls.at(-1)).toBe(at);
     stayer.leave();
     expect(stage.sources.moved("op")).toBe(false);
   },

@@ -4,7 +4,7 @@ import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { historyReads, QUICK, upTo } from "./support.ts";
 
-test("H1: 150 operations of 400 steps each over one WebSocket: every step of each, and no read in vain", {
+test("150 operations of 400 steps each on one WebSocket: every step, in at most three reads each (STEPS-1, STEPS-4)", {
   timeout: 60_000,
 }, async () => {
   const OPERATIONS = 150;

@@ -22,7 +22,7 @@ import {
   openSteps,
   QUICK,
   seqs,
-  standsStill,
+  settles,
   stepsUrl,
   until,
   untilSeq,
@@ -35,7 +35,7 @@ async function startStage(keepsHistories = true) {
   return { scheduler, api };
 }
 
-/** A finished operation with this history. */
+/** Stores a completed operation with this history. */
 function finish(
   scheduler: ScriptedHistories,
   id: string,
@@ -52,7 +52,7 @@ async function historyDocument(url: URL, id: string) {
   return (await response.json()) as any;
 }
 
-describe("H1: each step once and in order, however the history comes", () => {
+describe("each step once and in order, however the history arrives (STEPS-1)", () => {
   test.for([1, 3, 7, 100_000])("in chunks of %i", async (perChunk) => {
     const { scheduler, api } = await startStage();
     scheduler.answer = (read) => scheduler.answerWhole(read, perChunk);
@@ -83,7 +83,7 @@ describe("H1: each step once and in order, however the history comes", () => {
     expect(seqs(await (await openSteps(api, "bulky")).untilBye())).toEqual(upTo(63));
   });
 
-  test("where a read breaks off in the middle, again and again", async () => {
+  test("when reads fail in the middle, several times", async () => {
     const { scheduler, api } = await startStage();
     finish(scheduler, "broken", [...history(500), ended()]);
     scheduler.answer = async (read) => {
@@ -95,14 +95,14 @@ describe("H1: each step once and in order, however the history comes", () => {
     expect(seqs(await (await openSteps(api, "broken")).untilBye())).toEqual(upTo(501));
   });
 
-  test("where the scheduler is a copy that lags behind for one or two reads", async () => {
+  test("when the scheduler answers one or two reads from a lagging copy", async () => {
     const { scheduler, api } = await startStage();
     const all = history(60);
     scheduler.histories.set("lags", all.slice(0, 40));
     scheduler.set("lags");
     const stream = await openSteps(api, "lags");
     const events = await untilSeq(stream, 40);
-    await standsStill(
+    await settles(
       "reads",
       () => scheduler.readsOf("lags"),
       () => scheduler.statusReadsOf("lags"),
@@ -119,7 +119,7 @@ describe("H1: each step once and in order, however the history comes", () => {
     expect(named(events, "reset")).toEqual([]);
   });
 
-  test("behind an id, where the first reads do not reach it yet", async () => {
+  test("after an id, when the first reads do not reach it yet", async () => {
     const { scheduler, api } = await startStage();
     const all = [...history(60), ended()];
     finish(scheduler, "behind", all);
@@ -137,13 +137,13 @@ describe("H1: each step once and in order, however the history comes", () => {
     expect(named(events, "reset")).toEqual([]);
   });
 
-  test("stored somewhat later than the state that it led to", async () => {
+  test("when it is stored later than the terminal state", async () => {
     const { scheduler, api } = await startStage();
     const all = [...history(20), ended()];
     finish(scheduler, "late", all.slice(0, 15));
     const stream = await openSteps(api, "late");
     const events = await untilSeq(stream, 15);
-    await eventually("some reads that do not find the end", () => scheduler.readsOf("late") >= 4);
+    await eventually("some reads without the end", () => scheduler.readsOf("late") >= 4);
     scheduler.histories.set("late", all);
     events.push(...(await stream.untilBye()));
     expect(seqs(events)).toEqual(upTo(21));
@@ -151,8 +151,8 @@ describe("H1: each step once and in order, however the history comes", () => {
   });
 });
 
-describe("what a history may hold", () => {
-  test("entries of unknown types and without a time are steps all the same", async () => {
+describe("unusual histories", () => {
+  test("entries of unknown types and without a time are steps too", async () => {
     const { scheduler, api } = await startStage();
     const timeless = entry((event) => event.setTimercreated(new pb.TimerCreatedEvent()), 0);
     timeless.clearTimestamp();
@@ -165,8 +165,8 @@ describe("what a history may hold", () => {
       ended(),
     ];
     finish(scheduler, "odd", events);
-    const told = named(await (await openSteps(api, "odd")).untilBye(), "step");
-    expect(told.map(({ seq, kind }) => [seq, kind])).toEqual([
+    const received = named(await (await openSteps(api, "odd")).untilBye(), "step");
+    expect(received.map(({ seq, kind }) => [seq, kind])).toEqual([
       [1, "turn_started"],
       [2, "started"],
       [3, "other"],
@@ -174,8 +174,28 @@ describe("what a history may hold", () => {
       [5, "other"],
       [6, "completed"],
     ]);
-    expect(told[3]).not.toHaveProperty("at");
-    expect(told[2].at).toMatch(/^2023-/);
+    expect(received[3]).not.toHaveProperty("at");
+    expect(received[2].at).toMatch(/^2023-/);
+  });
+
+  test.for([
+    ["the epoch", 0],
+    ["the year 1, as .NET sends an unset time", Date.parse("0001-01-01T00:00:00Z")],
+  ] as const)("a time of %s is unknown: neither `at` nor a duration", async ([, unsetMs]) => {
+    const { scheduler, api } = await startStage();
+    const done = entry((event) => event.setTaskcompleted(new pb.TaskCompletedEvent()), -1, unsetMs);
+    const untimed = [turnStarted(unsetMs), started("one", unsetMs), scheduled(0), done, ended()];
+    finish(scheduler, "untimed", untimed);
+    const steps = named(await (await openSteps(api, "untimed")).untilBye(), "step");
+    expect(steps.map(({ kind, at }) => [kind, at === undefined])).toEqual([
+      ["turn_started", true],
+      ["started", true],
+      ["activity_scheduled", false],
+      ["activity_completed", true],
+      ["completed", false],
+    ]);
+    expect(steps[3]).toMatchObject({ name: "task 0" });
+    expect(steps[3]).not.toHaveProperty("duration_ms");
   });
 
   test("the end of an execution need not be the last entry", async () => {
@@ -191,7 +211,7 @@ describe("what a history may hold", () => {
     expect(scheduler.readsOf("after") - before).toBeLessThanOrEqual(2);
   });
 
-  test("a history without its start is told once it is over, or long: nobody waits for ever", async () => {
+  test("a history without its start is sent when it has ended, or is long", async () => {
     const { scheduler, api } = await startStage();
     finish(scheduler, "unbegun", [turnStarted(), ended("TERMINATED")]);
     expect(seqs(await (await openSteps(api, "unbegun")).untilBye())).toEqual([1, 2]);
@@ -205,7 +225,7 @@ describe("what a history may hold", () => {
     expect(seqs(await untilSeq(stream, 998))).toEqual(upTo(998));
   });
 
-  test("a payload is not cut in the middle of a character", async () => {
+  test("a payload is not truncated in the middle of a character", async () => {
     const { scheduler, api } = await startStage();
     const input = `${"x".repeat(16 * 1024 - 1)}😀${"y".repeat(100)}`;
     finish(scheduler, "emoji", [
@@ -216,15 +236,15 @@ describe("what a history may hold", () => {
       ended(),
     ]);
     const stream = await openSteps(api, "emoji", { more: "&include=payloads" });
-    const told = named(await stream.untilBye(), "step")[2];
-    expect(told.truncated).toBe(true);
-    expect(told.input.isWellFormed()).toBe(true);
+    const received = named(await stream.untilBye(), "step")[2];
+    expect(received.truncated).toBe(true);
+    expect(received.input.isWellFormed()).toBe(true);
   });
 });
 
-describe("a scheduler that has no history to tell", () => {
+describe("a scheduler without a history", () => {
   test.for(["an empty stream", "NOT_FOUND"])(
-    "%s: the status is told, and its end is the end",
+    "%s: only the status is sent, and the stream ends with it",
     async (how) => {
       const { scheduler, api } = await startStage();
       if (how === "NOT_FOUND") scheduler.answer = (read) => read.fail(status.NOT_FOUND);
@@ -238,7 +258,7 @@ describe("a scheduler that has no history to tell", () => {
     },
   );
 
-  test("one that does not keep histories: one problem, and the status goes on to its end", async () => {
+  test("that does not keep histories: one problem, and the status until its end", async () => {
     const { scheduler, api } = await startStage(false);
     scheduler.set("plain");
     const stream = await openSteps(api, "plain");
@@ -273,7 +293,7 @@ describe("a scheduler that has no history to tell", () => {
     expect(await socket.nextOf("unsubscribed")).toMatchObject({ sub: "s", reason: "terminal" });
   });
 
-  test("a history that cannot be read is a problem, told once, until it can be", async () => {
+  test("whose history cannot be read: one problem, and the steps when it can", async () => {
     const { scheduler, api } = await startStage();
     scheduler.set("dark");
     scheduler.histories.set("dark", history(10));
@@ -293,8 +313,8 @@ describe("a scheduler that has no history to tell", () => {
   });
 });
 
-describe("H3: a reset says why", () => {
-  test("a former execution whose successor has no entries yet is not taken for rewritten", async () => {
+describe("the reason of a reset (STEPS-3)", () => {
+  test("a history without entries is not rewritten: the next execution may have none yet", async () => {
     const { scheduler, api } = await startStage();
     scheduler.histories.set("next", history(12, "first"));
     scheduler.set("next");
@@ -305,7 +325,7 @@ describe("H3: a reset says why", () => {
     scheduler.set("next");
     const sinceMs = Date.now();
     await eventually(
-      "reads that find nothing, for longer than a copy may lag behind",
+      "reads without entries, for longer than a copy may lag",
       () => scheduler.readsOf("next") >= before + 4 && Date.now() - sinceMs > 2500,
     );
     scheduler.histories.set("next", history(6, "second"));
@@ -317,7 +337,7 @@ describe("H3: a reset says why", () => {
     ]);
   });
 
-  test("a history that got shorter and stays so is rewritten", async () => {
+  test("a history that becomes shorter, and stays so, is rewritten", async () => {
     const { scheduler, api } = await startStage();
     const all = history(12);
     scheduler.histories.set("cut", all);
@@ -331,7 +351,7 @@ describe("H3: a reset says why", () => {
     expect(seqs(events)).toEqual(upTo(5));
   });
 
-  test("a rewind, then a continue-as-new, on one stream that came from before both", async () => {
+  test("a rewind, then a continue-as-new, on a stream resumed from before both", async () => {
     const { scheduler, api } = await startStage();
     const first = [...history(10, "first"), ended("FAILED")];
     scheduler.histories.set("both", first);
@@ -353,7 +373,7 @@ describe("H3: a reset says why", () => {
     ]);
   });
 
-  test("a rewind that the steps tell of before the status does is told once", async () => {
+  test("a rewind that the steps show before the status does is reported once", async () => {
     const { scheduler, api } = await startStage();
     const endMs = Date.now() - 5000;
     const begun = (atMs: number, executionId: string) => [
@@ -385,24 +405,24 @@ describe("H3: a reset says why", () => {
     ]);
   });
 
-  test.for(["from its first step", "from where it was"])(
-    "an operation that begins anew before its last steps were sent is followed again, %s",
+  test.for(["from its first step", "from an id"])(
+    "an operation that restarts before its last steps were sent is followed again, %s",
     async (from) => {
       const { scheduler, api } = await startStage();
       const endMs = Date.now() - 5000;
       const times = { createdAtMs: endMs - 1000, lastUpdatedAtMs: endMs };
-      scheduler.histories.set("anew", history(10, "first"));
-      scheduler.set("anew", { ...times, lastUpdatedAtMs: endMs - 1 });
-      const first = await openSteps(api, "anew");
+      scheduler.histories.set("restarts", history(10, "first"));
+      scheduler.set("restarts", { ...times, lastUpdatedAtMs: endMs - 1 });
+      const first = await openSteps(api, "restarts");
       const after = (await untilSeq(first, 10)).at(-1)?.id;
       first.destroy();
       await eventually(
-        "the server to notice",
+        "the server to close the connection",
         async () => (await metric(api, "dts_push_connections")) === 0,
       );
 
-      scheduler.set("anew", { ...times, status: "COMPLETED", output: '"old"' });
-      await fetch(new URL("/api/operations/anew", api.url));
+      scheduler.set("restarts", { ...times, status: "COMPLETED", output: '"old"' });
+      await fetch(new URL("/api/operations/restarts", api.url));
       const asked = Promise.withResolvers<void>();
       const begun = Promise.withResolvers<void>();
       scheduler.answer = async (read) => {
@@ -410,13 +430,13 @@ describe("H3: a reset says why", () => {
         await begun.promise;
         await scheduler.answerWhole(read);
       };
-      const isResumed = from === "from where it was";
-      const stream = await openSteps(api, "anew", { after: isResumed ? after : undefined });
+      const isResumed = from === "from an id";
+      const stream = await openSteps(api, "restarts", { after: isResumed ? after : undefined });
       await asked.promise;
       const next = [turnStarted(Date.now()), started("second", Date.now()), scheduled(0)];
-      scheduler.histories.set("anew", next);
+      scheduler.histories.set("restarts", next);
       const nextMs = Date.now();
-      scheduler.set("anew", {
+      scheduler.set("restarts", {
         status: "RUNNING",
         createdAtMs: nextMs,
         lastUpdatedAtMs: nextMs,
@@ -424,8 +444,8 @@ describe("H3: a reset says why", () => {
       });
       begun.resolve();
       const events = await untilSeq(stream, 3);
-      scheduler.histories.set("anew", [...next, ended()]);
-      scheduler.set("anew", { status: "COMPLETED", output: '"new"' });
+      scheduler.histories.set("restarts", [...next, ended()]);
+      scheduler.set("restarts", { status: "COMPLETED", output: '"new"' });
       events.push(...(await stream.untilBye()));
       expect(events.map(({ event }) => event)).toEqual([
         "snapshot",
@@ -446,7 +466,31 @@ describe("H3: a reset says why", () => {
     },
   );
 
-  test("an id that nobody was given ends in a reset, not in reads without end", async () => {
+  test("steps of the old incarnation that arrive after the new status do not hide a restart", async () => {
+    const { scheduler, api } = await startStage();
+    const old = history(10, "old");
+    scheduler.set("late-restart");
+    const half = Promise.withResolvers<void>();
+    scheduler.answer = async (read) => {
+      await read.write(old.slice(0, 5));
+      await half.promise;
+      await read.write(old.slice(5));
+      read.end();
+    };
+    const stream = await openSteps(api, "late-restart");
+    const events = await untilSeq(stream, 5);
+    const [atMs, nowMs] = [Date.now() - 1000, Date.now()];
+    scheduler.set("late-restart", { createdAtMs: atMs, lastUpdatedAtMs: atMs });
+    events.push(...(await until(stream, ({ event }) => event === "update")));
+    scheduler.histories.set("late-restart", [turnStarted(nowMs), started("new", atMs)]);
+    scheduler.answer = (read) => scheduler.answerWhole(read);
+    half.resolve();
+    events.push(...(await untilSeq(stream, 10)), ...(await untilSeq(stream, 2)));
+    expect(seqs(events)).toEqual([...upTo(10), 1, 2]);
+    expect(named(events, "reset")).toEqual([{ type: "reset", reason: "replaced", last_seq: 10 }]);
+  });
+
+  test("a made-up id leads to a reset, not to endless reads", async () => {
     const { scheduler, api } = await startStage();
     scheduler.histories.set("made-up", history(10));
     scheduler.set("made-up");

@@ -13,17 +13,17 @@ import { WsClient } from "../helpers/ws-client.ts";
 import { openSteps, stepsUrl, upTo } from "./support.ts";
 
 const ID = "long";
-/** More than sockets hold, so that a server cannot have sent all to a client that does not read. */
+/** More than socket buffers hold: the server cannot send everything to a client that does not read. */
 const PAYLOAD_BYTES = 12_000;
 
-/** What a client has taken in: its steps, and where it would resume. */
+/** What a client has received: its steps, and the id to resume from. */
 interface Taken {
   readonly seqs: number[];
   lastId: string | undefined;
 }
 
-test("H1: kill -9 of a replica in mid-catch-up: each client goes on at the other, no gap and no repeat", {
-  timeout: 120_000,
+test("after kill -9 of a replica during a catch-up, clients resume at the other without gap or duplicate (STEPS-1)", {
+  timeout: 300_000,
 }, async () => {
   const scheduler = await ScriptedHistories.start();
   const events = [turnStarted(), started()];
@@ -65,7 +65,7 @@ test("H1: kill -9 of a replica in mid-catch-up: each client goes on at the other
   for (const { seqs } of taken) expect(seqs).toEqual(upTo(total));
 });
 
-/** Reads so many steps and then no more. What arrived beyond them is lost, as with a crash. */
+/** Reads this many steps, then stops. What arrives after them is lost, as in a crash. */
 async function readSse(url: URL, count: number): Promise<Taken> {
   const stream = await SseClient.connect(stepsUrl(url, ID, "&include=payloads"));
   const taken: Taken = { seqs: [], lastId: undefined };

@@ -2,7 +2,7 @@ import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js"
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection.ts";
-import { eventually, within } from "../helpers/deadline.ts";
+import { eventually } from "../helpers/deadline.ts";
 import {
   completed,
   ended,
@@ -14,23 +14,14 @@ import {
 } from "../helpers/scripted-histories.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import {
-  historyReads,
-  openSteps,
-  QUICK,
-  seqs,
-  standsStill,
-  until,
-  untilSeq,
-  upTo,
-} from "./support.ts";
+import { historyReads, openSteps, QUICK, seqs, settles, until, untilSeq } from "./support.ts";
 
 async function startStage() {
   const scheduler = await ScriptedHistories.start();
   const api = await startTestApi(scheduler.address, QUICK);
-  /** Waits until no more of this history is read. */
+  /** Waits until this history is not read any more. */
   const settled = (id: string) =>
-    standsStill(
+    settles(
       `no more reads of ${id}`,
       () => scheduler.readsOf(id),
       () => scheduler.statusReadsOf(id),
@@ -38,7 +29,7 @@ async function startStage() {
   return { scheduler, api, settled };
 }
 
-/** A history with payloads, of more bytes than sockets hold. */
+/** A history whose payloads are more than socket buffers hold. */
 function bulkyHistory(activities: number, payloadBytes: number) {
   const events = [turnStarted(), started()];
   for (let id = 0; id < activities; id += 1) {
@@ -47,7 +38,7 @@ function bulkyHistory(activities: number, payloadBytes: number) {
   return events;
 }
 
-test("T1: a history is read as often for 100 subscribers as for one: once a move", async () => {
+test("a history is read once for each change, for 100 subscribers as for one (STEPS-4)", async () => {
   const { scheduler, api, settled } = await startStage();
   const MOVES = 15;
   const reads: number[] = [];
@@ -65,8 +56,8 @@ test("T1: a history is read as often for 100 subscribers as for one: once a move
     for (let move = 1; move <= MOVES; move += 1) {
       scheduler.histories.set(id, all.slice(0, 20 + move));
       scheduler.set(id, { customStatus: `${move}` });
-      const told = await Promise.all(streams.map((stream) => untilSeq(stream, 20 + move)));
-      for (const events of told) expect(seqs(events)).toEqual([20 + move]);
+      const received = await Promise.all(streams.map((stream) => untilSeq(stream, 20 + move)));
+      for (const events of received) expect(seqs(events)).toEqual([20 + move]);
     }
     reads.push((await settled(id)) - before);
     expect((await historyReads(api)) - counted).toBe(reads.at(-1));
@@ -75,7 +66,7 @@ test("T1: a history is read as often for 100 subscribers as for one: once a move
   expect(reads).toEqual([MOVES, MOVES]);
 });
 
-test("nothing is read where nobody asks for steps, nor while the status stands still", async () => {
+test("no history is read without a subscriber to steps, nor while the status stays the same", async () => {
   const { scheduler, api, settled } = await startStage();
   scheduler.histories.set("quiet", history(20));
   scheduler.set("quiet");
@@ -90,7 +81,7 @@ test("nothing is read where nobody asks for steps, nor while the status stands s
   const stream = await openSteps(api, "quiet");
   await untilSeq(stream, 20);
   await settled("quiet");
-  // One to catch up: what moved before it began is in it.
+  // The catch-up pass includes the changes before it.
   expect(await historyReads(api)).toBe(1);
   stream.destroy();
   const before = scheduler.statusReadsOf("quiet");
@@ -100,7 +91,7 @@ test("nothing is read where nobody asks for steps, nor while the status stands s
   expect(await historyReads(api)).toBe(1);
 });
 
-test("T4: when its last subscriber leaves, a read that is under way ends at once", async () => {
+test("when the last subscriber leaves, the current read ends at once (STEPS-7)", async () => {
   const { scheduler, api } = await startStage();
   scheduler.histories.set("stuck", history(30));
   scheduler.set("stuck");
@@ -112,7 +103,7 @@ test("T4: when its last subscriber leaves, a read that is under way ends at once
   await eventually("the read to be cancelled", () => scheduler.openReads === 0, 3000);
 });
 
-test("a step subscriber that stalls in a long catch-up delays no status subscriber", async () => {
+test("a subscriber that stalls during a catch-up delays no status subscriber", async () => {
   const { scheduler, api } = await startStage();
   scheduler.histories.set("both", bulkyHistory(2500, 8000));
   scheduler.set("both");
@@ -121,48 +112,18 @@ test("a step subscriber that stalls in a long catch-up delays no status subscrib
   stalled.pause();
   const status = await SseClient.connect(new URL("/api/operations/both/events", api.url));
   await status.nextState();
-  const latenciesMs: number[] = [];
+  const readsUntilSent: number[] = [];
   for (let move = 1; move <= 30; move += 1) {
-    const setAtMs = performance.now();
+    const before = scheduler.statusReadsOf("both");
     scheduler.set("both", { customStatus: `${move}` });
     expect((await status.nextState()).data.operation.custom_status).toBe(move);
-    latenciesMs.push(performance.now() - setAtMs);
+    readsUntilSent.push(scheduler.statusReadsOf("both") - before);
   }
-  const median = latenciesMs.sort((a, b) => a - b)[15] ?? 0;
-  expect(median).toBeLessThan(500);
+  const median = readsUntilSent.sort((a, b) => a - b)[15] ?? 0;
+  expect(median).toBeLessThanOrEqual(2);
 });
 
-test("T3: who comes while a slow one is caught up does not go at its pace", async () => {
-  const { scheduler, api } = await startStage();
-  scheduler.histories.set("paces", bulkyHistory(600, 8000));
-  scheduler.set("paces");
-  const slow = await openSteps(api, "paces", { more: "&include=payloads" });
-  await untilSeq(slow, 5);
-  slow.pause();
-  // Takes a little now and then, so that it is never given up.
-  let isSlow = true;
-  const trickle = setInterval(() => {
-    slow.resume();
-    setImmediate(() => isSlow && slow.pause());
-  }, 400);
-  onTestFinished(() => clearInterval(trickle));
-  await eventually("it to be waited for", async () => {
-    const before = slow.raw.length;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return slow.raw.length - before < 3_000_000;
-  });
-  const quick = await openSteps(api, "paces");
-  expect(seqs(await within("all steps", untilSeq(quick, 1202), 8000))).toEqual(upTo(1202));
-  isSlow = false;
-  clearInterval(trickle);
-  scheduler.histories.set("paces", [...(scheduler.histories.get("paces") ?? []), ended()]);
-  scheduler.set("paces", { status: "COMPLETED" });
-  slow.resume();
-  const told = seqs(await slow.untilBye(20_000));
-  expect(told).toEqual(upTo(1203).slice(5));
-});
-
-test("T3: a reader of a history that stops holds two chunks, not all that it could be sent", async () => {
+test("a reader that stops holds two chunks of a history, not the whole of it (STEPS-6)", async () => {
   const { scheduler } = await startStage();
   scheduler.answer = async (read) => {
     for (let chunk = 0; chunk < 60 && !read.gone.aborted; chunk += 1) {
@@ -194,7 +155,7 @@ test("T3: a reader of a history that stops holds two chunks, not all that it cou
   await eventually("the read to be cancelled", () => scheduler.openReads === 0);
 });
 
-test("T3: a subscriber that stops reading stops the reading of its history", async () => {
+test("a subscriber that stops reading stops the read of its history (STEPS-6)", async () => {
   const { scheduler, api } = await startStage();
   const CHUNKS = 300;
   let written = 0;
@@ -210,37 +171,47 @@ test("T3: a subscriber that stops reading stops the reading of its history", asy
   };
   const stream = await openSteps(api, "held", { more: "&include=payloads" });
   stream.pause();
-  await eventually("the scheduler to be held up", async () => {
+  await eventually("the scheduler to be stopped", async () => {
     const before = written;
     await new Promise((resolve) => setTimeout(resolve, 200));
     return written > 0 && written === before;
   });
-  // 160 kB each: what the sockets between server and client hold, and a little more.
+  // 160 kB each. Socket buffers hold less than a third of all.
   expect(written).toBeLessThan(CHUNKS / 3);
 });
 
-test("a stream does not outstay the end of its operation by the rest between two reads", async () => {
+test("a terminal status is followed by the last steps without the rest between two passes", async () => {
   const { scheduler, api } = await startStage();
   const all = history(30);
-  scheduler.histories.set("ends", all);
-  scheduler.set("ends");
-  const stream = await openSteps(api, "ends");
-  await untilSeq(stream, 30);
-  // A read that takes as long as this would be followed by a rest of three seconds.
-  const slowly = Promise.withResolvers<void>();
+  const open = async (id: string) => {
+    scheduler.histories.set(id, all);
+    scheduler.set(id);
+    const stream = await openSteps(api, id);
+    await untilSeq(stream, 30);
+    return stream;
+  };
+  const [ends, goesOn] = [await open("ends"), await open("goes-on")];
+  // After a pass of a second, the next one begins three seconds later.
+  const released = Promise.withResolvers<void>();
   scheduler.answer = async (read) => {
-    setTimeout(slowly.resolve, 1000);
-    await slowly.promise;
+    await released.promise;
     await scheduler.answerWhole(read);
   };
-  const reads = scheduler.readsOf("ends");
-  scheduler.set("ends", { customStatus: '"almost"' });
-  await eventually("a read that takes long", () => scheduler.readsOf("ends") > reads);
+  const isRead = (id: string, from: number) =>
+    eventually(`a pass over ${id}`, () => scheduler.readsOf(id) > from);
+  const passes = [isRead("ends", scheduler.readsOf("ends"))];
+  passes.push(isRead("goes-on", scheduler.readsOf("goes-on")));
+  for (const id of ["ends", "goes-on"]) scheduler.set(id, { customStatus: '"almost"' });
+  await Promise.all(passes);
+  setTimeout(released.resolve, 1000);
   scheduler.histories.set("ends", [...all, ended()]);
   scheduler.set("ends", { status: "COMPLETED" });
-  const events = await until(stream, ({ data }) => data.operation?.status === "Completed");
-  const toldAtMs = performance.now();
-  events.push(...(await stream.untilBye()));
-  expect(seqs(events)).toEqual([31]);
-  expect(performance.now() - toldAtMs).toBeLessThan(2500);
+  await until(ends, ({ data }) => data.operation?.status === "Completed");
+  await released.promise;
+  await eventually("the end of the pass", () => scheduler.openReads === 0);
+  scheduler.histories.set("goes-on", [...all, ended()]);
+  scheduler.set("goes-on", { customStatus: '"later"' });
+  expect(seqs(await ends.untilBye())).toEqual([31]);
+  expect(goesOn.waiting.some(({ data }) => data.seq === 31)).toBe(false);
+  await untilSeq(goesOn, 31);
 });

@@ -6,22 +6,22 @@ import { CODE } from "./model/operations.ts";
 import { firstParts, moves, play, type Stage } from "./model/run.ts";
 
 /*
- * Random histories, grown by a real worker on the real scheduler, and clients that come, stall, leave
- * and resume at one of two replicas. Whatever happens, what each client was told of the present
- * execution is the stored history, and every break in it was announced. A failure prints the command
- * that replays it.
- *   MODEL_RUNS  how many runs; more find more
+ * Random histories, made by a real worker on the embedded scheduler, and clients that connect, stall,
+ * disconnect and resume at one of two replicas. In every run, the steps that a client received since
+ * its last reset are the stored history of the present execution. A failure prints the command that
+ * replays it.
+ *   MODEL_RUNS  number of runs
  *   SEED, AT    replay: the seed and the path that a failure has printed
  */
 const RUNS = Number(process.env.MODEL_RUNS ?? 60);
 const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
 const AT = process.env.AT;
 
-/** Runs wait more than they work, so that several side by side take hardly longer than one. */
+/** Runs mostly wait, so several in parallel take little longer than one. */
 const STAGES = SEED === undefined ? 3 : 1;
 const MS_PER_RUN = 20_000;
 
-test("H1–H3, C2, C3 hold for every subscriber to steps, whatever happens", {
+test("every client receives the stored history, with every break announced (STEPS-1 to STEPS-3, C2, C3)", {
   timeout: 120_000 + RUNS * MS_PER_RUN,
 }, async () => {
   const stages = await Promise.all(Array.from({ length: STAGES }, startStage));
@@ -32,7 +32,7 @@ test("H1–H3, C2, C3 hold for every subscriber to steps, whatever happens", {
         {
           seed: SEED ?? Math.floor(Math.random() * 2 ** 31),
           numRuns: AT === undefined ? Math.ceil(RUNS / STAGES) : 1,
-          // What depends on the time it takes does not shrink to anything.
+          // A failure depends on timing, so it cannot be shrunk.
           endOnFailure: true,
           ...(AT !== undefined && { path: AT }),
         },
@@ -41,13 +41,13 @@ test("H1–H3, C2, C3 hold for every subscriber to steps, whatever happens", {
   );
   for (const { failed, seed, counterexamplePath, errorInstance } of results) {
     if (!failed) continue;
-    const story = (errorInstance as Error | undefined)?.message ?? "no counterexample";
+    const timeline = (errorInstance as Error | undefined)?.message ?? "no counterexample";
     const command = `SEED=${seed} AT=${counterexamplePath} npx vitest run test/steps/steps.model`;
-    expect.fail(`${story}\n\nReplay with: ${command}`);
+    expect.fail(`${timeline}\n\nReplay with: ${command}`);
   }
 });
 
-/** A scheduler, a worker and two replicas, the second of which rotates its streams all the time. */
+/** A scheduler, a worker and two replicas. The second one rotates its streams every 0.8 s. */
 async function startStage(): Promise<Stage> {
   const address = await startTestScheduler();
   await startSdkWorker(address, CODE);

@@ -2,7 +2,7 @@ import { eventually } from "../helpers/deadline.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import type { Stack } from "../helpers/stack.ts";
 
-/** Reads often, so that tests are short; heartbeats out of the way. */
+/** Short poll intervals, so that tests are quick, and no heartbeats. */
 export const QUICK = { pollMinMs: 15, pollMaxMs: 40, heartbeatMs: 3_600_000, completionCalls: 0 };
 
 export function stepsUrl(base: URL, id: string, more = ""): URL {
@@ -29,7 +29,7 @@ export const seqs = (events: readonly ReceivedEvent[]): number[] =>
 /** 1 to `last`. */
 export const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
-/** Takes events until one of this kind has come, and returns all that came. */
+/** Takes events up to the first that `is` accepts, and returns all of them. */
 export async function until(
   stream: SseClient,
   is: (event: ReceivedEvent) => boolean,
@@ -47,7 +47,7 @@ export async function until(
 export const untilSeq = (stream: SseClient, seq: number, ms?: number) =>
   until(stream, ({ event, data }) => event === "step" && data.seq === seq, ms);
 
-/** What a counter or gauge of `/metrics` stands at, all its labels together that hold `label`. */
+/** Value of a counter or gauge of `/metrics`, summed over the label sets that contain `label`. */
 export async function metric(
   { url }: Pick<Stack, "url">,
   name: string,
@@ -61,8 +61,8 @@ export async function metric(
 export const historyReads = (api: Pick<Stack, "url">) =>
   metric(api, "dts_push_reads_total", 'rpc="StreamInstanceHistory"');
 
-/** Waits until a number has stood still for some reads of the status. */
-export async function standsStill(
+/** Waits until a number stays the same for three reads of the status. */
+export async function settles(
   what: string,
   count: () => number | Promise<number>,
   statusReads: () => number,

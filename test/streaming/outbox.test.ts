@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { Outbox } from "../../src/streaming/outbox.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 
 const FRAME = Buffer.alloc(300_000, "x");
+const LAST_FRAME = Buffer.from("bye");
 
 /** Two ends of one TCP connection; the far one does not read until it is told to. */
 async function socketPair(): Promise<{ near: Socket; far: Socket }> {
@@ -29,7 +30,6 @@ function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
   const calls = { ready: 0, slow: 0 };
   const outbox = new Outbox(near, {
     maxBufferedBytes,
-    shared: false,
     onUnsent: () => undefined,
     onReady: () => {
       calls.ready += 1;
@@ -41,7 +41,7 @@ function outboxOn(near: Socket, maxBufferedBytes = 1_000_000) {
   return { outbox, calls };
 }
 
-/** Writes while it may, until the sockets' buffers are full. */
+/** Writes for as long as the client keeps up, until the kernel's buffers are full. */
 async function fill(outbox: Outbox): Promise<number> {
   let written = 0;
   let quietTurns = 0;
@@ -56,7 +56,25 @@ async function fill(outbox: Outbox): Promise<number> {
   return written;
 }
 
-test("O2: who writes only while it is ready never holds more than one frame", async () => {
+/** A clock that only the test advances, for `check`. */
+function clockOf(outbox: Outbox) {
+  let nowMs = performance.now();
+  return (ms: number) => {
+    nowMs += ms;
+    outbox.check(nowMs);
+  };
+}
+
+/** Lets the client read until the kernel has taken more. */
+async function readSome(near: Socket, far: Socket): Promise<void> {
+  const taken = () => near.bytesWritten - near.writableLength;
+  const before = taken();
+  far.resume();
+  await eventually("some bytes to be taken", () => taken() > before || near.destroyed);
+  far.pause();
+}
+
+test("a writer that waits for readiness never holds more than one frame (OUTBOX-2)", async () => {
   const { near } = await socketPair();
   const { outbox, calls } = outboxOn(near);
   await fill(outbox);
@@ -64,7 +82,7 @@ test("O2: who writes only while it is ready never holds more than one frame", as
   expect(calls).toEqual({ ready: 0, slow: 0 });
 });
 
-test("O2: past the limit a client is too slow, once, and nothing more is held", async () => {
+test("past the limit a client is too slow, once, and nothing more is held (OUTBOX-2)", async () => {
   const { near } = await socketPair();
   const { outbox, calls } = outboxOn(near);
   await fill(outbox);
@@ -73,7 +91,7 @@ test("O2: past the limit a client is too slow, once, and nothing more is held", 
   expect(outbox.unsentBytes).toBeLessThanOrEqual(1_000_000 + 2 * FRAME.length);
 });
 
-test("all bytes arrive in order, and readiness is told when the client has caught up", async () => {
+test("all bytes arrive in order, and readiness is reported when the client has caught up", async () => {
   const { near, far } = await socketPair();
   const { outbox, calls } = outboxOn(near);
   const written = await fill(outbox);
@@ -90,41 +108,87 @@ test("all bytes arrive in order, and readiness is told when the client has caugh
   await eventually("readiness", () => calls.ready === 1);
 });
 
-test("O2: a client that takes nothing for 10 s is too slow; one that takes a little is not", async () => {
+test("a client that takes nothing for 10 s is too slow; one that takes a little is not (OUTBOX-2)", async () => {
   const { near, far } = await socketPair();
-  // Only the clock is ours: bytes take the time they take.
-  vi.useFakeTimers({ toFake: ["Date"] });
-  onTestFinished(() => void vi.useRealTimers());
-  const check = (outbox: Outbox, afterMs: number) => {
-    vi.setSystemTime(Date.now() + afterMs);
-    outbox.check(Date.now());
-  };
   const { outbox, calls } = outboxOn(near);
-  let written = await fill(outbox);
+  await fill(outbox);
+  const advance = clockOf(outbox);
   for (let round = 0; round < 3; round += 1) {
-    check(outbox, 0);
-    const leftBefore = written - outbox.unsentBytes;
-    far.resume();
-    await eventually("some bytes to leave", () => written - outbox.unsentBytes > leftBefore);
-    far.pause();
-    written += await fill(outbox);
-    check(outbox, 9000);
+    await readSome(near, far);
+    await fill(outbox);
+    advance(9000);
   }
   expect(calls.slow).toBe(0);
-  // The kernel may yet take some; once it does no more, ten seconds are too long.
-  await eventually("the verdict", () => {
-    check(outbox, 11_000);
+  // The kernel may take some more at first.
+  await eventually("the client to be found slow", () => {
+    advance(11_000);
     return calls.slow > 0;
   });
   expect(calls.slow).toBe(1);
 });
 
-test("O3: after the end the last frame has left and the socket closes, also under a stalled client", async () => {
+test("a client that keeps reading gets all, however long that takes, then the end (OUTBOX-3)", async () => {
+  const { near, far } = await socketPair();
+  const { outbox } = outboxOn(near, 20_000_000);
+  const written = await fill(outbox);
+  const large = Buffer.alloc(8_000_000, "y");
+  outbox.write(large);
+  outbox.end(LAST_FRAME, () => near.end());
+  outbox.write(FRAME); // OUTBOX-4
+  let received = 0;
+  far.on("data", (chunk) => {
+    received += chunk.length;
+  });
+  const ended = once(far, "end");
+  const advance = clockOf(outbox);
+  while (outbox.unsentBytes > 0) {
+    await readSome(near, far);
+    advance(9000);
+    expect(near.destroyed).toBe(false);
+  }
+  far.resume();
+  await within("the end", ended);
+  expect(received).toBe(written + large.length + LAST_FRAME.length);
+});
+
+test("after the end a client that takes nothing for 10 s is cut off (OUTBOX-3)", async () => {
   const { near } = await socketPair();
   const { outbox } = outboxOn(near);
   await fill(outbox);
-  const closed = once(near, "close");
-  outbox.end(Buffer.from("bye"));
+  outbox.end(LAST_FRAME, () => near.end());
+  const advance = clockOf(outbox);
+  advance(9000);
+  expect(near.destroyed).toBe(false);
+  await eventually("the socket to be destroyed", () => {
+    advance(11_000);
+    return near.destroyed;
+  });
+});
+
+test("after the end a client slower than 8 kB/s is cut off, though it takes some (OUTBOX-3)", async () => {
+  const { near, far } = await socketPair();
+  const { outbox } = outboxOn(near, 100_000_000);
+  await fill(outbox);
+  outbox.write(Buffer.alloc(40_000_000));
+  outbox.end(LAST_FRAME, () => near.end());
+  const advance = clockOf(outbox);
+  let rounds = 0;
+  while (!near.destroyed) {
+    await readSome(near, far);
+    // The kernel takes some megabytes at a time, for which an hour is too long.
+    advance(3_600_000);
+    rounds += 1;
+    expect(rounds).toBeLessThan(10);
+  }
+});
+
+test("nothing is written after the socket has closed (OUTBOX-4)", async () => {
+  const { near, far } = await socketPair();
+  const { outbox, calls } = outboxOn(near);
+  await fill(outbox);
+  far.destroy();
+  await eventually("the near end to close", () => near.closed);
   outbox.write(FRAME);
-  await within("the socket to be destroyed", closed, 5000);
+  outbox.end(LAST_FRAME, () => expect.unreachable());
+  expect([outbox.ready, outbox.check(performance.now()), calls.slow]).toEqual([false, false, 0]);
 });

@@ -66,9 +66,9 @@ async function history(api: Stack, id: string, query = "") {
   return (await response.json()) as any;
 }
 
-test("steps tell the story of an operation, each entry of its history once and in order", async () => {
+test("the steps of an operation are the entries of its history, once and in order (STEPS-1)", async () => {
   const { api, client } = await startForeign();
-  const id = await client.scheduleNewOrchestration("chain", 3, "story");
+  const id = await client.scheduleNewOrchestration("chain", 3, "whole");
   const stream = await SseClient.connect(stepsUrl(api, id));
   const events = await stream.untilBye();
   const stored = await client.getOrchestrationHistory(id);
@@ -97,13 +97,13 @@ test("timers, events and sub-orchestrations are steps with names and durations",
   const approval = await SseClient.connect(stepsUrl(api, "a", "&include=payloads"));
   await approval.nextState();
   await client.raiseOrchestrationEvent("a", "approve", { by: "me" });
-  const told = steps(await approval.untilBye());
-  expect(told.find(({ kind }) => kind === "event_raised")).toMatchObject({
+  const received = steps(await approval.untilBye());
+  expect(received.find(({ kind }) => kind === "event_raised")).toMatchObject({
     name: "approve",
     input: '{"by":"me"}',
   });
-  expect(told.find(({ kind }) => kind === "timer_fired").duration_ms).toBeGreaterThanOrEqual(0);
-  expect(told.at(-1)).toMatchObject({ kind: "completed", output: '{"by":"me"}' });
+  expect(received.find(({ kind }) => kind === "timer_fired").duration_ms).toBeGreaterThanOrEqual(0);
+  expect(received.at(-1)).toMatchObject({ kind: "completed", output: '{"by":"me"}' });
   await client.scheduleNewOrchestration("parent", undefined, "p");
   const parent = await SseClient.connect(stepsUrl(api, "p"));
   const sub = steps(await parent.untilBye()).filter(({ kind }) => kind.startsWith("sub_"));
@@ -114,10 +114,10 @@ test("timers, events and sub-orchestrations are steps with names and durations",
   expect(sub[0]).not.toHaveProperty("input");
 });
 
-test("cut at any byte and resumed at either replica, the story has no seam", async () => {
+test("cut at any byte and resumed at another replica, a stream has no gap or duplicate (STEPS-1)", async () => {
   const { api, client, address } = await startForeign();
   const replica = await startTestApi(address, QUICK);
-  const id = await client.scheduleNewOrchestration("chain", 6, "seams");
+  const id = await client.scheduleNewOrchestration("chain", 6, "cuts");
   await client.waitForOrchestrationCompletion(id);
   const whole = (await SseClient.connect(stepsUrl(api, id))).untilBye();
   const expected = steps(await whole).map(({ seq, kind }) => `${seq} ${kind}`);
@@ -125,12 +125,12 @@ test("cut at any byte and resumed at either replica, the story has no seam", asy
   for (let cut = 200; cut < total; cut += 173) {
     const first = await rawUntil(stepsUrl(api, id), undefined, cut);
     const rest = await rawUntil(stepsUrl(replica, id), first.lastId, Number.POSITIVE_INFINITY);
-    const told = [...first.steps, ...rest.steps].map(({ seq, kind }) => `${seq} ${kind}`);
-    expect(told, `cut after ${cut} bytes`).toEqual(expected);
+    const received = [...first.steps, ...rest.steps].map(({ seq, kind }) => `${seq} ${kind}`);
+    expect(received, `cut after ${cut} bytes`).toEqual(expected);
   }
 });
 
-test("H3: a continue-as-new is a reset, then the new history from its first step", async () => {
+test("a continue-as-new is a reset, then the new history from its first step (STEPS-3)", async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("generations", 0, "gen");
   const stream = await SseClient.connect(stepsUrl(api, id));
@@ -156,7 +156,7 @@ test("H3: a continue-as-new is a reset, then the new history from its first step
   );
 });
 
-test("H3: after a rewind, and after a restart of the id, a resume says so before the new history", async () => {
+test("after a rewind, and after a restart, a resume sends a reset before the new history (STEPS-3)", async () => {
   fails = true;
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("flaky", undefined, "flaky");
@@ -180,7 +180,7 @@ test("H3: after a rewind, and after a restart of the id, a resume says so before
   expect(third.find(({ event }) => event === "reset")?.data.reason).toBe("replaced");
 });
 
-test("the history as one document, whole, behind a step, and with payloads", async () => {
+test("the history as one document: whole, after a step, and with payloads", async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("chain", 2, "doc");
   await client.waitForOrchestrationCompletion(id);
@@ -202,7 +202,7 @@ test("the history as one document, whole, behind a step, and with payloads", asy
   expect((await fetch(new URL("/api/operations/nobody/history", api.url))).status).toBe(404);
 });
 
-test("a payload is cut at 16 KiB, and says so", async () => {
+test("a payload is truncated at 16 KiB, and marked", async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("approval", undefined, "large");
   await client.raiseOrchestrationEvent(id, "approve", "x".repeat(100_000));
@@ -235,7 +235,9 @@ test("steps over a WebSocket, resumed with a frame's cursor", async () => {
   expect(seqs).toEqual((await client.getOrchestrationHistory(id)).map((_, index) => index + 1));
 });
 
-test("T2: a subscriber that stops reading is caught up with every step; others do not wait for it", async () => {
+test("a subscriber that stops reading gets every step later, and delays no other (STEPS-5)", {
+  timeout: 180_000,
+}, async () => {
   const { api, client } = await startForeign();
   const id = await client.scheduleNewOrchestration("chain", 400, "long");
   const slow = await SseClient.connect(stepsUrl(api, id, "&include=payloads"));
@@ -244,22 +246,22 @@ test("T2: a subscriber that stops reading is caught up with every step; others d
   const all = steps(await quick.untilBye(60_000)).length;
   expect(all).toBe((await client.getOrchestrationHistory(id)).length);
   slow.resume();
-  const told = steps(await slow.untilBye(60_000)).map(({ seq }) => seq);
-  expect(told).toEqual(Array.from({ length: all }, (_, index) => index + 1));
+  const received = steps(await slow.untilBye(60_000)).map(({ seq }) => seq);
+  expect(received).toEqual(Array.from({ length: all }, (_, index) => index + 1));
 });
 
-/** Reads a stream's bytes up to a number of them, then cuts the connection. */
+/** Reads this many bytes of a stream, then cuts the connection. */
 async function rawUntil(url: URL, lastId: string | undefined, most: number) {
   const socket = createConnection(Number(url.port), "127.0.0.1");
   socket.write(
     `GET ${url.pathname}${url.search} HTTP/1.0\r\nhost: localhost\r\n${lastId ? `last-event-id: ${lastId}\r\n` : ""}\r\n`,
   );
-  const told: { seq: number; kind: string }[] = [];
+  const received: { seq: number; kind: string }[] = [];
   let id: string | undefined = lastId;
   const parser = createParser({
     onEvent: (event) => {
       id = event.id ?? id;
-      if (event.event === "step") told.push(JSON.parse(event.data));
+      if (event.event === "step") received.push(JSON.parse(event.data));
     },
   });
   let bytes = 0;
@@ -286,5 +288,5 @@ async function rawUntil(url: URL, lastId: string | undefined, most: number) {
       });
     }),
   );
-  return { steps: told, lastId: id, bytes };
+  return { steps: received, lastId: id, bytes };
 }

@@ -27,7 +27,12 @@ test("a subscriber sees the same objects as an SSE client, to the end", async ()
   const client = await WsClient.connect(stack.url);
   expect(client.socket.protocol).toBe("dts-push.v1");
   client.send({ type: "subscribe", sub: "1", operation_id: id });
-  expect(await client.next()).toEqual({ type: "subscribed", sub: "1", operation_id: id });
+  expect(await client.next()).toEqual({
+    type: "subscribed",
+    sub: "1",
+    operation_id: id,
+    resumed: false,
+  });
   expect(await client.next()).toMatchObject({ type: "snapshot", sub: "1", operation_id: id });
   const updates = [await client.nextOf("update"), await client.nextOf("update")];
   expect(updates.map(({ operation }) => operation.custom_status.percent)).toEqual([50, 100]);

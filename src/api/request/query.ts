@@ -1,7 +1,7 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../errors.ts";
 import { checkOperationId } from "../../streaming/operation-id.ts";
-import type { StepsWanted } from "../../streaming/steps-view.ts";
+import type { StepsWanted } from "../../streaming/steps/steps-view.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
 function only<T extends TProperties>(parameters: T) {

@@ -18,9 +18,13 @@ import {
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
+  const { hub } = context;
+  const hasRoomForOne = (client: SseClient) => hub.hasRoomFor(client, 1);
+
   const answer = async (
     request: FastifyRequest,
     reply: FastifyReply,
+    hasRoom: (client: SseClient) => boolean,
     open: (client: SseClient, after: string | undefined) => Promise<Opened>,
   ): Promise<FastifyReply> => {
     const { socket, httpVersionMinor } = request.raw;
@@ -30,7 +34,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.
     if (!reply.raw.socket) return refusePipelined(reply, "stream");
-    if (context.connections.full) turnAway(client, context);
+    if (context.connections.full || !hasRoom(client)) turnAway(client, context);
     else if ((await open(client, lastEventId(request))) === "nothing-left") {
       return reply.code(204).send();
     }
@@ -44,7 +48,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     async (request, reply) => {
       const id = operationIdInPath(request.params);
       const steps = stepsWanted(request.query);
-      return answer(request, reply, (client, after) =>
+      return answer(request, reply, hasRoomForOne, (client, after) =>
         openOperationStream(context, client, { id, after, steps }),
       );
     },
@@ -55,16 +59,24 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     { schema: { querystring: EventsQuery }, exposeHeadRoute: false },
     async (request, reply) => {
       const wanted = eventsWanted(request.query, MAX_OPERATIONS);
-      return answer(request, reply, async (client, after) => {
-        switch (wanted.kind) {
-          case "operation":
-            return openOperationStream(context, client, { ...wanted, after });
-          case "operations":
-            return openOperationsStream(context, client, wanted.ids, after);
-          case "feed":
-            return openFeedStream(context, client, wanted.prefix, after);
+      switch (wanted.kind) {
+        case "operation":
+          return answer(request, reply, hasRoomForOne, (client, after) =>
+            openOperationStream(context, client, { ...wanted, after }),
+          );
+        case "operations": {
+          const hasRoom = (client: SseClient) => hub.hasRoomFor(client, wanted.ids.length);
+          return answer(request, reply, hasRoom, async (client, after) =>
+            openOperationsStream(context, client, wanted.ids, after),
+          );
         }
-      });
+        case "feed": {
+          const hasRoom = () => hub.feeds.hasRoomFor(wanted.prefix);
+          return answer(request, reply, hasRoom, async (client, after) =>
+            openFeedStream(context, client, wanted.prefix, after),
+          );
+        }
+      }
     },
   );
 };

@@ -3,16 +3,15 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { ProblemError } from "../../errors.ts";
-import { type HistoryWanted, historyDocument } from "../../streaming/history-document.ts";
 import { checkOperationId } from "../../streaming/operation-id.ts";
-import type { HistoryReader } from "../../streaming/step-source.ts";
+import { type HistoryWanted, historyDocument } from "../../streaming/steps/history-document.ts";
+import type { HistoryReader } from "../../streaming/steps/step-source.ts";
 import type { StreamContext } from "../../streaming/stream-context.ts";
+import { piecesOf } from "../http/large-responses.ts";
 import { HistoryQuery, OperationHistoryQuery, operationIdInPath } from "../request/query.ts";
 
-/** Documents under way at a time: each holds a read of the scheduler open. */
+/** Documents sent at a time: each holds a read of the scheduler open. */
 const MAX_DOCUMENTS = 16;
-/** How long a client may take none of what it is sent. */
-const STALLED_MS = 10_000;
 
 /** The history of an operation as one document. */
 export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
@@ -51,10 +50,10 @@ export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
     try {
       await hub.permit();
       const pieces = historyDocument(scheduler, { ...wanted, status });
-      // The first piece decides whether this is an answer at all; what fails later cuts it off.
+      // A failure before the first piece is an error response; a later one cuts the document off.
       const first = await pieces.next();
       reply.header("cache-control", "no-cache").type("application/json");
-      const body = Readable.from(withDeadline(first, pieces, () => reply.raw.destroy()));
+      const body = Readable.from(piecesOf(withFirst(first, pieces)));
       body.once("close", () => {
         underWay -= 1;
       });
@@ -73,23 +72,10 @@ class TooManyHistoriesError extends ProblemError {
   }
 }
 
-/** All pieces, each to be taken within 10 s. */
-async function* withDeadline(
+async function* withFirst(
   first: IteratorResult<string, void>,
   rest: AsyncIterable<string>,
-  onStalled: () => void,
 ): AsyncGenerator<string, void, undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    timer = setTimeout(onStalled, STALLED_MS);
-    if (!first.done) yield first.value;
-    clearTimeout(timer);
-    for await (const piece of rest) {
-      timer = setTimeout(onStalled, STALLED_MS);
-      yield piece;
-      clearTimeout(timer);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
+  if (!first.done) yield first.value;
+  yield* rest;
 }

@@ -32,7 +32,9 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
   ): Promise<FastifyReply> => {
     const condition = parseIfNoneMatch(request.headers["if-none-match"], id);
     const seen = condition?.newest;
-    const waitS = connections.full ? undefined : parseWait(request.headers.prefer);
+    const caller = { address: request.ip };
+    const hasRoom = !connections.full && hub.hasRoomFor(caller, 1);
+    const waitS = hasRoom ? parseWait(request.headers.prefer) : undefined;
     reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
     if (waitS && seen) {
@@ -48,7 +50,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
       return changed ? answer(reply, changed) : notModified(reply, seen);
     }
-    const operation = await hub.read(id, { address: request.ip });
+    const operation = await hub.read(id, caller);
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation);

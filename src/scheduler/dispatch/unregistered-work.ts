@@ -1,7 +1,7 @@
 /**
- * Warns when workers that share a task hub get each other's work: one has failed an item because it
- * has no such orchestrator, activity or entity, while another worker takes items of that name as
- * well. Without work-item filters the scheduler can only hand out at random.
+ * Warns when workers that share a task hub get each other's work: one worker has failed an item
+ * because it has not registered that orchestrator, activity or entity, while another worker accepts
+ * items of that name. Without work-item filters any worker of a hub may get an item.
  */
 
 import type { pb } from "../protocol/proto.ts";
@@ -9,12 +9,12 @@ import type { SchedulerLogger } from "../scheduler-logger.ts";
 import type { WorkItem, WorkKind } from "./work-item.ts";
 import type { Lease, WorkQueue } from "./work-queue.ts";
 
-/** Names that have been warned about, at most. */
+/** Limit of warnings, one for each name. */
 const MAX_WARNINGS = 1000;
 
-/** The SDKs' error types: JavaScript and Python say `…NotRegisteredError`, .NET `…TaskNotFound`. */
+/** Error types: `…NotRegisteredError` in JavaScript and Python, `…TaskNotFound` in .NET. */
 const ERROR_TYPES = /NotRegistered|TaskNotFound/;
-/** Java and Go have none of their own, but name what is missing. */
+/** Java and Go have no error type for it; their messages contain the name and one of these. */
 const MESSAGE = /not registered|is registered|no .*registered/i;
 
 const KIND_NAMES: Record<WorkKind, string> = {
@@ -33,7 +33,7 @@ export class UnregisteredWork {
     this.#logger = logger;
   }
 
-  /** A worker has reported this failure of an item. */
+  /** Looks at a failure that a worker has reported for an item. */
   inspect({ item, stream }: Lease, failure: pb.TaskFailureDetails | undefined): void {
     if (!failure || !isUnregistered(item, failure)) return;
     const key = JSON.stringify([item.hub, item.kind, item.name]);
@@ -47,8 +47,8 @@ export class UnregisteredWork {
     this.#logger.warn(
       { taskHub: stream.taskHub, kind, name, worker: stream.label, otherWorker: other.label },
       `Worker ${stream.label} failed ${kind} '${name}' because it has not registered it. Worker ` +
-        `${other.label} of the same task hub has ${filters}, so each gets work of the other. Give both ` +
-        "workers work-item filters, or a task hub of their own.",
+        `${other.label} of the same task hub has ${filters}, so they get each other's work. Give both ` +
+        "workers work-item filters, or separate task hubs.",
     );
   }
 }

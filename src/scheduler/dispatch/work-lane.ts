@@ -1,11 +1,11 @@
-/** Items that every stream accepts or refuses alike: same hub, kind, name and versions. First in, first out. */
+/** A first-in, first-out list of items with the same hub, kind, name and versions: a stream accepts all of them or none. */
 import type { WorkItem } from "./work-item.ts";
 
-/** Taken items are dropped from the front of the array in blocks of this many. */
+/** Number of taken items at which the front of the array is cut off. */
 const COMPACT_AT = 1024;
 
-export class Lane {
-  /** Stands for all items when a stream is asked whether it accepts them. */
+export class WorkLane {
+  /** Represents all items of the lane in a stream's decision. */
   readonly sample: WorkItem;
   #items: WorkItem[] = [];
   #head = 0;

@@ -1,25 +1,25 @@
 /**
- * Work that is ready, the leases on it, and the worker streams it goes to.
+ * Hands ready work items to worker streams, under leases.
  *
- *   Q1. An item is leased to at most one stream at a time.
- *   Q2. A lease that ends without a result, because it ran out or its stream ended, returns the item.
- *       A worker that drains ends its stream first and reports afterwards: until the item is given
- *       out again, it still can.
- *   Q3. Never two turns of one instance at once, nor two batches of one entity; what arrives
- *       meanwhile makes the next one.
- *   Q4. A token settles at most one lease, once. Leases live in memory only: a restart ends every
- *       stream, so it voids every token.
- *   Q5. A stream holds at most as many items of a kind as it asked for; the rest wait.
- *   Q6. An item that no stream accepts does not hold up the others.
+ *   QUEUE-1. An item is leased to at most one stream at a time.
+ *   QUEUE-2. A lease that ends without a result (it expired, or its stream ended) returns its item. A
+ *            draining worker ends its stream first and reports afterwards, which works until the item
+ *            is leased again.
+ *   QUEUE-3. At most one turn of an instance, and one batch of an entity, is leased at a time. Messages
+ *            that arrive meanwhile make the next one.
+ *   QUEUE-4. A token settles at most one lease, once. Leases exist in memory only, so a restart
+ *            invalidates all tokens.
+ *   QUEUE-5. A stream holds at most as many items of a kind as it asked for; the others wait.
+ *   QUEUE-6. An item that no stream accepts does not block other items.
  *
- * What waits is bounded by the file, not by this queue: an entry here is one pending row there.
+ * The number of waiting items is bounded by the file: each is one pending row there.
  */
 
 import { randomBytes } from "node:crypto";
 import type { pb } from "../protocol/proto.ts";
 import type { EntityMessage } from "../storage/entity-table.ts";
 import type { LeasedTurn, LoadedWork, WorkItem, WorkKind } from "./work-item.ts";
-import { Lane } from "./work-lane.ts";
+import { WorkLane } from "./work-lane.ts";
 import type { WorkerStream } from "./worker-stream.ts";
 
 export interface Lease {
@@ -30,16 +30,16 @@ export interface Lease {
   readonly batch: readonly EntityMessage[] | undefined;
   /** On the monotonic clock. */
   readonly expiresMs: number;
-  /** What came of the turn so far; a worker may report a large one in parts. */
+  /** The actions reported so far; a worker may report a large turn in parts. */
   readonly parts: pb.OrchestratorAction[];
-  /** Its stream has ended and its item is back in the queue (Q2). */
+  /** Its stream has ended and its item is back in the queue (QUEUE-2). */
   recalled: boolean;
 }
 
 export interface WorkQueueOptions {
   readonly turnLeaseMs: number;
   readonly activityLeaseMs: number;
-  /** Reads an item from the file; `undefined` when there is nothing left to do for it. */
+  /** Reads an item from the file. `undefined`: there is nothing left to do for it. */
   readonly load: (item: WorkItem) => LoadedWork | undefined;
 }
 
@@ -47,13 +47,13 @@ type TurnState = "ready" | "leased" | "leased-and-more";
 
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, WorkLane>();
   readonly #streams = new Set<WorkerStream>();
   readonly #leases = new Map<string, Lease>();
   /** Leases whose stream has ended, by item. */
   readonly #recalled = new Map<string, Lease>();
   readonly #turns = new Map<number, TurnState>();
-  readonly #boot = randomBytes(6).toString("hex");
+  readonly #tokenPrefix = randomBytes(6).toString("hex");
   #leaseNumber = 0;
   #pumping = false;
   #expiry: NodeJS.Timeout | undefined;
@@ -70,7 +70,7 @@ export class WorkQueue {
     if (item.kind !== "activity") {
       const state = this.#turns.get(item.instanceKey);
       if (state) {
-        if (state === "leased") this.#turns.set(item.instanceKey, "leased-and-more"); // Q3
+        if (state === "leased") this.#turns.set(item.instanceKey, "leased-and-more"); // QUEUE-3
         return;
       }
       this.#turns.set(item.instanceKey, "ready");
@@ -81,7 +81,7 @@ export class WorkQueue {
 
   /** Like `add`, after a pause: for an item that could not be read. */
   addLater(item: WorkItem): void {
-    setTimeout(() => this.add(item), GIVE_BACK_PAUSE_MS).unref();
+    setTimeout(() => this.add(item), REQUEUE_PAUSE_MS).unref();
   }
 
   addStream(stream: WorkerStream): void {
@@ -89,60 +89,60 @@ export class WorkQueue {
     this.#pumpSoon();
   }
 
-  /** Returns the stream's leases (Q2). */
+  /** Returns the stream's leases (QUEUE-2). */
   removeStream(stream: WorkerStream): void {
     if (!this.#streams.delete(stream)) return;
     for (const lease of this.#leases.values()) if (lease.stream === stream) this.#recall(lease);
   }
 
-  /** Another worker than `stream` that takes such items; one without filters, if there is any. */
+  /** Another worker that takes such items, preferably one without filters. */
   otherTaker(item: WorkItem, stream: WorkerStream): WorkerStream | undefined {
     const others = [...this.#streams].filter((other) => other !== stream && other.takes(item));
     return others.find((other) => !other.hasFilters) ?? others[0];
   }
 
-  /** A stream can take more again. */
+  /** Call when a stream accepts items again. */
   wake(): void {
     this.#pumpSoon();
   }
 
-  /** The lease behind a token, while it lasts. */
+  /** The lease of a token, until it ends. */
   lease(token: string, kind: WorkKind): Lease | undefined {
     const lease = this.#leases.get(token);
     return lease?.item.kind === kind ? lease : undefined;
   }
 
-  /** Ends a lease with a result. `undefined`: the token is stale and the result must be dropped (Q4). */
+  /** Ends a lease with a result. `undefined`: the token is stale and the result must be discarded (QUEUE-4). */
   settle(token: string, kind: WorkKind): Lease | undefined {
     const lease = this.lease(token, kind);
     if (!lease) return undefined;
     this.#end(lease);
     if (lease.recalled && kind !== "activity") {
-      // Its item waits in a lane, from where no turn may begin now; what it stood for comes after.
+      // Its item is in a lane already, but must not start a turn before this result is stored.
       this.#turns.set(lease.item.instanceKey, "leased-and-more");
     }
     return lease;
   }
 
-  /** After a settled turn is durable: lets the instance have its next one, if there is reason. */
-  finishTurn(item: WorkItem): void {
+  /** Call when the result of a settled turn is durable. Queues the next turn if messages have arrived. */
+  finish(item: WorkItem): void {
     const more = this.#turns.get(item.instanceKey) === "leased-and-more";
     this.#turns.delete(item.instanceKey);
     if (more) this.add(item);
   }
 
-  /** Ends a lease without a result (Q2); also for a settled one whose result could not be stored. */
-  giveBack(lease: Lease): void {
+  /** Ends a lease without a result (QUEUE-2), or a settled one whose result could not be stored. */
+  requeue(lease: Lease): void {
     this.#end(lease);
     if (lease.item.kind !== "activity") this.#turns.delete(lease.item.instanceKey);
-    else if (lease.recalled) return; // it is in its lane already
+    else if (lease.recalled) return; // its item is in a lane already
     this.add(lease.item);
   }
 
-  /** Like `giveBack`, after a pause: for a worker that would only refuse it again at once. */
-  giveBackLater(lease: Lease): void {
-    this.#end(lease); // its turn stays leased meanwhile, so that no other begins (Q3)
-    setTimeout(() => this.giveBack(lease), GIVE_BACK_PAUSE_MS).unref();
+  /** Like `requeue`, after a pause, so that a worker that refuses the item does not get it again at once. */
+  requeueLater(lease: Lease): void {
+    this.#end(lease); // the turn stays marked as leased, so that no other begins (QUEUE-3)
+    setTimeout(() => this.requeue(lease), REQUEUE_PAUSE_MS).unref();
   }
 
   close(): void {
@@ -167,11 +167,11 @@ export class WorkQueue {
     this.add(lease.item);
   }
 
-  #lane(item: WorkItem): Lane {
+  #lane(item: WorkItem): WorkLane {
     const key = JSON.stringify([item.hub, item.kind, item.name, item.version, item.ownerVersion]);
     let lane = this.#lanes.get(key);
     if (!lane) {
-      lane = new Lane(item);
+      lane = new WorkLane(item);
       this.#lanes.set(key, lane);
     }
     return lane;
@@ -186,7 +186,7 @@ export class WorkQueue {
     });
   }
 
-  /** One item per lane and round, so that no lane starves another (Q6). */
+  /** Takes one item from each lane in turn, so that no lane starves another (QUEUE-6). */
   #pump(): void {
     let progress = true;
     while (progress) {
@@ -198,11 +198,11 @@ export class WorkQueue {
     }
   }
 
-  #dispatchFrom(lane: Lane): boolean {
+  #dispatchFrom(lane: WorkLane): boolean {
     const stream = leastBusy(this.#streams, lane.sample);
     const item = stream && lane.shift();
     if (!item) return false;
-    // A recalled turn was settled after all, and its item was left behind in the lane.
+    // The item of a recalled turn that was settled after all.
     if (item.kind !== "activity" && this.#turns.get(item.instanceKey) !== "ready") return true;
     const work = this.#options.load(item);
     if (work) this.#leaseTo(stream, item, work);
@@ -213,10 +213,10 @@ export class WorkQueue {
   #leaseTo(stream: WorkerStream, item: WorkItem, work: LoadedWork): void {
     const { turnLeaseMs, activityLeaseMs } = this.#options;
     const former = this.#recalled.get(itemKey(item));
-    if (former) this.#end(former); // from now on its token is stale (Q1)
+    if (former) this.#end(former); // from now on its token is stale (QUEUE-1)
     this.#leaseNumber += 1;
     const lease: Lease = {
-      token: `${this.#boot}.${this.#leaseNumber}`,
+      token: `${this.#tokenPrefix}.${this.#leaseNumber}`,
       item,
       stream,
       turn: work.turn,
@@ -226,8 +226,8 @@ export class WorkQueue {
       expiresMs: performance.now() + (item.kind === "activity" ? activityLeaseMs : turnLeaseMs),
     };
     this.#leases.set(lease.token, lease);
-    // To the end of the line: among equally busy streams the next item goes to another, so one that
-    // was refused does not return to who refused it.
+    // Moved to the end: among equally busy streams the next item goes to another one, so a refused
+    // item does not return to the worker that refused it.
     this.#streams.delete(stream);
     this.#streams.add(stream);
     if (item.kind !== "activity") this.#turns.set(item.instanceKey, "leased");
@@ -238,10 +238,10 @@ export class WorkQueue {
 
   #expire(lease: Lease): void {
     if (lease.recalled) this.#end(lease);
-    else this.giveBack(lease);
+    else this.requeue(lease);
   }
 
-  /** One timer for all leases. It wakes once per shorter lease time, and not at all without leases. */
+  /** One timer checks all leases; it runs only while there are any. */
   #armExpiry(): void {
     const { turnLeaseMs, activityLeaseMs } = this.#options;
     const delay = Math.min(turnLeaseMs, activityLeaseMs, MAX_EXPIRY_CHECK_MS);
@@ -254,12 +254,12 @@ export class WorkQueue {
   }
 }
 
-/** Workers take a stream that is silent for two minutes to be dead. */
+/** Workers give up a stream that is silent for two minutes. */
 const PING_MS = 30_000;
-/** Pause before an item that was refused, or whose result could not be stored, is given out again. */
-const GIVE_BACK_PAUSE_MS = 1000;
+/** Pause before an item is queued again that was refused, or whose result could not be stored. */
+const REQUEUE_PAUSE_MS = 1000;
 
-/** Leases are checked at least this often while there are any. */
+/** Longest time between two checks of the leases. */
 const MAX_EXPIRY_CHECK_MS = 10_000;
 
 function itemKey({ kind, instanceKey, id }: WorkItem): string {

@@ -1,17 +1,17 @@
-/** One worker's GetWorkItems call: what it accepts, how much it holds, and whether it keeps up. */
+/** One worker's GetWorkItems call: its filters, its limits, the items it holds, and back-pressure. */
 
 import { withCompletionToken } from "../protocol/framing.ts";
 import { pb } from "../protocol/proto.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
 import type { WorkItem, WorkKind } from "./work-item.ts";
 
-/** The part of a server stream that is used here. */
+/** The used part of a gRPC server stream. */
 export interface WorkItemSink {
   write(workItem: Buffer): boolean;
   end(): void;
 }
 
-/** Items of one kind that a stream may hold when the worker names no limit. */
+/** Limit of items of one kind when the worker sets none. */
 const DEFAULT_IN_FLIGHT = 100;
 
 const PING = ping();
@@ -25,7 +25,7 @@ export class WorkerStream {
   readonly #limits: Record<WorkKind, number>;
   readonly #filters: Record<WorkKind, NameFilter> | undefined;
   /** The socket's buffer is full; nothing is sent until it drains. */
-  #choked = false;
+  #isBlocked = false;
 
   /** @param label names the worker in the log */
   constructor(hub: TaskHub, request: pb.GetWorkItemsRequest, sink: WorkItemSink, label: string) {
@@ -53,27 +53,27 @@ export class WorkerStream {
     return this.#filters !== undefined;
   }
 
-  /** Whether an item of this kind is for this worker, now or later. */
+  /** Whether this worker takes such items, now or later. */
   takes(item: WorkItem): boolean {
     return item.hub === this.#hub.id && (this.#filters?.[item.kind].matches(item) ?? true);
   }
 
   /** Whether the item may be sent now. */
   accepts(item: WorkItem): boolean {
-    if (this.#choked || this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
+    if (this.#isBlocked || this.inFlight[item.kind] >= this.#limits[item.kind]) return false;
     return this.takes(item);
   }
 
   send(workItem: Uint8Array, token: string): void {
-    if (!this.#sink.write(withCompletionToken(workItem, token))) this.#choked = true;
+    if (!this.#sink.write(withCompletionToken(workItem, token))) this.#isBlocked = true;
   }
 
   ping(): void {
-    if (!this.#choked) this.#choked = !this.#sink.write(PING);
+    if (!this.#isBlocked) this.#isBlocked = !this.#sink.write(PING);
   }
 
   drained(): void {
-    this.#choked = false;
+    this.#isBlocked = false;
   }
 
   end(): void {
@@ -92,8 +92,8 @@ function ping(): Buffer {
 }
 
 /**
- * A name with no versions accepts every version; `""` among them accepts "no version". An activity
- * without a version is accepted by that of its orchestration as well.
+ * A name without versions accepts all versions; the version `""` accepts items without one. An
+ * activity without a version is also accepted by the version of its orchestration.
  */
 class NameFilter {
   readonly #versions = new Map<string, readonly string[]>();

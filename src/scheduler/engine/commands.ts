@@ -1,4 +1,4 @@
-/** What clients ask of instances. Each call is one piece of work in a group's transaction. */
+/** The commands of clients for instances. Each runs in one transaction. */
 
 import { randomUUID } from "node:crypto";
 import { now } from "../clock.ts";
@@ -13,16 +13,16 @@ import { isTerminal, statusName, TERMINAL_STATUSES } from "../protocol/status.ts
 import { instanceExists, instanceNotFound, precondition } from "../protocol/status-errors.ts";
 import { parseTags } from "../protocol/tags.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { PendingTimer, Store } from "../storage/store.ts";
 import type { Entities } from "./entities.ts";
 import type { Lifecycle, NewInstance } from "./lifecycle.ts";
 import type { Rewind } from "./rewind.ts";
 
-/** Timers fired in one transaction; the rest follow in the next. */
+/** Limit of timers fired in one transaction. */
 const TIMER_BATCH = 500;
 
-export interface EngineParts {
+export interface InstanceCommandsParts {
   readonly store: Store;
   readonly commit: GroupCommit;
   readonly lifecycle: Lifecycle;
@@ -30,14 +30,14 @@ export interface EngineParts {
   readonly entities: Entities;
 }
 
-export class Engine {
+export class InstanceCommands {
   readonly #store: Store;
   readonly #commit: GroupCommit;
   readonly #lifecycle: Lifecycle;
   readonly #rewind: Rewind;
   readonly #entities: Entities;
 
-  constructor({ store, commit, lifecycle, rewind, entities }: EngineParts) {
+  constructor({ store, commit, lifecycle, rewind, entities }: InstanceCommandsParts) {
     this.#store = store;
     this.#commit = commit;
     this.#lifecycle = lifecycle;
@@ -97,7 +97,7 @@ export class Engine {
       if (!withNewId && !isTerminal(existing.status)) {
         throw precondition(
           `Instance '${id}' is ${statusName(existing.status)} and cannot be restarted under its own id. ` +
-            "Wait for its end, terminate it, or restart it with a new id.",
+            "Wait until it has ended, terminate it, or restart it with a new id.",
         );
       }
       const instanceId = withNewId ? randomUUID() : id;
@@ -113,7 +113,7 @@ export class Engine {
     await this.#commit.run((after) => this.#rewind.begin(after, this.#find(hub, id), reason));
   }
 
-  /** Terminates without asking the orchestrators. @returns the ids for which there was nothing to terminate */
+  /** Terminates without running the orchestrators. @returns the ids that were unknown or already terminal */
   async terminateByForce(
     hub: number,
     ids: readonly string[],
@@ -129,7 +129,7 @@ export class Engine {
     );
   }
 
-  /** @returns how many instances were forgotten; one that has not ended is left alone */
+  /** Removes terminal instances. @returns how many */
   async purge(hub: number, ids: readonly string[], recursive: boolean): Promise<number> {
     return this.#commit.run((after) => {
       let purged = 0;
@@ -141,7 +141,7 @@ export class Engine {
     });
   }
 
-  /** Fires timers whose time has come: T2 in timers.ts. */
+  /** Fires the timers that are due (TIMER-2). */
   async fireTimers(nowMs: number): Promise<void> {
     await this.#commit.run((after) => {
       for (const timer of this.#store.dueTimers(nowMs, TIMER_BATCH)) this.#fire(after, timer);
@@ -158,8 +158,8 @@ export class Engine {
       this.#lifecycle.deliver(after, instance, event);
       return;
     }
-    // The scheduled start has come. Nothing that a client can see changes, so `updated_ms` stays.
-    this.#store.instances.update({ ...instance, held: false });
+    // A scheduled start is due. Clients see no change, so `updated_ms` stays.
+    this.#store.instances.update({ ...instance, awaitsStart: false });
     this.#lifecycle.ready(after, instance);
   }
 
@@ -169,18 +169,18 @@ export class Engine {
     });
   }
 
-  #find(hub: number, id: string): Instance {
+  #find(hub: number, id: string): InstanceRow {
     const instance = this.#store.instances.byId(hub, id);
     if (!instance) throw instanceNotFound(id);
     return instance;
   }
 
-  #replace(after: After, existing: Instance | undefined, request: NewInstance): void {
+  #replace(after: After, existing: InstanceRow | undefined, request: NewInstance): void {
     if (existing) this.#lifecycle.purge(after, existing);
     this.#lifecycle.create(after, request, existing?.updatedMs);
   }
 
-  #purgeTree(after: After, instance: Instance, recursive: boolean): number {
+  #purgeTree(after: After, instance: InstanceRow, recursive: boolean): number {
     if (!isTerminal(instance.status)) return 0;
     let purged = 1;
     if (recursive) {

@@ -1,4 +1,4 @@
-/** Begins the next generation of an instance: new history, new execution id, same instance. */
+/** Starts the next generation of an instance: the same instance with a new history and execution id. */
 
 import { now } from "../clock.ts";
 import type { LeasedTurn } from "../dispatch/work-item.ts";
@@ -13,33 +13,33 @@ import type { pb } from "../protocol/proto.ts";
 import { RUNNING } from "../protocol/status.ts";
 import { parseTags } from "../protocol/tags.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import { type Lifecycle, newExecutionId } from "./lifecycle.ts";
 import { suspensionAfter } from "./turn-plan.ts";
 
 /**
- * The new generation is told, in this order: its start, what the orchestrator carries over, and what
- * came in meanwhile. Results that the old generation asked for are not for it (L2).
+ * The new generation receives, in this order: its start, the events that the orchestrator carries
+ * over, and what has arrived meanwhile. Results for the old generation are discarded (INSTANCE-2).
  */
 export function continueAsNew(
   after: After,
   store: Store,
   lifecycle: Lifecycle,
-  instance: Instance,
+  instance: InstanceRow,
   turn: LeasedTurn,
   action: pb.CompleteOrchestrationAction,
 ): void {
   const nowMs = now();
   const { key } = instance;
   const input = action.getResult()?.getValue();
-  const next: Instance = {
+  const next: InstanceRow = {
     ...instance,
     executionId: newExecutionId(),
     generation: instance.generation + 1,
     turn: 0,
     version: action.getNewversion()?.getValue() ?? instance.version,
-    status: RUNNING, // never PENDING: to those who watch, it goes on
+    status: RUNNING, // not PENDING: for clients the instance goes on
   };
   const arrived = store.messages(key, store.lastId).filter(({ kind }) => outlivesGeneration(kind));
   lifecycle.dropPending(after, instance);
@@ -74,7 +74,7 @@ function carriedOver(action: pb.CompleteOrchestrationAction, nowMs: number): Mes
   });
 }
 
-/** Orders that came in the turn in which the orchestrator had already decided to start anew. */
+/** Terminate and suspend requests that arrived in the turn in which the orchestrator continued as new. */
 function unanswered(turn: LeasedTurn, nowMs: number): Message[] {
   const orders = turn.messages.filter(({ kind }) => kind === EventKind.EXECUTIONTERMINATED);
   return suspensionAfter(turn.messages)
@@ -82,7 +82,7 @@ function unanswered(turn: LeasedTurn, nowMs: number): Message[] {
     : orders;
 }
 
-/** Messages meant for the instance, not for one generation of it. */
+/** Whether a message is for the instance, rather than for one generation of it. */
 function outlivesGeneration(kind: number): boolean {
   return (
     kind === EventKind.EVENTRAISED ||

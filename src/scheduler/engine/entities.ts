@@ -1,4 +1,4 @@
-/** Entities: what they are sent, the batches that workers run for them, and what comes of those. */
+/** Entities: delivers operations to them, gives batches to workers, and applies the results. */
 
 import { now } from "../clock.ts";
 import type { UnregisteredWork } from "../dispatch/unregistered-work.ts";
@@ -23,7 +23,7 @@ import {
 } from "../protocol/validation.ts";
 import type { Entity, EntityMessage, EntityTable, Sender } from "../storage/entity-table.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import { asMessage, type EntityInbox } from "./entity-inbox.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -67,13 +67,13 @@ export class Entities {
     this.#unregistered = unregistered;
   }
 
-  /** A client's signal; its id has been checked. */
+  /** A client's signal. The entity's id has been checked. */
   async signal(hub: number, entityId: string, signal: Signal): Promise<void> {
     await this.#commit.run((after) => this.#signal(after, hub, entityId, signal));
   }
 
-  /** What an orchestrator sends to entities; its ids have been checked. */
-  send(after: After, sender: Instance, message: pb.SendEntityMessageAction): void {
+  /** A message from an orchestrator to entities. Their ids have been checked. */
+  send(after: After, sender: InstanceRow, message: pb.SendEntityMessageAction): void {
     const { hub } = sender;
     const signaled = message.getEntityoperationsignaled();
     const called = message.getEntityoperationcalled();
@@ -134,15 +134,15 @@ export class Entities {
     const failed = result.getResultsList().find((each) => each.hasFailure());
     const failure = result.getFailuredetails() ?? failed?.getFailure()?.getFailuredetails();
     this.#unregistered.inspect(lease, failure);
-    // The worker could not run the batch at all; none of its operations has happened.
-    if (result.hasFailuredetails()) return this.#queue.giveBackLater(lease);
+    // The worker could not run the batch at all, so no operation has happened.
+    if (result.hasFailuredetails()) return this.#queue.requeueLater(lease);
     try {
       await this.#commit.run((after) => this.#apply(after, lease, batch, result));
     } catch (error) {
-      this.#queue.giveBackLater(lease);
+      this.#queue.requeueLater(lease);
       throw error;
     }
-    this.#queue.finishTurn(lease.item);
+    this.#queue.finish(lease.item);
   }
 
   #apply(
@@ -168,7 +168,7 @@ export class Entities {
     this.#inbox.advance(after, saved);
   }
 
-  /** Tells the caller of an operation how it went (L2). */
+  /** Sends the result of an operation to the orchestration that called it (INSTANCE-2). */
   #answer(
     after: After,
     { event }: EntityMessage,
@@ -191,7 +191,7 @@ export class Entities {
     this.#lifecycle.deliver(after, caller, message);
   }
 
-  /** What an entity asked for. What is invalid, and an orchestration whose id is taken, is passed over. */
+  /** Carries out what an entity asked for. Invalid requests are ignored, and orchestrations whose id is in use. */
   #act(after: After, { hub }: Entity, action: pb.OperationAction): void {
     const signal = action.getSendsignal();
     const start = action.getStartneworchestration();

@@ -1,13 +1,13 @@
 /**
- * The inboxes of entities: what is handled next, and who may hold the entity meanwhile.
+ * The inboxes of entities: which messages are handled next, and which orchestration holds the lock.
  *
- *   N1. An entity handles its messages in the order of their arrival, one batch at a time.
- *   N2. A lock is granted when everything before its request is done and nobody holds the entity.
- *       While it is held, only the holder's calls are handled.
- *   N3. The entities of a lock set are taken one after the other, in the order the set is sorted in,
- *       so that two sets cannot wait for each other.
- *   N4. An orchestration that ends, or starts anew, holds no lock.
- *   N5. An entity without state, lock and messages does not exist.
+ *   ENTITY-1. An entity handles its messages in the order of arrival, one batch at a time.
+ *   ENTITY-2. A lock is granted when all earlier messages are handled and the entity is not locked.
+ *             While it is locked, only calls of the lock's holder are handled.
+ *   ENTITY-3. The entities of a lock set are locked one after the other, in the set's order, so that
+ *             two sets cannot deadlock.
+ *   ENTITY-4. An orchestration that ends or continues as new holds no lock.
+ *   ENTITY-5. An entity without state, lock and messages is removed.
  */
 
 import { now } from "../clock.ts";
@@ -21,7 +21,7 @@ import type { After } from "../storage/group-commit.ts";
 import type { Store } from "../storage/store.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
-/** Operations that a worker is given at once. */
+/** Limit of operations in one batch. */
 const BATCH = 100;
 
 export class EntityInbox {
@@ -70,7 +70,7 @@ export class EntityInbox {
     this.advance(after, freed);
   }
 
-  /** Does what the head of the inbox asks for (N1, N2). */
+  /** Queues a batch or grants a lock, whichever is next in the inbox (ENTITY-1, ENTITY-2). */
   advance(after: After, entity: Entity): void {
     if (entity.lock) {
       if (this.nextBatch(entity, Number.MAX_SAFE_INTEGER).length > 0) this.#ready(after, entity);
@@ -79,7 +79,7 @@ export class EntityInbox {
     const head = this.#table.firstMessage(entity.key);
     if (head?.kind === EventKind.ENTITYLOCKREQUESTED) this.#grant(after, entity, head);
     else if (head) this.#ready(after, entity);
-    else if (entity.state === undefined) this.#table.remove(entity.key); // N5
+    else if (entity.state === undefined) this.#table.remove(entity.key); // ENTITY-5
   }
 
   #grant(after: After, entity: Entity, request: EntityMessage): void {
@@ -93,7 +93,7 @@ export class EntityInbox {
       !holder ||
       isTerminal(holder.status)
     ) {
-      this.advance(after, entity); // whoever asked has gone
+      this.advance(after, entity); // the orchestration has ended or continued as new
       return;
     }
     const criticalSectionId = lock.getCriticalsectionid();
@@ -105,13 +105,13 @@ export class EntityInbox {
       this.requestLock(after, entity.hub, lock, {
         key: holder.key,
         generation: holder.generation,
-      }); // N3
+      }); // ENTITY-3
     } else {
       this.#lifecycle.deliver(after, holder, entityLockGranted(now(), criticalSectionId));
     }
   }
 
-  /** The messages that may be handled now: the holder's calls, or all up to the next lock request. */
+  /** The messages that may be handled now: the lock holder's calls, or all up to the next lock request. */
   nextBatch({ key, lock }: Entity, lastSeq: number): EntityMessage[] {
     if (lock) {
       return this.#table
@@ -126,7 +126,8 @@ export class EntityInbox {
   #ready(after: After, { hub, key, entityId }: Entity): void {
     after(() => this.#queue.add(entityWork(hub, key, entityId)));
   }
-  /** N4 */
+
+  /** Releases all locks that an orchestration holds (ENTITY-4). */
   releaseLocks(after: After, instanceKey: number): void {
     for (const entity of this.#table.lockedBy(instanceKey)) this.unlock(after, entity);
   }

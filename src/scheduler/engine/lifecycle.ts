@@ -1,11 +1,11 @@
 /**
- * What happens to an instance, whoever asked: it is created, gets a message, ends, is forgotten.
- * Everything here runs inside a group's transaction; effects on memory wait until it is durable.
+ * The life cycle of an instance: created, receives messages, ends, is purged. Everything here runs
+ * in a transaction of GroupCommit; effects on memory wait until it is durable.
  *
- *   L1. A message to an instance that has ended is dropped.
- *   L2. A result reaches only the generation that asked for it.
- *   L3. `updated_ms` goes up with every visible change, so readers can put states in order.
- *   L4. An id that is used again gets a later `created_ms` than it ever had.
+ *   INSTANCE-1. A message to a terminal instance is discarded.
+ *   INSTANCE-2. A result reaches only the generation that asked for it.
+ *   INSTANCE-3. `updated_ms` increases with every visible change, so that clients can order states.
+ *   INSTANCE-4. An instance that replaces another of the same id has a later `created_ms`.
  */
 
 import { randomUUID } from "node:crypto";
@@ -26,7 +26,7 @@ import { pb } from "../protocol/proto.ts";
 import { COMPLETED, isTerminal, PENDING, TERMINATED } from "../protocol/status.ts";
 import { serializeTags, type Tags } from "../protocol/tags.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Timers } from "./timers.ts";
 import type { Waiters } from "./waiters.ts";
@@ -37,7 +37,7 @@ export interface NewInstance {
   readonly name: string;
   readonly version: string | undefined;
   readonly input: string | undefined;
-  /** Starts at once when absent or past. */
+  /** Scheduled start. Absent or past: starts at once. */
   readonly startMs?: number | undefined;
   readonly tags: Tags;
   readonly traceContext?: pb.TraceContext | undefined;
@@ -50,7 +50,7 @@ export interface Outcome {
   readonly failure: pb.TaskFailureDetails | undefined;
 }
 
-/** Gives back the locks on entities that an orchestration holds. */
+/** Releases the locks on entities that an orchestration holds. */
 export type ReleaseLocks = (after: After, instanceKey: number) => void;
 
 export interface LifecycleParts {
@@ -76,12 +76,12 @@ export class Lifecycle {
     this.#releaseLocks = releaseLocks;
   }
 
-  /** @param notBeforeMs the creation must be later than this (L4) */
-  create(after: After, request: NewInstance, notBeforeMs = 0): Instance {
+  /** @param notBeforeMs the date of creation will be later than this (INSTANCE-4) */
+  create(after: After, request: NewInstance, notBeforeMs = 0): InstanceRow {
     const nowMs = now();
-    const held = request.startMs !== undefined && request.startMs > nowMs;
+    const awaitsStart = request.startMs !== undefined && request.startMs > nowMs;
     const createdMs = Math.max(nowMs, notBeforeMs + 1);
-    const instance: Instance = {
+    const instance: InstanceRow = {
       key: this.#store.nextId(),
       hub: request.hub,
       instanceId: request.instanceId,
@@ -91,11 +91,11 @@ export class Lifecycle {
       name: request.name,
       version: request.version,
       status: PENDING,
-      held,
+      awaitsStart,
       createdMs,
       updatedMs: createdMs,
       completedMs: undefined,
-      startMs: held ? request.startMs : undefined,
+      startMs: awaitsStart ? request.startMs : undefined,
       parent: request.parent,
       tags: serializeTags(request.tags),
       traceContext: undefined,
@@ -112,20 +112,20 @@ export class Lifecycle {
     return instance;
   }
 
-  /** Puts a message into the inbox; `false` when the instance has ended (L1). */
-  deliver(after: After, instance: Instance, message: Message): boolean {
+  /** Adds a message to the inbox. @returns false when the instance is terminal (INSTANCE-1) */
+  deliver(after: After, instance: InstanceRow, message: Message): boolean {
     if (isTerminal(instance.status)) return false;
     this.#store.addMessage(instance.key, message);
-    if (!instance.held) this.ready(after, instance);
+    if (!instance.awaitsStart) this.ready(after, instance);
     return true;
   }
 
-  /** Lets the instance have a turn. */
-  ready(after: After, { hub, key, name, version }: Instance): void {
+  /** Queues a turn of the instance. */
+  ready(after: After, { hub, key, name, version }: InstanceRow): void {
     after(() => this.#queue.add({ kind: "turn", hub, instanceKey: key, id: 0, name, version }));
   }
 
-  addTimer(after: After, instance: Instance, dueMs: number, timerId: number | undefined): void {
+  addTimer(after: After, instance: InstanceRow, dueMs: number, timerId: number | undefined): void {
     this.#store.addTimer({
       instanceKey: instance.key,
       id: this.#store.nextId(),
@@ -136,9 +136,9 @@ export class Lifecycle {
     after(() => this.#timers.added(dueMs));
   }
 
-  /** Stores what became of an instance, and tells those who wait for it. */
-  save(after: After, instance: Instance): Instance {
-    const updatedMs = Math.max(now(), instance.updatedMs + 1); // L3
+  /** Stores a change of an instance and notifies waiting calls. */
+  save(after: After, instance: InstanceRow): InstanceRow {
+    const updatedMs = Math.max(now(), instance.updatedMs + 1); // INSTANCE-3
     const completedMs = isTerminal(instance.status) ? updatedMs : undefined;
     const saved = { ...instance, updatedMs, completedMs };
     this.#store.instances.update(saved);
@@ -146,44 +146,49 @@ export class Lifecycle {
     return saved;
   }
 
-  /** Ends an instance: nothing is pending any more, and its parent hears of it. */
-  finish(after: After, instance: Instance, outcome: Outcome): void {
+  /** Ends an instance: drops what is pending and reports to its parent. */
+  finish(after: After, instance: InstanceRow, outcome: Outcome): void {
     this.dropPending(after, instance);
     this.#store.instances.setOutcome(
       instance.key,
       outcome.output,
       outcome.failure?.serializeBinary(),
     );
-    this.save(after, { ...instance, status: outcome.status, held: false });
+    this.save(after, { ...instance, status: outcome.status, awaitsStart: false });
     if (instance.parent) this.#report(after, instance, instance.parent, outcome);
   }
 
-  /** Drops what only the execution that now ends could have used. */
-  dropPending(after: After, instance: Instance): void {
+  /** Drops messages, timers and locks of an execution that ends. */
+  dropPending(after: After, instance: InstanceRow): void {
     this.#store.removeMessages(instance.key, this.#store.lastId);
     this.#store.removeTimers(instance.key);
     this.#releaseLocks(after, instance.key);
   }
 
-  /** Asks every child that still lives to terminate, and so on down. */
-  terminateChildren(after: After, instance: Instance, output: string | undefined): void {
+  /** Terminates all active children, recursively. */
+  terminateChildren(after: After, instance: InstanceRow, output: string | undefined): void {
     for (const child of this.#store.instances.childrenOf(instance.key)) {
       this.terminate(after, child, output, true);
     }
   }
 
-  terminate(after: After, instance: Instance, output: string | undefined, recurse: boolean): void {
+  terminate(
+    after: After,
+    instance: InstanceRow,
+    output: string | undefined,
+    recurse: boolean,
+  ): void {
     if (isTerminal(instance.status)) return;
-    if (!instance.held) {
+    if (!instance.awaitsStart) {
       this.deliver(after, instance, executionTerminated(now(), output, recurse));
       return;
     }
-    // It has not begun, so there is no orchestrator to ask, and none of it must run.
+    // Its scheduled start is not due yet, so no orchestrator may run.
     this.endByForce(after, instance, output);
   }
 
-  /** Terminates an instance without asking its orchestrator; a turn in progress is in vain. */
-  endByForce(after: After, instance: Instance, output: string | undefined): void {
+  /** Terminates an instance without running its orchestrator. The result of a turn in progress is discarded. */
+  endByForce(after: After, instance: InstanceRow, output: string | undefined): void {
     const nowMs = now();
     const outcome = { status: TERMINATED, output, failure: undefined };
     const events = [
@@ -195,14 +200,14 @@ export class Lifecycle {
     this.finish(after, { ...instance, turn }, outcome);
   }
 
-  purge(after: After, instance: Instance): void {
+  purge(after: After, instance: InstanceRow): void {
     this.#releaseLocks(after, instance.key);
     this.#store.purge(instance.key);
     after(() => this.#waiters.notify(instance.key));
   }
 
-  /** Tells the parent once more how a child ended. */
-  reportAgain(after: After, child: Instance): void {
+  /** Sends the outcome of a terminal child to its parent again. */
+  reportAgain(after: After, child: InstanceRow): void {
     const { output, failure } = this.#store.instances.payloads(child.key);
     const details = failure && pb.TaskFailureDetails.deserializeBinary(failure);
     if (child.parent) {
@@ -210,9 +215,9 @@ export class Lifecycle {
     }
   }
 
-  #report(after: After, child: Instance, link: ParentLink, outcome: Outcome): void {
+  #report(after: After, child: InstanceRow, link: ParentLink, outcome: Outcome): void {
     const parent = this.#store.instances.byKey(link.key);
-    if (parent?.generation !== link.generation) return; // L2
+    if (parent?.generation !== link.generation) return; // INSTANCE-2
     const nowMs = now();
     const message =
       outcome.status === COMPLETED
@@ -222,7 +227,7 @@ export class Lifecycle {
   }
 }
 
-function terminatedFailure(child: Instance): pb.TaskFailureDetails {
+function terminatedFailure(child: InstanceRow): pb.TaskFailureDetails {
   return failureDetails(
     "OrchestrationTerminated",
     `Sub-orchestration '${child.instanceId}' was terminated.`,

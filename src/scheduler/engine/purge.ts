@@ -1,4 +1,4 @@
-/** Forgets many instances, in batches so small that other calls are served in between. */
+/** Purges many instances, in small batches so that other calls are served in between. */
 
 import { now } from "../clock.ts";
 import { isTerminal, TERMINAL_STATUSES } from "../protocol/status.ts";
@@ -9,7 +9,7 @@ import {
   queryInstances,
 } from "../storage/instance-listing.ts";
 import type { Store } from "../storage/store.ts";
-import type { Engine } from "./commands.ts";
+import type { InstanceCommands } from "./commands.ts";
 
 const BATCH = 100;
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -21,14 +21,14 @@ export interface PurgeFilter {
   readonly statuses: readonly number[];
   readonly createdFromMs: number | undefined;
   readonly createdToMs: number | undefined;
-  /** How long one call may take. Default one minute. */
+  /** Time limit of one call. Default one minute. */
   readonly timeoutMs: number | undefined;
 }
 
-/** @returns `complete: false` when time ran out; another call goes on */
+/** @returns `complete: false` when the time limit was reached; another call continues */
 export async function purgeByFilter(
   store: Store,
-  engine: Engine,
+  commands: InstanceCommands,
   filter: PurgeFilter,
   recursive: boolean,
 ): Promise<{ purged: number; complete: boolean }> {
@@ -42,16 +42,16 @@ export async function purgeByFilter(
     if (performance.now() >= endMs) return { purged, complete: false };
     const page = queryInstances(store.instances, { ...filter, statuses }, token, BATCH);
     const ids = page.items.map(({ instanceId }) => instanceId);
-    if (ids.length > 0) purged += await engine.purge(filter.hub, ids, recursive);
+    if (ids.length > 0) purged += await commands.purge(filter.hub, ids, recursive);
     token = page.token;
   } while (token);
   return { purged, complete: true };
 }
 
-/** Forgets instances some days after their end: now, and every hour. @returns a function that stops it */
+/** Purges instances that ended some days ago: now, and every hour. @returns a function that stops it */
 export function startRetention(
   store: Store,
-  engine: Engine,
+  commands: InstanceCommands,
   retentionDays: number,
   logger: SchedulerLogger,
 ): () => void {
@@ -61,18 +61,21 @@ export function startRetention(
     for (const hub of store.hubs().values()) {
       const purged = await purgeCompleted(
         store,
-        engine,
+        commands,
         { hub, statuses: [], completedToMs },
         stopped.signal,
       );
       if (purged > 0)
-        logger.info({ purged, retentionDays }, "forgot instances that ended long ago");
+        logger.info(
+          { purged, retentionDays },
+          "purged instances that ended before the retention period",
+        );
     }
   };
   const run = () => {
     sweep().catch((err: unknown) => {
       if (!stopped.signal.aborted)
-        logger.warn({ err }, "retention failed; it is tried again in an hour");
+        logger.warn({ err }, "purging for retention failed; it is tried again in an hour");
     });
   };
   run();
@@ -85,7 +88,7 @@ export function startRetention(
 
 async function purgeCompleted(
   store: Store,
-  engine: Engine,
+  commands: InstanceCommands,
   filter: CompletedFilter,
   stopped: AbortSignal,
 ): Promise<number> {
@@ -93,7 +96,7 @@ async function purgeCompleted(
   while (!stopped.aborted) {
     const { items } = listCompleted(store.instances, filter, undefined, BATCH);
     if (items.length === 0) break;
-    purged += await engine.purge(
+    purged += await commands.purge(
       filter.hub,
       items.map(({ instanceId }) => instanceId),
       false,

@@ -1,31 +1,30 @@
 /**
- * What clients read.
+ * Reads for clients.
  *
- *   R1. A read returns only what is durable, so nothing a client has seen is taken back.
- *   R2. All of a read comes from one committed state: rows and payloads are read in one go, before
- *       the read waits for durability.
- *   R3. Reads fail while nothing can be stored, so that no readiness probe takes the scheduler for
- *       healthy.
+ *   SNAPSHOT-1. A read returns only durable state, so a crash takes back nothing that a client has seen.
+ *   SNAPSHOT-2. A read returns one committed state: rows and payloads are read together, before the
+ *               read waits for durability.
+ *   SNAPSHOT-3. Reads fail while nothing can be stored, so that readiness probes show it.
  */
 import { status } from "@grpc/grpc-js";
 import { FAILED } from "../protocol/status.ts";
-import { SchedulerError, shuttingDown } from "../protocol/status-errors.ts";
+import { StatusError, shuttingDown } from "../protocol/status-errors.ts";
 import type { GroupCommit } from "../storage/group-commit.ts";
-import type { Instance, InstanceTable, Payloads } from "../storage/instance-table.ts";
+import type { InstanceRow, InstanceTable, Payloads } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Waiters } from "./waiters.ts";
 
-/** Whoever waits for the answer. Lighter than an AbortSignal, which every call would pay for and few use. */
+/** The client of a call. Cheaper than an AbortSignal, which every call would need and few would use. */
 export interface Caller {
-  /** Has hung up, or its deadline has passed. */
-  readonly gone: boolean;
+  /** It has cancelled the call, or the deadline has passed. */
+  readonly cancelled: boolean;
   /** @returns a function that stops listening */
-  onGone(listener: () => void): () => void;
+  onCancelled(listener: () => void): () => void;
 }
 
-/** An instance and its payloads at one moment. */
+/** An instance and its payloads in one committed state. */
 export interface InstanceState {
-  readonly instance: Instance;
+  readonly instance: InstanceRow;
   readonly payloads: Payloads;
 }
 
@@ -42,7 +41,7 @@ export class Reads {
     this.#waiters = waiters;
   }
 
-  /** @param query reads all that the answer needs, at once (R2) */
+  /** @param query reads everything that the answer needs (SNAPSHOT-2) */
   async read<T>(query: (store: Store) => T): Promise<T> {
     await this.#commit.assertWritable();
     const result = query(this.#store);
@@ -58,11 +57,11 @@ export class Reads {
     });
   }
 
-  /** Waits until the instance is as wanted. `undefined`: there is none, or it was purged meanwhile. */
+  /** Waits until the instance satisfies `wanted`. `undefined`: it does not exist, or was purged meanwhile. */
   async waitFor(
     hub: number,
     instanceId: string,
-    wanted: (instance: Instance) => boolean,
+    wanted: (instance: InstanceRow) => boolean,
     withPayloads: boolean,
     caller: Caller,
   ): Promise<InstanceState | undefined> {
@@ -70,14 +69,14 @@ export class Reads {
     await this.#commit.assertWritable();
     for (;;) {
       this.#commit.assertUsable();
-      if (caller.gone) throw new SchedulerError(status.CANCELLED, "The caller has gone.");
+      if (caller.cancelled) throw new StatusError(status.CANCELLED, "The call was cancelled.");
       if (this.#waiters.closed) throw shuttingDown();
       const seen = instances.byId(hub, instanceId);
       const found = seen && wanted(seen) && withState(instances, seen, withPayloads);
       const { promise: changed, resolve: wake } = Promise.withResolvers<void>();
-      // Listening begins before the first pause, so no change is missed.
+      // Listens before the first await, so that no change is missed.
       const stop = seen && this.#waiters.listen(seen.key, wake);
-      const stopCaller = caller.onGone(wake);
+      const stopCaller = caller.onCancelled(wake);
       try {
         await this.#commit.settled();
         if (!seen) return undefined;
@@ -91,10 +90,10 @@ export class Reads {
   }
 }
 
-/** Input and output only when asked for, because they may be large and reads are many. */
+/** Reads input and output only on request, since they may be large. */
 export function withState(
   instances: InstanceTable,
-  instance: Instance,
+  instance: InstanceRow,
   withPayloads: boolean,
 ): InstanceState {
   if (!withPayloads && instance.status !== FAILED) return { instance, payloads: NO_PAYLOADS };

@@ -1,10 +1,10 @@
 /**
- * Lets a failed instance try again from where it failed.
+ * Rewinds a failed instance, so that it continues from where it failed.
  *
- * First the worker is asked to clean the history: it is sent the old history, which ends with
- * ExecutionCompleted, and exactly [OrchestratorStarted, ExecutionRewound]. It answers with a history
- * without the failures. That becomes a new generation; what was pending when the old one failed is
- * done again, because its results were dropped (L1), and failed children are rewound in turn.
+ * First a worker removes the failures from the history: it gets the old history, which ends with
+ * ExecutionCompleted, and exactly [OrchestratorStarted, ExecutionRewound], and answers with the new
+ * history. That becomes a new generation. What was pending when the instance failed is scheduled
+ * again, because its results were discarded (INSTANCE-1), and failed children are rewound as well.
  */
 import { now } from "../clock.ts";
 import { historyChunk } from "../protocol/framing.ts";
@@ -13,7 +13,7 @@ import { type pb, toMs } from "../protocol/proto.ts";
 import { FAILED, isTerminal, RUNNING, statusName } from "../protocol/status.ts";
 import { precondition } from "../protocol/status-errors.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { ChildCall, TurnEffects } from "./turn-effects.ts";
@@ -29,11 +29,11 @@ export class Rewind {
     this.#effects = effects;
   }
 
-  begin(after: After, instance: Instance, reason: string | undefined): void {
+  begin(after: After, instance: InstanceRow, reason: string | undefined): void {
     if (instance.status !== FAILED) {
       throw precondition(
         `Rewind is not allowed: instance '${instance.instanceId}' is ${statusName(instance.status)}, ` +
-          "and only a FAILED one can be rewound.",
+          "and only a FAILED instance can be rewound.",
       );
     }
     this.#store.instances.setOutcome(instance.key, undefined, undefined);
@@ -42,15 +42,15 @@ export class Rewind {
     this.#lifecycle.deliver(after, revived, executionRewound(now(), reason, parentExecutionId));
   }
 
-  /** Takes the cleaned history from the worker. `instance` still belongs to the old generation. */
-  apply(after: After, instance: Instance, action: pb.RewindOrchestrationAction): void {
+  /** Applies the history that the worker has cleaned. `instance` is of the old generation. */
+  apply(after: After, instance: InstanceRow, action: pb.RewindOrchestrationAction): void {
     const cleaned = action.getNewhistoryList();
     const rewound = cleaned.findLast((event) => event.hasExecutionrewound());
-    // The turn that asked for the rewind is told again, now to a history that goes on from there.
+    // Without the rewind turn itself, which is delivered again as the next turn.
     const history = cleaned.slice(0, rewound ? -2 : undefined);
     const started = history.find((event) => event.hasExecutionstarted())?.getExecutionstarted();
     const executionId = started?.getOrchestrationinstance()?.getExecutionid()?.getValue();
-    const next: Instance = {
+    const next: InstanceRow = {
       ...instance,
       executionId: executionId ?? instance.executionId,
       generation: instance.generation + 1,
@@ -67,10 +67,10 @@ export class Rewind {
     this.#redo(after, saved, history, rewound?.getExecutionrewound()?.getReason()?.getValue());
   }
 
-  /** Does again what the history says was asked for and has no answer. */
+  /** Schedules again whatever the history shows as scheduled and not completed. */
   #redo(
     after: After,
-    instance: Instance,
+    instance: InstanceRow,
     history: readonly pb.HistoryEvent[],
     reason: string | undefined,
   ): void {
@@ -83,14 +83,14 @@ export class Rewind {
       const child = event.getSuborchestrationinstancecreated();
       if (task) this.#effects.scheduleActivity(after, instance, id, task);
       if (timer) this.#lifecycle.addTimer(after, instance, toMs(timer.getFireat()) ?? 0, id);
-      if (child) this.#takeBack(after, instance, id, child, reason);
+      if (child) this.#relinkChild(after, instance, id, child, reason);
     }
   }
 
-  /** Makes a child report to the new generation. One that was purged is created again. */
-  #takeBack(
+  /** Links a child to the new generation. A child that was purged is created again. */
+  #relinkChild(
     after: After,
-    parent: Instance,
+    parent: InstanceRow,
     taskId: number,
     call: ChildCall,
     reason: string | undefined,
@@ -112,7 +112,7 @@ export class Rewind {
   }
 }
 
-/** The id of the action that an event answers; `undefined` for events that are no answer. */
+/** The id of the action that an event completes; `undefined` if it completes none. */
 function answeredId(event: pb.HistoryEvent): number | undefined {
   return (
     event.getTaskcompleted()?.getTaskscheduledid() ??

@@ -1,23 +1,23 @@
 /**
- * Wakes when the next timer in the file is due.
+ * Fires the timers of the file when they are due.
  *
- *   T1. No polling: without timers nothing runs.
- *   T2. A timer fires at or after its time, never before, however far off it is.
+ *   TIMER-1. No polling: nothing runs while no timer is pending.
+ *   TIMER-2. A timer never fires early, however far in the future it is.
  */
 
 import { now } from "../clock.ts";
 
 /**
- * A longer wait is made in steps: setTimeout fires at once beyond 2^31 ms (T2), and it does not notice
- * that the machine has slept or that the wall clock was set forward.
+ * Longest single timeout; longer waits take several. setTimeout fires at once beyond 2^31 ms
+ * (TIMER-2), and does not notice that the machine slept or that the wall clock was set forward.
  */
 const LONGEST_TIMEOUT_MS = 60_000;
-/** Wait before another try after the file could not be written. */
+/** Pause before another attempt when timers could not be fired. */
 const RETRY_MS = 1000;
 
 export interface TimersOptions {
   readonly nextDueMs: () => number | undefined;
-  /** Fires what is due, at most a batch; settles when that is durable. */
+  /** Fires one batch of due timers; settles when that is durable. */
   readonly fireDue: (nowMs: number) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
@@ -33,12 +33,12 @@ export class Timers {
     this.#options = options;
   }
 
-  /** A timer was added that is due then. */
+  /** Call when a timer was added. */
   added(dueMs: number): void {
     if (dueMs < this.#dueMs) this.#arm(dueMs);
   }
 
-  /** Looks in the file for what comes next. */
+  /** Waits for the next timer in the file. */
   start(): void {
     this.#arm(this.#options.nextDueMs());
   }
@@ -59,7 +59,7 @@ export class Timers {
 
   async #wake(): Promise<void> {
     const nowMs = now();
-    if (nowMs < this.#dueMs) return this.#arm(this.#dueMs); // a step of a long wait, or a coarse clock
+    if (nowMs < this.#dueMs) return this.#arm(this.#dueMs); // one part of a long wait, or a coarse clock
     this.#firing = true;
     let next: number | undefined;
     try {

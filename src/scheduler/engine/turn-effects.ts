@@ -1,4 +1,4 @@
-/** Carries out what an orchestrator decided: activities, timers, children, events to others. */
+/** Carries out the actions of a turn: activities, timers, sub-orchestrations, events to other instances. */
 import { now } from "../clock.ts";
 import type { WorkQueue } from "../dispatch/work-queue.ts";
 import { childFailed, eventRaised, failureDetails } from "../protocol/history-events.ts";
@@ -7,19 +7,19 @@ import { isTerminal } from "../protocol/status.ts";
 import { setTags, tagsOf } from "../protocol/tags.ts";
 import { instanceIdProblem } from "../protocol/validation.ts";
 import type { After } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { Entities } from "./entities.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { TurnPlan } from "./turn-plan.ts";
 
-/** What an activity is made of; an action to schedule it and the event that it was scheduled both have it. */
+/** The description of an activity, which the action and the TaskScheduled event both have. */
 export type ActivityCall = Pick<
   pb.ScheduleTaskAction,
   "getName" | "getVersion" | "getInput" | "getParenttracecontext" | "getTagsMap"
 >;
 
-/** The same for a child: an action to create it and the event that it was created both have it. */
+/** The description of a sub-orchestration, which the action and the event of its creation both have. */
 export type ChildCall = Pick<
   pb.CreateSubOrchestrationAction,
   "getInstanceid" | "getName" | "getVersion" | "getInput" | "getParenttracecontext" | "getTagsMap"
@@ -38,11 +38,11 @@ export class TurnEffects {
     this.#entities = entities;
   }
 
-  carryOut(after: After, instance: Instance, plan: TurnPlan): void {
+  carryOut(after: After, instance: InstanceRow, plan: TurnPlan): void {
     for (const { taskId, action } of plan.activities) {
       this.scheduleActivity(after, instance, taskId, action);
     }
-    // A timer can only wake the execution that set it, so one that ends has no use for it.
+    // A timer only wakes the execution that created it.
     if (plan.end.kind === "waits") {
       for (const { timerId, dueMs } of plan.timers) {
         this.#lifecycle.addTimer(after, instance, dueMs, timerId);
@@ -60,7 +60,7 @@ export class TurnEffects {
     }
   }
 
-  scheduleActivity(after: After, instance: Instance, taskId: number, call: ActivityCall): void {
+  scheduleActivity(after: After, instance: InstanceRow, taskId: number, call: ActivityCall): void {
     const owner = new pb.OrchestrationInstance();
     owner.setInstanceid(instance.instanceId);
     owner.setExecutionid(stringValue(instance.executionId));
@@ -82,22 +82,22 @@ export class TurnEffects {
     after(() => this.#queue.add({ kind: "activity", ...item }));
   }
 
-  /** An event for an instance that does not exist, or has ended, is dropped. */
-  #sendEvent(after: After, sender: Instance, action: pb.SendEventAction): void {
+  /** An event for an unknown or terminal instance is discarded. */
+  #sendEvent(after: After, sender: InstanceRow, action: pb.SendEventAction): void {
     const id = action.getInstance()?.getInstanceid() ?? "";
     const target = this.#store.instances.byId(sender.hub, id);
     const message = eventRaised(now(), action.getName(), action.getData()?.getValue());
     if (target) this.#lifecycle.deliver(after, target, message);
   }
 
-  /** A child takes the place of an instance that has ended; an active one makes the call fail. */
-  createChild(after: After, parent: Instance, taskId: number, call: ChildCall): void {
+  /** A child replaces a terminal instance of its id. If that instance is active, the call fails. */
+  createChild(after: After, parent: InstanceRow, taskId: number, call: ChildCall): void {
     const instanceId = call.getInstanceid();
     const existing = this.#store.instances.byId(parent.hub, instanceId);
     const problem =
       instanceIdProblem(instanceId) ??
       (existing && !isTerminal(existing.status)
-        ? `An instance with the id '${instanceId}' exists and has not ended.`
+        ? `An instance with the id '${instanceId}' exists and is active.`
         : undefined);
     if (problem) {
       const failure = failureDetails("SubOrchestrationNotCreated", problem);

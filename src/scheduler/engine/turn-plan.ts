@@ -1,4 +1,4 @@
-/** Reads what an orchestrator decided in a turn into the changes it asks for. Pure: nothing is stored here. */
+/** Turns the actions of an orchestrator's response into a plan of changes. Pure: nothing is stored here. */
 import { EventKind } from "../protocol/history-events.ts";
 import { pb, toMs, toTimestamp } from "../protocol/proto.ts";
 import { CONTINUED_AS_NEW } from "../protocol/status.ts";
@@ -13,7 +13,7 @@ import {
 const MAX_LOCK_SET = 100;
 
 export interface TurnPlan {
-  /** One per action, serialized; its event id is the action's, or the action would be sent again. */
+  /** One serialized event for each action, with the action's id, so that a replay finds it. */
   readonly confirmations: readonly Uint8Array[];
   readonly activities: readonly {
     readonly taskId: number;
@@ -39,7 +39,7 @@ export type TurnEnd =
       readonly action: pb.CompleteOrchestrationAction;
     };
 
-/** @throws UnacceptableTurnError when the orchestrator asked for what cannot be done */
+/** @throws UnacceptableTurnError when an action cannot be carried out */
 export function planTurn(response: pb.OrchestratorResponse, nowMs: number): TurnPlan {
   const Case = pb.OrchestratorAction.OrchestratoractiontypeCase;
   const confirmations: Uint8Array[] = [];
@@ -114,7 +114,7 @@ export function planTurn(response: pb.OrchestratorResponse, nowMs: number): Turn
   return { confirmations, activities, timers, children, sends, entityMessages, terminations, end };
 }
 
-/** The orchestrator asked for what cannot be done. It would ask again for ever, so it fails instead. */
+/** An action cannot be carried out. A retry would ask for it again, so the instance fails instead. */
 export class UnacceptableTurnError extends Error {
   override readonly name = "UnacceptableTurnError";
   readonly errorType: string;
@@ -127,7 +127,7 @@ export class UnacceptableTurnError extends Error {
 function unsupported(action: pb.OrchestratorAction): UnacceptableTurnError {
   return new UnacceptableTurnError(
     "NotSupported",
-    `The embedded scheduler does not know the action of kind ${action.getOrchestratoractiontypeCase()}.`,
+    `The embedded scheduler does not support actions of kind ${action.getOrchestratoractiontypeCase()}.`,
   );
 }
 
@@ -169,7 +169,7 @@ function refuse(problem: string | undefined): void {
   if (problem) throw new UnacceptableTurnError("PayloadTooLarge", problem);
 }
 
-/** Whether the turn leaves the instance suspended; `undefined`: as it was. */
+/** Whether the instance is suspended after these messages. `undefined`: unchanged. */
 export function suspensionAfter(
   messages: readonly { readonly kind: number }[],
 ): boolean | undefined {

@@ -1,10 +1,10 @@
 /**
- * Orchestrator turns and activities: handed out, and taken back with their results.
+ * Orchestrator turns and activities: loads them for workers and applies their results.
  *
- *   E1. All effects of a turn are stored together or not at all, and once.
- *   E2. History is, per turn: what the orchestrator was told, then what it decided.
- *   E3. A turn takes in only messages that are durable, and exactly those it was shown.
- *   E4. A message that a turn leaves in the inbox queues another turn.
+ *   TURN-1. All effects of a turn are stored together or not at all, and once.
+ *   TURN-2. The history of a turn is: the events that the orchestrator received, then its actions.
+ *   TURN-3. A turn receives only durable messages, and its completion removes exactly those.
+ *   TURN-4. A message that a turn leaves in the inbox queues another turn.
  */
 
 import { now } from "../clock.ts";
@@ -25,7 +25,7 @@ import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "../protocol/
 import { staleToken } from "../protocol/status-errors.ts";
 import { boundedFailure, payloadProblem, traceContextProblem } from "../protocol/validation.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import { continueAsNew } from "./continue-as-new.ts";
 import type { Entities } from "./entities.ts";
@@ -75,7 +75,7 @@ export class Turns {
     this.#unregistered = unregistered;
   }
 
-  /** Reads a ready item from the file, as the worker needs it. */
+  /** Reads an item from the file, in the form that a worker needs. */
   load(item: WorkItem): LoadedWork | undefined {
     let work: LoadedWork | undefined;
     try {
@@ -85,9 +85,9 @@ export class Turns {
       this.#queue.addLater(item);
       return undefined;
     }
-    // What ended it may not be durable yet; should that fail, the item is still to be done.
-    if (!work && !item.doubted && this.#commit.busy) {
-      const again = () => this.#queue.add({ ...item, doubted: true });
+    // The change that ended the item may not be durable yet. If it fails, the item must be done.
+    if (!work && !item.rechecked && this.#commit.busy) {
+      const again = () => this.#queue.add({ ...item, rechecked: true });
       this.#commit.settled().then(again, again);
     }
     return work;
@@ -106,7 +106,7 @@ export class Turns {
   #loadTurn(item: WorkItem): LoadedWork | undefined {
     const instance = this.#store.instances.byKey(item.instanceKey);
     if (!instance || isTerminal(instance.status)) return undefined;
-    let inbox = this.#store.messages(instance.key, this.#commit.durableId); // E3
+    let inbox = this.#store.messages(instance.key, this.#commit.durableId); // TURN-3
     if (inbox[0]?.kind === EventKind.EXECUTIONREWOUND) inbox = inbox.slice(0, 1); // see rewind.ts
     const last = inbox.at(-1);
     if (!last) return undefined;
@@ -132,16 +132,16 @@ export class Turns {
     this.#unregistered.inspect(lease, end?.getCompleteorchestration()?.getFailuredetails());
     await this.#keep(lease, (after) => {
       const instance = this.#store.instances.byKey(item.instanceKey);
-      // Purged or ended by force meanwhile: there is nothing left that this turn may change.
+      // Purged or terminated by force meanwhile, so this turn must not change anything.
       if (instance?.generation !== turn.generation || isTerminal(instance.status))
         throw staleToken();
       this.#apply(after, instance, turn, response);
       this.#queueLeftover(after, item);
     });
-    this.#queue.finishTurn(item);
+    this.#queue.finish(item);
   }
 
-  /** Parts are kept with the lease: should it end, the turn is done anew from its beginning. */
+  /** Parts are kept with the lease. If it ends, the whole turn is done again. */
   #addPart(token: string, response: pb.OrchestratorResponse): void {
     const lease = this.#queue.lease(token, "turn");
     if (!lease) throw staleToken();
@@ -155,12 +155,12 @@ export class Turns {
     await this.#keep(lease, (after) => this.#storeResult(after, lease, response));
   }
 
-  /** Stores a result. The item of one that cannot be stored is given out again, a little later. */
+  /** Stores a result. If that fails, the item is queued again after a pause. */
   async #keep(lease: Lease, work: (after: After) => void): Promise<void> {
     try {
       await this.#commit.run(work);
     } catch (error) {
-      this.#queue.giveBackLater(lease);
+      this.#queue.requeueLater(lease);
       throw error;
     }
   }
@@ -170,7 +170,7 @@ export class Turns {
     if (!activity) return;
     this.#store.removeActivity(item.instanceKey, item.id);
     const instance = this.#store.instances.byKey(item.instanceKey);
-    if (instance?.generation !== activity.generation) return; // L2
+    if (instance?.generation !== activity.generation) return; // INSTANCE-2
     const result = response.getResult()?.getValue();
     const problem = payloadProblem(`The result of activity '${activity.name}'`, result);
     const failure = problem
@@ -184,7 +184,7 @@ export class Turns {
 
   #apply(
     after: After,
-    before: Instance,
+    before: InstanceRow,
     turn: LeasedTurn,
     response: pb.OrchestratorResponse,
   ): void {
@@ -199,7 +199,7 @@ export class Turns {
       return;
     }
     const trace = response.getOrchestrationtracecontext();
-    const instance: Instance = {
+    const instance: InstanceRow = {
       ...before,
       status: statusAfter(before, turn),
       customStatus: response.getCustomstatus()?.getValue() ?? before.customStatus,
@@ -234,21 +234,21 @@ export class Turns {
     }
   }
 
-  /** A turn may have been shown less than its inbox held; what it left makes the next turn (E4). */
+  /** A turn may have received only a part of its inbox; the rest makes the next turn (TURN-4). */
   #queueLeftover(after: After, item: WorkItem): void {
     if (!this.#store.hasMessages(item.instanceKey)) return;
     const instance = this.#store.instances.byKey(item.instanceKey);
     if (instance) this.#lifecycle.ready(after, instance);
   }
 
-  #append(instance: Instance, turn: LeasedTurn, decided: readonly Uint8Array[]): void {
-    const told = turn.messages.map(({ event }) => event);
-    this.#store.addHistory(instance.key, instance.turn, historyChunk([...told, ...decided])); // E2
+  #append(instance: InstanceRow, turn: LeasedTurn, decided: readonly Uint8Array[]): void {
+    const received = turn.messages.map(({ event }) => event);
+    this.#store.addHistory(instance.key, instance.turn, historyChunk([...received, ...decided])); // TURN-2
   }
 
   #end(
     after: After,
-    instance: Instance,
+    instance: InstanceRow,
     turn: LeasedTurn,
     decided: readonly Uint8Array[],
     eventId: number,
@@ -265,11 +265,11 @@ export class Turns {
   }
 }
 
-/** Tells workers that there are entities, and that their messages need no sorting. */
+/** Lets workers use entities; their messages need no reordering. */
 const ENTITIES_IN_ORDER = new pb.OrchestratorEntityParameters();
 ENTITIES_IN_ORDER.setEntitymessagereorderwindow(new Duration());
 
-function requestHead(instance: Instance): Uint8Array {
+function requestHead(instance: InstanceRow): Uint8Array {
   const head = new pb.OrchestratorRequest();
   head.setInstanceid(instance.instanceId);
   head.setExecutionid(stringValue(instance.executionId));
@@ -281,7 +281,7 @@ function requestHead(instance: Instance): Uint8Array {
   return head.serializeBinary();
 }
 
-function statusAfter(before: Instance, turn: LeasedTurn): number {
+function statusAfter(before: InstanceRow, turn: LeasedTurn): number {
   const suspended = suspensionAfter(turn.messages) ?? before.status === SUSPENDED;
   return suspended ? SUSPENDED : RUNNING;
 }

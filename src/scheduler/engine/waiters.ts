@@ -1,14 +1,14 @@
-/** Calls that wait for an instance to change. Nothing polls; a change calls those who wait for it. */
+/** Calls that wait for an instance to change. A change wakes them; nothing polls. */
 export class Waiters {
   readonly #listeners = new Map<number, Set<() => void>>();
   #closed = false;
 
-  /** Nothing will change any more. */
+  /** The scheduler is closing, so nothing changes any more. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** @returns a function that stops listening; calling it twice does no harm */
+  /** @returns a function that stops listening, and may be called twice */
   listen(instanceKey: number, listener: () => void): () => void {
     const listeners = this.#listeners.get(instanceKey) ?? new Set();
     this.#listeners.set(instanceKey, listeners.add(listener));
@@ -21,7 +21,7 @@ export class Waiters {
     for (const listener of [...(this.#listeners.get(instanceKey) ?? [])]) listener();
   }
 
-  /** Wakes everyone, so that they can see that it is over. */
+  /** Wakes all waiting calls, which then see `closed`. */
   close(): void {
     this.#closed = true;
     for (const key of [...this.#listeners.keys()]) this.notify(key);

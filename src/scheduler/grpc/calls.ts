@@ -1,14 +1,15 @@
-/** Carries a call from gRPC to a function and its outcome back: metadata, errors, status codes. */
+/** Turns a handler function into a gRPC method: metadata, errors and status codes. */
 import { type Metadata, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { Caller } from "../engine/reads.ts";
-import { invalid, SchedulerError } from "../protocol/status-errors.ts";
+import { StatusError } from "../protocol/status-errors.ts";
 import type { SchedulerLogger } from "../scheduler-logger.ts";
 import type { TaskHub } from "../storage/task-hubs.ts";
+import { OversizedRequest } from "./request-bounds.ts";
 
 export interface CallContext {
   /** The task hub's id. */
   readonly hub: number;
-  /** For a call that stores something: creates the task hub where need be. @returns its id */
+  /** For a call that stores something: creates the task hub if it is new. @returns its id */
   readonly ensureHub: () => number;
   readonly caller: Caller;
 }
@@ -24,24 +25,16 @@ export function taskHubName(metadata: Metadata): string {
   return String(metadata.get("taskhub")[0] ?? DEFAULT_TASK_HUB);
 }
 
-/** What every method needs, whatever it does. */
+/** What every method needs. */
 export interface CallGate {
   readonly logger: SchedulerLogger;
-  /** The task hub that a call names. @throws SchedulerError when the call cannot be served */
+  /** The task hub that a call names. @throws StatusError when the call cannot be served */
   readonly admit: (metadata: Metadata) => TaskHub;
-  /** Takes note of an unexpected error. @returns what the caller is told */
-  readonly failed: (error: unknown) => SchedulerError;
+  /** Reports an unexpected error. @returns the error for the caller */
+  readonly failed: (error: unknown) => StatusError;
 }
 
-/** Takes the place of a request that is too large to be parsed. */
-export class Oversized {
-  readonly error: SchedulerError;
-  constructor(bytes: number, limit: number) {
-    this.error = invalid(`The request has ${bytes} bytes; the limit is ${limit}.`);
-  }
-}
-
-/** Makes a grpc-js method of a handler. */
+/** Makes a grpc-js method from a handler. */
 export function unary<Request, Response>(
   method: string,
   gate: CallGate,
@@ -50,7 +43,7 @@ export function unary<Request, Response>(
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
     const answer = async () => {
       const hub = gate.admit(call.metadata);
-      if (call.request instanceof Oversized) throw call.request.error;
+      if (call.request instanceof OversizedRequest) throw call.request.error;
       return handler(call.request, {
         hub: hub.id,
         ensureHub: () => hub.ensure(),
@@ -66,23 +59,23 @@ export function unary<Request, Response>(
 
 function callerOf(call: ServerUnaryCall<unknown, unknown>): Caller {
   return {
-    get gone() {
+    get cancelled() {
       return call.cancelled;
     },
-    onGone(listener) {
+    onCancelled(listener) {
       call.on("cancelled", listener);
       return () => call.off("cancelled", listener);
     },
   };
 }
 
-/** @returns the error as the caller may see it; the cause of an internal one is only logged */
+/** @returns the error for the caller; the cause of an internal error is only logged */
 export function toServiceError(
   method: string,
   { logger, failed }: CallGate,
   error: unknown,
 ): { code: status; details: string } {
-  const known = error instanceof SchedulerError ? error : failed(error);
+  const known = error instanceof StatusError ? error : failed(error);
   if (known.code !== status.INTERNAL) return { code: known.code, details: known.message };
   logger.error({ err: known.cause ?? known, method }, "call failed unexpectedly");
   return {

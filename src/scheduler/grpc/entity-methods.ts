@@ -1,4 +1,4 @@
-/** The calls about entities: translation and validation. */
+/** The gRPC methods for entities: they translate and validate. */
 import type { Entities } from "../engine/entities.ts";
 import type { Reads } from "../engine/reads.ts";
 import { pb, stringValue, toMs, toTimestamp } from "../protocol/proto.ts";
@@ -13,9 +13,7 @@ import {
 import type { Entity } from "../storage/entity-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { CallContext } from "./calls.ts";
-
-const DEFAULT_PAGE_SIZE = 100;
-const MAX_PAGE_SIZE = 1000;
+import { MAX_PAGE_BYTES, pageSize } from "./page-limits.ts";
 
 export function entityMethods(entities: Entities, reads: Reads, store: Store) {
   const describe = (entity: Entity, withState: boolean): pb.EntityMetadata => {
@@ -41,7 +39,7 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
       return new pb.SignalEntityResponse();
     },
 
-    /** One without a state, which is there only for its lock or its messages, does not count. */
+    /** An entity that has only a lock or messages, and no state, does not exist for clients. */
     getEntity: async (request: pb.GetEntityRequest, { hub }: CallContext) => {
       const id = checkEntityId(request.getInstanceid());
       const metadata = await reads.read((from) => {
@@ -58,8 +56,8 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
 
     queryEntities: async (request: pb.QueryEntitiesRequest, { hub }: CallContext) => {
       const query = request.getQuery() ?? new pb.EntityQuery();
-      const asked = query.getPagesize()?.getValue() || DEFAULT_PAGE_SIZE;
-      const size = Math.min(asked, MAX_PAGE_SIZE);
+      const size = pageSize(query.getPagesize()?.getValue());
+      const withState = query.getIncludestate();
       const filter = {
         hub,
         idPrefix: checkIdPrefix(query.getInstanceidstartswith()?.getValue()) ?? "@",
@@ -68,20 +66,24 @@ export function entityMethods(entities: Entities, reads: Reads, store: Store) {
         modifiedToMs: toMs(query.getLastmodifiedto()) ?? Number.MAX_SAFE_INTEGER,
         transient: query.getIncludetransient(),
       };
-      const { found, metadata } = await reads.read((from) => {
-        const found = from.entities.query(filter, size + 1);
-        const page = found.slice(0, size);
-        return { found, metadata: page.map((each) => describe(each, query.getIncludestate())) };
+      const { page, next } = await reads.read((from) => {
+        const page: pb.EntityMetadata[] = [];
+        let bytes = 0;
+        for (const entity of from.entities.query(filter, size + 1)) {
+          if (withState) bytes += Buffer.byteLength(entity.state ?? "");
+          const last = page.at(-1)?.getInstanceid();
+          if (last && (page.length === size || bytes > MAX_PAGE_BYTES)) return { page, next: last };
+          page.push(describe(entity, withState));
+        }
+        return { page, next: undefined };
       });
       const response = new pb.QueryEntitiesResponse();
-      response.setEntitiesList(metadata);
-      if (found.length > size) {
-        response.setContinuationtoken(stringValue(metadata.at(-1)?.getInstanceid()));
-      }
+      response.setEntitiesList(page);
+      response.setContinuationtoken(stringValue(next));
       return response;
     },
 
-    /** There is never anything to clean: empty entities go at once (N5), and so do the locks of the dead (N4). */
+    /** Nothing to clean: empty entities are removed (ENTITY-5) and locks released (ENTITY-4) at once. */
     cleanEntityStorage: () => new pb.CleanEntityStorageResponse(),
   };
 }

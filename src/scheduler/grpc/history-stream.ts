@@ -1,7 +1,7 @@
 /**
- * Streams an instance's history to a client, as fast as the client reads. What is sent is the history
- * as it was when the call came, if need be in several reads: should it begin anew between two of them,
- * the call fails, since a mixture of two histories is none. One that fits into one read never fails.
+ * Streams an instance's history to a client, as fast as the client reads it. The client gets the
+ * history as it was at the start of the call. A long history takes several reads; if the instance is
+ * purged or gets a new history between two of them, the call is ABORTED rather than mix two histories.
  */
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import type { Reads } from "../engine/reads.ts";
@@ -11,9 +11,9 @@ import { historyReplaced } from "../protocol/status-errors.ts";
 import type { Store } from "../storage/store.ts";
 
 const EVENTS_PER_CHUNK = 200;
-/** A chunk has no more, or a single event: clients take in 4 MB unless they ask for more. */
+/** Limit of a chunk, unless it is a single event. gRPC clients accept 4 MB by default. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
-/** Read from the file at once, or a single turn; what a reader that does not read costs. */
+/** Limit of one read of the file, unless it is a single turn: the memory that a stalled client holds. */
 const PAGE_BYTES = 1024 * 1024;
 
 type HistoryCall = ServerWritableStream<pb.StreamInstanceHistoryRequest, Buffer>;
@@ -31,7 +31,7 @@ export async function streamHistory(reads: Reads, hub: number, call: HistoryCall
   call.end();
 }
 
-/** Waits until the chunk is on its way: a stream would take in sixteen before it says no. `false`: the caller has gone. */
+/** Waits until the chunk was written: a stream buffers 16 chunks before it signals back-pressure. @returns false when the client has left */
 async function sent(call: HistoryCall, chunk: Buffer): Promise<boolean> {
   if (call.cancelled) return false;
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -43,7 +43,7 @@ async function sent(call: HistoryCall, chunk: Buffer): Promise<boolean> {
   return isSent;
 }
 
-/** What is known to be durable is the history up to the turn that the instance had at first. */
+/** Reads up to the turn that the instance had at the start, which is durable. */
 function* readTurns(store: Store, hub: number, id: string): Generator<Uint8Array> {
   const instance = store.instances.byId(hub, id);
   if (!instance) return;

@@ -1,5 +1,5 @@
-/** The calls of clients: translation and validation; the engine does the rest. */
-import type { Engine } from "../engine/commands.ts";
+/** The gRPC methods that clients call for one instance: they translate and validate. */
+import type { InstanceCommands } from "../engine/commands.ts";
 import type { NewInstance } from "../engine/lifecycle.ts";
 import type { InstanceState, Reads } from "../engine/reads.ts";
 import { pb, toMs } from "../protocol/proto.ts";
@@ -14,16 +14,16 @@ import {
   checkTags,
   checkTraceContext,
 } from "../protocol/validation.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { CallContext } from "./calls.ts";
 import { orchestrationState } from "./orchestration-state.ts";
 
-export function managementMethods(engine: Engine, reads: Reads) {
+export function managementMethods(commands: InstanceCommands, reads: Reads) {
   return {
     startInstance: async (request: pb.CreateInstanceRequest, { ensureHub }: CallContext) => {
       const replaceable = checkReusePolicy(request.getOrchestrationidreusepolicy());
       const instance = newInstance(request);
-      await engine.start({ ...instance, hub: ensureHub() }, replaceable);
+      await commands.start({ ...instance, hub: ensureHub() }, replaceable);
       const response = new pb.CreateInstanceResponse();
       response.setInstanceid(instance.instanceId);
       return response;
@@ -44,35 +44,35 @@ export function managementMethods(engine: Engine, reads: Reads) {
     raiseEvent: async (request: pb.RaiseEventRequest, { hub }: CallContext) => {
       const name = checkName("The event's name", request.getName());
       const input = checkPayload("The event's data", request.getInput()?.getValue());
-      await engine.raiseEvent(hub, request.getInstanceid(), name, input);
+      await commands.raiseEvent(hub, request.getInstanceid(), name, input);
       return new pb.RaiseEventResponse();
     },
 
     terminateInstance: async (request: pb.TerminateRequest, { hub }: CallContext) => {
       const output = checkPayload("The output", request.getOutput()?.getValue());
-      await engine.terminate(hub, request.getInstanceid(), output, request.getRecursive());
+      await commands.terminate(hub, request.getInstanceid(), output, request.getRecursive());
       return new pb.TerminateResponse();
     },
 
     suspendInstance: async (request: pb.SuspendRequest, { hub }: CallContext) => {
-      await engine.suspend(hub, request.getInstanceid(), reasonOf(request));
+      await commands.suspend(hub, request.getInstanceid(), reasonOf(request));
       return new pb.SuspendResponse();
     },
 
     resumeInstance: async (request: pb.ResumeRequest, { hub }: CallContext) => {
-      await engine.resume(hub, request.getInstanceid(), reasonOf(request));
+      await commands.resume(hub, request.getInstanceid(), reasonOf(request));
       return new pb.ResumeResponse();
     },
 
     restartInstance: async (request: pb.RestartInstanceRequest, { hub }: CallContext) => {
       const withNewId = request.getRestartwithnewinstanceid();
       const response = new pb.RestartInstanceResponse();
-      response.setInstanceid(await engine.restart(hub, request.getInstanceid(), withNewId));
+      response.setInstanceid(await commands.restart(hub, request.getInstanceid(), withNewId));
       return response;
     },
 
     rewindInstance: async (request: pb.RewindInstanceRequest, { hub }: CallContext) => {
-      await engine.rewind(hub, request.getInstanceid(), reasonOf(request));
+      await commands.rewind(hub, request.getInstanceid(), reasonOf(request));
       return new pb.RewindInstanceResponse();
     },
 
@@ -83,7 +83,7 @@ export function managementMethods(engine: Engine, reads: Reads) {
       const ids = checkBatch(request.getInstancebatch());
       const reason = reasonOf(request);
       const response = new pb.SkipGracefulOrchestrationTerminationsResponse();
-      response.setUnterminatedinstanceidsList(await engine.terminateByForce(hub, ids, reason));
+      response.setUnterminatedinstanceidsList(await commands.terminateByForce(hub, ids, reason));
       return response;
     },
   };
@@ -109,7 +109,7 @@ async function waitFor(
   reads: Reads,
   request: pb.GetInstanceRequest,
   { hub, caller }: CallContext,
-  wanted: (instance: Instance) => boolean,
+  wanted: (instance: InstanceRow) => boolean,
 ): Promise<pb.GetInstanceResponse> {
   const full = request.getGetinputsandoutputs();
   return describe(request, await reads.waitFor(hub, request.getInstanceid(), wanted, full, caller));

@@ -1,11 +1,11 @@
-/** What a client sees of an instance. */
+/** Builds the state of an instance as clients see it. */
 import { pb, stringValue, toTimestamp } from "../protocol/proto.ts";
 import { parseTags, setTags } from "../protocol/tags.ts";
-import type { Instance, Payloads } from "../storage/instance-table.ts";
+import type { InstanceRow, Payloads } from "../storage/instance-table.ts";
 
-/** Custom status and failure are always told; input and output, which may be large, only when asked for. */
+/** Custom status and failure are always included; input and output only on request, since they may be large. */
 export function orchestrationState(
-  instance: Instance,
+  instance: InstanceRow,
   payloads: Payloads,
   withInputAndOutput: boolean,
 ): pb.OrchestrationState {
@@ -34,11 +34,11 @@ export function orchestrationState(
   return state;
 }
 
-/** What the fields of fixed size and the framing of the others come to, at most. */
+/** Upper bound for the fields of fixed size and the framing of the others. */
 const FRAME_BYTES = 200;
 
-/** Bytes of the serialized state, hardly fewer than it has; cheaper than serializing it twice. */
-export function stateBytes(instance: Instance, { input, output, failure }: Payloads): number {
+/** Estimates the size of the serialized state, slightly too high. Cheaper than serializing it twice. */
+export function stateBytes(instance: InstanceRow, { input, output, failure }: Payloads): number {
   const { instanceId, executionId, name, version, customStatus, parent, tags } = instance;
   const texts = [instanceId, executionId, name, version, customStatus, parent?.instanceId];
   return [...texts, input, output].reduce(

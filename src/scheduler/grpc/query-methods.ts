@@ -1,21 +1,17 @@
-/** The calls about many instances: listing and purging. */
-import type { Engine } from "../engine/commands.ts";
+/** The gRPC methods for many instances: listing and purging. */
+import type { InstanceCommands } from "../engine/commands.ts";
 import { purgeByFilter } from "../engine/purge.ts";
 import { type InstanceState, type Reads, withState } from "../engine/reads.ts";
 import { boolValue, pb, stringValue, toMs } from "../protocol/proto.ts";
 import { checkBatch, checkIdPrefix, checkStatuses, checkToken } from "../protocol/validation.ts";
 import { listCompleted, type Page, queryInstances } from "../storage/instance-listing.ts";
-import type { Instance } from "../storage/instance-table.ts";
+import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
 import type { CallContext } from "./calls.ts";
 import { orchestrationState, stateBytes } from "./orchestration-state.ts";
+import { MAX_PAGE_BYTES, pageSize } from "./page-limits.ts";
 
-const DEFAULT_PAGE_SIZE = 100;
-const MAX_PAGE_SIZE = 1000;
-/** A page with more in it is cut, after one state at least: clients take in 4 MB unless they ask for more. */
-const MAX_PAGE_BYTES = 1024 * 1024;
-
-export function queryMethods(engine: Engine, reads: Reads, store: Store) {
+export function queryMethods(commands: InstanceCommands, reads: Reads, store: Store) {
   return {
     queryInstances: async (request: pb.QueryInstancesRequest, { hub }: CallContext) => {
       const query = request.getQuery() ?? new pb.InstanceQuery();
@@ -77,7 +73,7 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
             ? (filter.getTimeout()?.getSeconds() ?? 0) * 1000
             : undefined,
         };
-        const { purged, complete } = await purgeByFilter(store, engine, criteria, recursive);
+        const { purged, complete } = await purgeByFilter(store, commands, criteria, recursive);
         response.setDeletedinstancecount(purged);
         response.setIscomplete(boolValue(complete));
         return response;
@@ -85,15 +81,15 @@ export function queryMethods(engine: Engine, reads: Reads, store: Store) {
       const ids = request.hasInstancebatch()
         ? checkBatch(request.getInstancebatch())
         : [request.getInstanceid()];
-      response.setDeletedinstancecount(await engine.purge(hub, ids, recursive));
+      response.setDeletedinstancecount(await commands.purge(hub, ids, recursive));
       response.setIscomplete(boolValue(true));
       return response;
     },
   };
 }
 
-/** Cuts a page after the last state that fits, and gives the token of what follows. */
-function cutToBytes(page: Page<Instance>, stateOf: (instance: Instance) => InstanceState) {
+/** Cuts a page after the last state that fits. @returns also the token of the next page */
+function cutToBytes(page: Page<InstanceRow>, stateOf: (instance: InstanceRow) => InstanceState) {
   const found: InstanceState[] = [];
   let bytes = 0;
   for (const instance of page.items) {
@@ -104,8 +100,4 @@ function cutToBytes(page: Page<Instance>, stateOf: (instance: Instance) => Insta
     found.push(state);
   }
   return { found, next: page.token };
-}
-
-function pageSize(asked: number): number {
-  return Math.min(asked > 0 ? asked : DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
 }

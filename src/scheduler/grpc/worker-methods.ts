@@ -1,4 +1,4 @@
-/** The calls of workers: a stream of work items out, completions in. */
+/** The gRPC methods that workers call: a stream of work items, and completions. */
 
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import type { WorkKind } from "../dispatch/work-item.ts";
@@ -17,10 +17,10 @@ export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue
   const abandon = (token: string, kind: WorkKind): void => {
     const lease = queue.settle(token, kind);
     if (!lease) throw staleToken();
-    queue.giveBackLater(lease);
+    queue.requeueLater(lease);
   };
   return {
-    /** A worker's way to see that the scheduler listens. */
+    /** Workers call it to see whether the scheduler is reachable. */
     hello: () => new Empty(),
 
     completeOrchestratorTask: async (response: pb.OrchestratorResponse) => {
@@ -55,7 +55,7 @@ export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue
   };
 }
 
-/** Serves one worker until it leaves or the scheduler closes. */
+/** Serves one worker until it disconnects or the scheduler closes. */
 export function serveWorker(
   queue: WorkQueue,
   hub: TaskHub,

@@ -1,9 +1,9 @@
 /**
- * Protobuf framing by hand, so that stored history is sent on without being parsed again.
+ * Protobuf framing by hand, so that stored history can be sent without being parsed.
  *
  * A message is the concatenation of its fields, in any order. A turn's history is therefore stored
- * as a fragment of `OrchestratorRequest` (its `past_events` fields), and a work item is built by
- * laying such fragments end to end.
+ * as a fragment of `OrchestratorRequest` (its `past_events` fields), and a work item is the
+ * concatenation of such fragments.
  * @see https://protobuf.dev/programming-guides/encoding/
  */
 /** Field numbers of orchestrator_service.proto. */
@@ -15,19 +15,19 @@ const ENTITY_REQUEST_V2 = 5;
 const COMPLETION_TOKEN = 10;
 const STREAMED_EVENTS = 1;
 
-/** Serialized `HistoryEvent`s as a storable piece of history. */
+/** Joins serialized `HistoryEvent`s into a fragment of history, as it is stored. */
 export function historyChunk(events: readonly Uint8Array[]): Buffer {
   const chunk = Buffer.allocUnsafe(framedLength(events));
   writeFramed(chunk, 0, PAST_EVENTS, events);
   return chunk;
 }
 
-/** The serialized `HistoryEvent`s of a stored piece of history, which holds no other fields. */
+/** Splits a stored fragment of history into its serialized `HistoryEvent`s. */
 export function* storedEvents(chunk: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < chunk.length; ) {
     let length = 0;
     for (let shift = 0, byte = 128; byte > 127; shift += 7) {
-      at += 1; // first past the tag
+      at += 1; // skips the tag
       byte = chunk[at] ?? 0;
       length |= (byte & 127) << shift;
     }
@@ -72,7 +72,7 @@ export function entityWorkItem(request: Uint8Array): Buffer {
   return framed(ENTITY_REQUEST_V2, request);
 }
 
-/** Adds the completion token, which is known only once a lease is given. */
+/** Adds the completion token, which is known only when the item is leased. */
 export function withCompletionToken(workItem: Uint8Array, token: string): Buffer {
   return Buffer.concat([workItem, framed(COMPLETION_TOKEN, Buffer.from(token))]);
 }
@@ -101,14 +101,14 @@ function writeFramed(
   }
 }
 
-/** Bytes of the tag and length that come before a field; every field here is below 16, so its tag is one byte. */
+/** Bytes of a field's tag and length. All field numbers here are below 16, so the tag is one byte. */
 function headerLength(length: number): number {
   let bytes = 2;
   for (let rest = length >>> 7; rest > 0; rest >>>= 7) bytes += 1;
   return bytes;
 }
 
-/** @returns where the field's bytes begin */
+/** @returns the offset of the field's content */
 function writeHeader(target: Buffer, start: number, field: number, length: number): number {
   let at = start;
   target[at++] = (field << 3) | 2; // wire type 2: length-delimited

@@ -1,22 +1,22 @@
-/** Makes the history events that the server itself writes, serialized. */
+/** Creates and serializes the history events that the scheduler writes. */
 
 import { pb, stringValue, toTimestamp } from "./proto.ts";
 import { setTags, type Tags } from "./tags.ts";
 
 export const EventKind = pb.HistoryEvent.EventtypeCase;
 
-/** An event waiting in an inbox. `kind` spares the engine from parsing what it only passes on. */
+/** An event in an inbox. `kind` is stored beside it, so that the event need not be parsed. */
 export interface Message {
   readonly kind: number;
   readonly event: Uint8Array;
 }
 
-/** Results and messages carry this id; a confirmation carries its action's id instead. */
+/** The id of results and messages. The confirmation of an action has the action's id. */
 const NOT_A_CONFIRMATION = -1;
-/** As on the Durable Task Scheduler. */
+/** The same as on the Durable Task Scheduler. */
 const EXECUTION_STARTED_ID = 0;
 
-/** The instance that waits for a sub-orchestration, and the task that it waits for. */
+/** The instance that waits for a sub-orchestration, and the task by which it waits. */
 export interface ParentLink {
   readonly key: number;
   readonly generation: number;
@@ -36,7 +36,7 @@ function message(source: pb.HistoryEvent): Message {
   return { kind: source.getEventtypeCase(), event: source.serializeBinary() };
 }
 
-/** Opens every turn; the only clock an orchestrator has. */
+/** The first event of every turn. Its timestamp is the orchestrator's clock. */
 export function orchestratorStarted(nowMs: number): Message {
   const result = event(nowMs);
   result.setOrchestratorstarted(new pb.OrchestratorStartedEvent());

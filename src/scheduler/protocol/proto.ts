@@ -1,8 +1,7 @@
 /**
- * The generated messages of the protocol, as the SDK ships them, and the few conversions they need.
+ * The protocol's generated messages, as the SDK ships them, and conversions for them.
  *
- * They are CommonJS whose names Node cannot see from outside, so only the default import works;
- * this file is the one place that knows it.
+ * They are CommonJS modules whose named exports Node cannot detect, so only the default import works.
  */
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
@@ -39,10 +38,10 @@ export function toTimestamp(ms: number): timestamp.Timestamp {
   return result;
 }
 
-/** The last moment a Date can hold; later ones are as good as never. */
+/** The latest time that a Date can hold. */
 const LAST_MS = 8.64e15;
 
-/** Milliseconds since 1970, rounded up, so that nothing becomes due before its time. */
+/** Milliseconds since 1970, rounded up, so that nothing is due too early. */
 export function toMs(value: timestamp.Timestamp | undefined): number | undefined {
   if (!value) return undefined;
   const ms = value.getSeconds() * 1000 + Math.ceil(value.getNanos() / 1e6);

@@ -1,4 +1,4 @@
-/** Runtime statuses, as numbers of the protocol and as words for people. */
+/** Runtime statuses of the protocol, and their names. */
 import { pb } from "./proto.ts";
 
 const P = pb.OrchestrationStatus;

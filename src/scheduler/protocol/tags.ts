@@ -1,4 +1,4 @@
-/** Tags, which travel as a protobuf map on many messages. */
+/** Tags: a protobuf map that many messages have. */
 import { pb } from "./proto.ts";
 
 export type Tags = ReadonlyMap<string, string>;
@@ -16,7 +16,7 @@ export function setTags(message: Tagged, tags: Tags): void {
   for (const [key, value] of tags) message.getTagsMap().set(key, value);
 }
 
-/** As stored in a row: a message that carries only the tags. */
+/** The form in which a row stores them: a message that has only tags. */
 export function serializeTags(tags: Tags): Uint8Array | undefined {
   if (tags.size === 0) return undefined;
   const carrier = new pb.ExecutionStartedEvent();

@@ -1,6 +1,6 @@
 /**
- * Limits on what callers send. Those of the Durable Task Scheduler are kept here too, so that what
- * works here works there; the others bound what one call can cost.
+ * Limits of what callers may send. Some are those of the Durable Task Scheduler, so that what works
+ * here works there; the others bound the cost of one call.
  */
 
 import { failureDetails } from "./history-events.ts";
@@ -14,14 +14,14 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_ID_LENGTH = 100;
 const MAX_BATCH = 500;
 
-/** Of orchestrations, activities, events and operations, of their versions, and of request ids. */
+/** Limit of names of orchestrations, activities, events and operations, of versions and of request ids. */
 const MAX_NAME_LENGTH = 1000;
-/** Tags are part of every state that is read. */
+/** Limit of all tags together, since every read of a state returns them. */
 const MAX_TAGS_BYTES = 32 * 1024;
 const MAX_TRACE_CONTEXT_BYTES = 8 * 1024;
-/** Page tokens are made of an id or of two numbers. */
+/** A page token holds an id or two numbers. */
 const MAX_TOKEN_LENGTH = 200;
-/** Names of one kind that a worker filters by, and versions of each. */
+/** Limits of a worker's filters: names of one kind, and versions of one name. */
 const MAX_FILTERS = 1000;
 const MAX_FILTER_VERSIONS = 100;
 
@@ -126,14 +126,14 @@ export function checkStatuses(statuses: readonly number[]): number[] {
   return asked;
 }
 
-/** Replacing an active instance terminates it, so the policy must allow the status that results. */
+/** Replacing an active instance terminates it, so the policy must include that status. */
 export function checkReusePolicy(
   policy: pb.OrchestrationIdReusePolicy | undefined,
 ): number[] | undefined {
   if (!policy) return undefined;
   const replaceable = checkStatuses(policy.getReplaceablestatusList());
   if (replaceable.some((s) => !isTerminal(s)) && !replaceable.includes(TERMINATED)) {
-    // Word for word what the Durable Task Scheduler answers.
+    // The wording of the Durable Task Scheduler.
     throw invalid(
       "Invalid reusable statuses: cannot exclude 'Terminated' while also allowing reuse of running instances",
     );
@@ -152,7 +152,7 @@ export function checkBatch(batch: { getInstanceidsList(): string[] } | undefined
 
 type Filter = { getName(): string; getVersionsList?(): string[] };
 
-/** The filters of a worker, which are kept while it is connected. */
+/** Checks a worker's filters, which are kept in memory while it is connected. */
 export function checkFilters(filters: pb.WorkItemFilters | undefined) {
   const kinds: readonly (readonly Filter[])[] = [
     filters?.getOrchestrationsList() ?? [],
@@ -184,9 +184,9 @@ export function checkPayload(what: string, payload: string | undefined): string 
   return payload;
 }
 
-/** Says what is wrong with a payload that is too large. */
+/** @returns a description of the problem when the payload is too large */
 export function payloadProblem(what: string, payload: string | undefined): string | undefined {
-  // A UTF-16 unit is at least one byte and at most three, so most payloads need no counting.
+  // A UTF-16 unit has one to three bytes, so most payloads need no counting.
   if (!payload || payload.length * 3 <= MAX_PAYLOAD_BYTES) return undefined;
   const bytes = Buffer.byteLength(payload);
   if (bytes <= MAX_PAYLOAD_BYTES) return undefined;
@@ -201,7 +201,7 @@ interface Call {
   getParenttracecontext?(): pb.TraceContext | undefined;
 }
 
-/** What is wrong with something that a worker's code schedules, starts or signals. */
+/** @returns a description of the problem with an activity, orchestration or signal that worker code asks for */
 export function callProblem(what: string, call: Call): string | undefined {
   const name = call.getName();
   return (
@@ -217,10 +217,10 @@ function hasTags(call: Call): call is Call & Parameters<typeof tagsOf>[0] {
   return call.getTagsMap !== undefined;
 }
 
-/** Characters of a message that are kept when failure details are too large. */
+/** Length to which the message is cut when failure details are too large. */
 const KEPT_MESSAGE_LENGTH = 1000;
 
-/** The failure as it is stored; the details of one that is too large are left out. */
+/** The failure as it is stored: a failure that is too large is cut. */
 export function boundedFailure(
   failure: pb.TaskFailureDetails | undefined,
 ): pb.TaskFailureDetails | undefined {

@@ -1,17 +1,17 @@
-/** The database as a file: its folder, its state before it is opened, and whether it is still there. */
+/** The database as a file: creates its folder, inspects it before use, and notices when it disappears. */
 
 import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
-import { SchedulerError } from "../protocol/status-errors.ts";
+import { StatusError } from "../protocol/status-errors.ts";
 import { SchedulerStartError } from "../start-error.ts";
 import { DAMAGED_AT_START } from "./storage-errors.ts";
 
-/** Marks a file as ours ("dtsp" in ASCII), so that another program's database is left alone. */
+/** Identifies our files ("dtsp" in ASCII), so that another program's database is not touched. */
 export const APPLICATION_ID = 0x64747370;
 
-/** Larger files are not checked as a whole at start, which would take seconds; reads find damage. */
+/** Larger files are not searched for damage at start, which would take seconds. Reads find it. */
 const MAX_CHECKED_BYTES = 256 * 1024 * 1024;
 
 /** Creates a folder and its parents. Node's own `recursive` never returns under `/proc` (v24). */
@@ -69,30 +69,35 @@ export function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
 }
 
-/** The index of the log that a read-only connection leaves behind. Only for who holds the lock. */
+/** Removes the log's index, which a read-only connection leaves behind. Requires the lock on the file. */
 export function removeLogIndex(path: string): void {
   rmSync(`${path}-shm`, { force: true });
 }
 
-/** With less room than this on its disk the file may be unable to grow. */
-const LITTLE_ROOM_BYTES = 1024 * 1024;
+/** With less space than this on its disk the file may be unable to grow. */
+const LITTLE_SPACE_BYTES = 1024 * 1024;
 
-export function isShortOfRoom(path: string): boolean {
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize < LITTLE_ROOM_BYTES;
+export function isNearlyFull(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < LITTLE_SPACE_BYTES;
+  } catch {
+    return false; // unknown; a write will show
+  }
 }
 
 /**
- * Remembers which files are open. On Linux a deleted file can still be written to, and is gone when
- * its last user closes it, so SQLite does not notice.
- * @returns a function that throws SchedulerError once a file was deleted or replaced
+ * Remembers which files are open. SQLite does not notice a deleted file: on Linux it can still be
+ * written, and is lost when the last process closes it.
+ * @returns a function that throws StatusError once a file was deleted or replaced
  */
 export function watchFiles(path: string): () => void {
   const files = [path, `${path}-wal`].map((name) => ({ name, opened: identity(name) }));
   return () => {
     for (const { name, opened } of files) {
-      if (identity(name) === opened) continue;
-      throw new SchedulerError(
+      const found = identity(name);
+      if (found === opened || found === UNKNOWN) continue;
+      throw new StatusError(
         status.UNAVAILABLE,
         `The scheduler's file ${name} was deleted or replaced while it was in use, so nothing can be ` +
           "stored any more. Put it back if you can, and start the scheduler again.",
@@ -101,7 +106,14 @@ export function watchFiles(path: string): () => void {
   };
 }
 
+const UNKNOWN = "unknown";
+
+/** @returns undefined when there is no such file */
 function identity(file: string): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found && `${found.dev}:${found.ino}`;
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found && `${found.dev}:${found.ino}`;
+  } catch {
+    return UNKNOWN;
+  }
 }

@@ -1,4 +1,4 @@
-/** Opens the one file, holds it for this process alone, and brings its schema up to date. */
+/** Opens the file, locks it for this process, and migrates its schema. */
 
 import { realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -17,22 +17,22 @@ import { openingMessage } from "./storage-errors.ts";
 
 export const IN_MEMORY = ":memory:";
 
-/** How long a start waits for a process that is just closing the file. */
+/** Time that a start waits for another process to close the file. */
 const BUSY_TIMEOUT_MS = 2000;
-/** Pages of the file that are kept in memory. */
+/** SQLite's page cache. */
 const CACHE_KIB = 64 * 1024;
-/** 4 KiB pages of log before it is copied into the main file: 32 MiB. */
+/** Size of the log, in 4 KiB pages, at which it is copied into the main file: 32 MiB. */
 const CHECKPOINT_PAGES = 8000;
 
 export interface OpenDatabase {
   readonly db: DatabaseSync;
   /** The file itself, not a link to it; `:memory:` for none. */
   readonly path: string;
-  /** Throws SchedulerError once the file was deleted or replaced. */
+  /** Throws StatusError once the file was deleted or replaced. */
   readonly checkFile: () => void;
 }
 
-/** @throws SchedulerStartError when the file cannot be used, saying why and what to do */
+/** @throws SchedulerStartError with the reason and advice */
 export function openDatabase(file: string): OpenDatabase {
   if (file === IN_MEMORY) {
     const db = new DatabaseSync(file);
@@ -53,11 +53,11 @@ function openFile(named: string): OpenDatabase {
   inspectFile(named, MIGRATIONS.length, BUSY_TIMEOUT_MS);
   const db = new DatabaseSync(named, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // From the first read on the lock is ours for as long as the file is open: two schedulers on one
-    // file would each lease the same work.
+    // The first read takes the lock for as long as the file is open. Two schedulers on one file would
+    // lease the same work.
     db.exec("PRAGMA locking_mode = EXCLUSIVE");
     pragma(db, "user_version");
-    const path = realpathSync(named); // SQLite puts the log beside the file, not beside a link to it
+    const path = realpathSync(named); // SQLite creates the log beside the file, not beside a link to it
     removeLogIndex(path);
     prepareSchema(db);
     return { db, path, checkFile: watchFiles(path) };
@@ -68,14 +68,14 @@ function openFile(named: string): OpenDatabase {
 }
 
 function prepareSchema(db: DatabaseSync): void {
-  // NORMAL leaves syncing the log to GroupCommit, which shares one sync among many.
+  // With NORMAL the log is synced by GroupCommit, once for many calls.
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
     PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = ${-CACHE_KIB};
     BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
   const version = pragma(db, "user_version");
   for (const [index, step] of MIGRATIONS.entries()) {
     if (index < version) continue;
-    // One transaction per step: a crash in between leaves a whole older version, never half of one.
+    // One transaction for each step, so that a crash leaves a complete older version.
     db.exec(`BEGIN IMMEDIATE; ${step}; PRAGMA user_version = ${index + 1}; COMMIT`);
   }
 }

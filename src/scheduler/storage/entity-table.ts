@@ -1,4 +1,4 @@
-/** The rows of entities: their state, who holds their lock, and the messages they have not handled. */
+/** The rows of entities: state, lock, and messages that are not handled yet. */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { Message } from "../protocol/history-events.ts";
 
@@ -7,14 +7,14 @@ export interface Entity {
   readonly hub: number;
   /** `@name@key` */
   readonly entityId: string;
-  /** Absent: it has none yet, or was deleted. */
+  /** Absent: none was set yet, or it was deleted. */
   readonly state: string | undefined;
   readonly updatedMs: number;
   readonly lock: EntityLock | undefined;
 }
 
 export interface EntityLock {
-  /** The orchestration that holds it. */
+  /** The key of the orchestration that holds the lock. */
   readonly holderKey: number;
   readonly holderId: string;
   readonly criticalSectionId: string;
@@ -47,7 +47,7 @@ export interface EntityFilter {
   readonly modifiedFromMs: number;
   /** Exclusive. */
   readonly modifiedToMs: number;
-  /** Also those without a state. */
+  /** Includes entities without a state. */
   readonly transient: boolean;
 }
 
@@ -85,13 +85,14 @@ export class EntityTable {
     this.#sql.remove.run(key);
   }
 
-  /** In the order of their ids. */
-  query(filter: EntityFilter, limit: number): Entity[] {
+  /** In the order of their ids. The rows, which may be large, are read one by one. */
+  *query(filter: EntityFilter, limit: number): Generator<Entity> {
     const { hub, idPrefix, afterId, modifiedFromMs, modifiedToMs, transient } = filter;
     const last = `${idPrefix}\u{10ffff}`;
-    return this.#sql.query
-      .all(hub, idPrefix, last, afterId, modifiedFromMs, modifiedToMs, transient ? 1 : 0, limit)
-      .map(toEntity);
+    const range = [hub, idPrefix, last, afterId, modifiedFromMs, modifiedToMs] as const;
+    for (const row of this.#sql.query.iterate(...range, transient ? 1 : 0, limit)) {
+      yield toEntity(row);
+    }
   }
 
   addMessage(entityKey: number, seq: number, message: Message, sender: Sender | undefined): void {
@@ -148,7 +149,7 @@ export class EntityTable {
     return typeof due === "number" ? due : undefined;
   }
 
-  /** For the queue of a new process. */
+  /** Entities with messages, for the queue of a new process. */
   withMessages(): Entity[] {
     return this.#sql.withMessages.all().map(toEntity);
   }

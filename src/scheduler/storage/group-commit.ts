@@ -1,27 +1,28 @@
 /**
- * Many calls, one transaction, one sync.
+ * Combines the changes of concurrent calls into groups: one transaction and one sync for each group.
  *
- *   G1. `run` settles only after its work is in the file, synced when `sync` is "full".
- *   G2. Work that throws leaves nothing behind and does not harm the other work of its group.
- *   G3. Effects on memory (queues, waiters) happen after G1, in the order of the work, or not at all.
- *   G4. While one group is being synced the next one fills; no more than two exist.
- *   G5. After a failed sync the content of the disk is unknown, so nothing is accepted any more. The
- *       same holds when the file was deleted, replaced or found damaged.
- *   G6. `assertWritable` fails while nothing can be stored. After a write that failed, and where the
- *       disk has hardly any room, a trial write, at most one a second, finds out.
+ *   COMMIT-1. `run` settles when its changes are in the file, and synced if `sync` is given.
+ *   COMMIT-2. Work that throws leaves no change, and does not affect other work of its group.
+ *   COMMIT-3. Effects on memory (queues, waiters) happen after COMMIT-1, in the order of the work. For
+ *             work that fails they do not happen.
+ *   COMMIT-4. While one group is synced the next one fills. There are at most two.
+ *   COMMIT-5. After a failed sync the content of the disk is unknown, so nothing is accepted any more.
+ *             The same holds when the file was deleted, replaced or found damaged.
+ *   COMMIT-6. `assertWritable` fails while nothing can be stored. After a failed write, and while the
+ *             disk is nearly full, it makes a trial write to find out, at most one a second.
  *
- * SQLite's own `synchronous = FULL` would block this thread during every sync. With NORMAL it
- * writes the log but leaves syncing it to us, off this thread; what is synced is the same.
+ * SQLite's `synchronous = FULL` would block this thread during every sync. With NORMAL SQLite writes
+ * the log and GroupCommit syncs it, off this thread.
  * @see https://www.sqlite.org/pragma.html#pragma_synchronous
  */
 import type { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
-import { SchedulerError, shuttingDown } from "../protocol/status-errors.ts";
+import { StatusError, shuttingDown } from "../protocol/status-errors.ts";
 import { trialWrite } from "./database.ts";
 import { classify } from "./storage-errors.ts";
 
 export type Effect = () => void;
-/** Defers an effect until the work is durable (G3). */
+/** Defers an effect until the changes are durable (COMMIT-3). */
 export type After = (effect: Effect) => void;
 
 interface Group {
@@ -31,25 +32,25 @@ interface Group {
 
 export interface GroupCommitParts {
   readonly db: DatabaseSync;
-  /** The database's path, for messages. */
+  /** Path of the database, for error messages. */
   readonly path: string;
-  /** Makes everything committed so far survive a power cut; absent: a commit is enough. */
+  /** Makes all committed changes survive a power cut. Absent: a commit is enough. */
   readonly sync: (() => Promise<void>) | undefined;
-  /** The newest id given to a row. */
+  /** The newest id of a row. */
   readonly lastId: () => number;
-  /** Something was undone: what was read from the open transaction may be wrong. */
+  /** Called after a rollback: what was read from the open transaction may be wrong. */
   readonly onRollback: () => void;
-  /** Throws SchedulerError once the file was deleted or replaced. */
+  /** Throws StatusError once the file was deleted or replaced. */
   readonly checkFile: () => void;
-  /** The disk has so little room that the next write may fail. */
-  readonly isShortOfRoom: () => boolean;
-  /** The file cannot be used any more; called once (G5). */
-  readonly onUnusable: (error: SchedulerError) => void;
-  /** Whether changes can be stored has changed (G6). */
-  readonly onWritable: (error: SchedulerError | undefined) => void;
+  /** The disk has so little space that the next write may fail. */
+  readonly isNearlyFull: () => boolean;
+  /** Called once, when the file cannot be used any more (COMMIT-5). */
+  readonly onUnusable: (error: StatusError) => void;
+  /** Called with an error when nothing can be stored, and without one when it can again (COMMIT-6). */
+  readonly onWritable: (error: StatusError | undefined) => void;
 }
 
-/** Least time between two trial writes, and between two looks at the file for a read. */
+/** Minimum time between two trial writes, and between two checks of the file for reads. */
 const CHECK_MS = 1000;
 
 export class GroupCommit {
@@ -60,12 +61,12 @@ export class GroupCommit {
   readonly #rollback;
   #filling: Group | undefined;
   #syncing: Group | undefined;
-  /** Why the file cannot be used any more (G5). */
-  #unusable: SchedulerError | undefined;
+  /** Why the file cannot be used any more (COMMIT-5). */
+  #unusable: StatusError | undefined;
   #closing = false;
   /** Why the last attempt to store failed. */
-  #failure: SchedulerError | undefined;
-  #isShortOfRoom = false;
+  #failure: StatusError | undefined;
+  #isNearlyFull = false;
   #checkedMs = Number.NEGATIVE_INFINITY;
   #triedMs = Number.NEGATIVE_INFINITY;
   #durableId: number;
@@ -85,7 +86,7 @@ export class GroupCommit {
     return this.#durableId;
   }
 
-  /** Something was written that is not durable yet. */
+  /** Some changes are not durable yet. */
   get busy(): boolean {
     return this.#filling !== undefined || this.#syncing !== undefined;
   }
@@ -104,12 +105,12 @@ export class GroupCommit {
     } catch (error) {
       throw this.#undo(group, error);
     }
-    for (const effect of effects) group.effects.push(effect); // too many to be arguments, perhaps
+    for (const effect of effects) group.effects.push(effect); // push(...effects) fails with very many
     await group.durable.promise;
     return result;
   }
 
-  /** Throws when nothing will ever be stored again (G5). */
+  /** Throws when the file cannot be used any more (COMMIT-5). */
   assertUsable(): void {
     if (this.#unusable) throw this.#unusable;
     const now = performance.now();
@@ -117,38 +118,39 @@ export class GroupCommit {
     this.#checkedMs = now;
     try {
       this.#parts.checkFile();
-      this.#isShortOfRoom = this.#parts.isShortOfRoom();
+      this.#isNearlyFull = this.#parts.isNearlyFull();
     } catch (error) {
-      throw this.#refuse(classify(error, this.#parts.path).error);
+      if (!(error instanceof StatusError)) throw error;
+      throw this.#refuse(error);
     }
   }
 
-  /** Fails while nothing can be stored (G5, G6). */
+  /** Fails while nothing can be stored (COMMIT-5, COMMIT-6). */
   async assertWritable(): Promise<void> {
     this.assertUsable();
-    if (!this.#failure && !this.#isShortOfRoom) return;
+    if (!this.#failure && !this.#isNearlyFull) return;
     const now = performance.now();
     if (now - this.#triedMs >= CHECK_MS) {
       this.#triedMs = now;
       await this.run(() => trialWrite(this.#db)).then(
         () => this.#setFailure(undefined),
-        () => undefined, // it has been noted
+        () => undefined, // `run` has set the failure
       );
     }
     if (!this.#failure) return;
     const reason = this.#failure.message;
-    throw new SchedulerError(status.UNAVAILABLE, `Nothing can be stored at the moment. ${reason}`);
+    throw new StatusError(status.UNAVAILABLE, `Nothing can be stored at the moment. ${reason}`);
   }
 
-  /** Takes note of an error of the file. @returns what the caller is told */
-  failed(cause: unknown): SchedulerError {
+  /** Records an error of the file. @returns the error for the caller */
+  failed(cause: unknown): StatusError {
     const { kind, error } = classify(cause, this.#parts.path);
-    if (kind === "lasting") return this.#refuse(error);
-    if (kind === "passing") this.#setFailure(error);
+    if (kind === "permanent") return this.#refuse(error);
+    if (kind === "temporary") this.#setFailure(error);
     return error;
   }
 
-  /** Settles when everything written so far is durable, so that a reader sees nothing that a crash takes back. */
+  /** Settles when all changes made so far are durable. */
   async settled(): Promise<void> {
     await (this.#filling ?? this.#syncing)?.durable.promise;
   }
@@ -166,21 +168,21 @@ export class GroupCommit {
       throw this.failed(error);
     }
     const group: Group = { effects: [], durable: Promise.withResolvers<void>() };
-    group.durable.promise.catch(() => undefined); // a group of failed work alone has nobody waiting
+    group.durable.promise.catch(() => undefined); // if all work of the group has failed, nothing awaits it
     this.#filling = group;
     if (!this.#syncing) setImmediate(() => void this.#flush(group));
     return group;
   }
 
-  /** @returns what the caller is told */
-  #undo(group: Group, cause: unknown): SchedulerError {
+  /** @returns the error for the caller */
+  #undo(group: Group, cause: unknown): StatusError {
     this.#parts.onRollback();
     const error = this.failed(cause);
     if (this.#db.isTransaction) {
       this.#rollback.run();
       this.#release.run();
     } else {
-      // A full disk or an I/O error makes SQLite drop the whole transaction, not only the statement.
+      // After a full disk or an I/O error SQLite has rolled back the whole transaction.
       this.#filling = undefined;
       group.durable.reject(error);
     }
@@ -205,7 +207,7 @@ export class GroupCommit {
       await this.#parts.sync?.();
       this.#parts.checkFile();
     } catch (error) {
-      const refusal = this.#refuse(classify(error, this.#parts.path).error);
+      const refusal = this.#refuse(error instanceof StatusError ? error : unsynced(error));
       group.durable.reject(refusal);
       (this.#filling as Group | undefined)?.durable.reject(refusal);
       return;
@@ -219,7 +221,7 @@ export class GroupCommit {
     if (next) setImmediate(() => void this.#flush(next));
   }
 
-  #refuse(error: SchedulerError): SchedulerError {
+  #refuse(error: StatusError): StatusError {
     if (!this.#unusable) {
       this.#unusable = error;
       this.#parts.onUnusable(error);
@@ -227,9 +229,19 @@ export class GroupCommit {
     return this.#unusable;
   }
 
-  #setFailure(error: SchedulerError | undefined): void {
+  #setFailure(error: StatusError | undefined): void {
     const changed = Boolean(this.#failure) !== Boolean(error);
     this.#failure = error;
     if (changed) this.#parts.onWritable(error);
   }
+}
+
+function unsynced(cause: unknown): StatusError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StatusError(
+    status.UNAVAILABLE,
+    `The scheduler's log could not be synced (${reason}), so the last changes may be lost and nothing ` +
+      "is stored any more. Check the disk, then start the scheduler again.",
+    { cause },
+  );
 }

@@ -1,16 +1,16 @@
 /**
- * Lists instances page by page: in the order of their creation, of their end, or, where a prefix is
- * asked for, of their ids, so that only ids of that prefix are looked at, or only what is recent
- * where that is asked for and less.
+ * Lists instances page by page, in the order of creation, of completion, or (for a prefix) of ids. A
+ * listing by prefix scans the ids of that prefix, or the recently created instances if the query has
+ * a lower bound for the creation and they are few.
  *
- * A page token is the key of the last row, so a page neither repeats nor skips what was there when
- * the listing began. The work of one call is bounded: a page may be short, even empty, and still
- * carry a token.
+ * A page token is the key of the last row, so a listing neither repeats nor skips instances that
+ * existed when it began. The work of one call is bounded: a page may be short or even empty and
+ * still have a token.
  */
 
 import { ALL_STATUSES } from "../protocol/status.ts";
 import { invalid } from "../protocol/status-errors.ts";
-import type { Instance, InstanceTable } from "./instance-table.ts";
+import type { InstanceRow, InstanceTable } from "./instance-table.ts";
 
 export interface InstanceFilter {
   readonly hub: number;
@@ -25,13 +25,13 @@ export interface InstanceFilter {
 
 export interface Page<T> {
   readonly items: readonly T[];
-  /** Absent at the end. */
+  /** Absent on the last page. */
   readonly token: string | undefined;
-  /** The token of a page that is cut after this item. */
+  /** The token for a page that ends with this item. */
   readonly tokenAfter: (item: T) => string;
 }
 
-/** Rows looked at in one call. */
+/** Limit of rows scanned in one call. */
 const SCAN_LIMIT = 2000;
 
 export function queryInstances(
@@ -39,7 +39,7 @@ export function queryInstances(
   filter: InstanceFilter,
   token: string | undefined,
   pageSize: number,
-): Page<Instance> {
+): Page<InstanceRow> {
   if (filter.idPrefix) return queryByPrefix(table, filter, filter.idPrefix, token, pageSize);
   const from = token ? parseToken(token) : { ms: filter.createdFromMs ?? 0, key: -1 };
   const scanned = scan(table, filter, from, pageSize);
@@ -57,15 +57,15 @@ function queryByPrefix(
   prefix: string,
   token: string | undefined,
   pageSize: number,
-): Page<Instance> {
+): Page<InstanceRow> {
   const { hub, statuses, createdFromMs = 0, createdToMs = Number.MAX_SAFE_INTEGER } = filter;
   const after = token ? Buffer.from(token, "base64url").toString() : "";
-  const tokenOf = ({ instanceId }: Instance) => Buffer.from(instanceId).toString("base64url");
+  const tokenOf = ({ instanceId }: InstanceRow) => Buffer.from(instanceId).toString("base64url");
   const ids =
     "instance_id >= ? AND instance_id < ? AND instance_id > ? ORDER BY instance_id LIMIT ?";
   const range = [prefix, `${prefix}\u{10ffff}`, after];
   if (filter.createdFromMs !== undefined) {
-    // Few are recent, most of the time, however many ids the prefix has. Order and tokens are the same.
+    // Usually few instances are recent, however many ids the prefix has. Order and tokens are the same.
     const wanted = statuses.length > 0 ? [...new Set(statuses)] : ALL_STATUSES;
     const created = `INDEXED BY instances_by_status WHERE hub = ?
       AND status IN (${wanted.map(() => "?")}) AND created_ms >= ? AND created_ms < ?`;
@@ -78,7 +78,7 @@ function queryByPrefix(
   }
   const limit = Math.max(pageSize, SCAN_LIMIT);
   const rows = table.select(`WHERE hub = ? AND ${ids}`, [hub, ...range, limit + 1]);
-  const matches = ({ status, createdMs }: Instance) =>
+  const matches = ({ status, createdMs }: InstanceRow) =>
     (statuses.length === 0 || statuses.includes(status)) &&
     createdMs >= createdFromMs &&
     createdMs < createdToMs;
@@ -86,7 +86,7 @@ function queryByPrefix(
   return cut(scanned, pageSize, matches, tokenOf);
 }
 
-/** Merges one index range per status, so that neither a rare nor a common status costs a full scan. */
+/** Merges one index range for each status, so that no status needs a full scan. */
 function scan(
   table: InstanceTable,
   { hub, statuses, createdToMs }: InstanceFilter,
@@ -108,7 +108,7 @@ function scan(
 
 export interface CompletedFilter {
   readonly hub: number;
-  /** Empty: all that mean an end. */
+  /** Empty: all terminal statuses. */
   readonly statuses: readonly number[];
   /** Inclusive. */
   readonly completedFromMs?: number | undefined;
@@ -116,13 +116,13 @@ export interface CompletedFilter {
   readonly completedToMs?: number | undefined;
 }
 
-/** Instances that have ended, in the order of their end. */
+/** Terminal instances in the order of completion. */
 export function listCompleted(
   table: InstanceTable,
   filter: CompletedFilter,
   token: string | undefined,
   pageSize: number,
-): Page<Instance> {
+): Page<InstanceRow> {
   const from = token ? parseToken(token) : { ms: filter.completedFromMs ?? 0, key: -1 };
   const to = filter.completedToMs ?? Number.MAX_SAFE_INTEGER;
   const limit = filter.statuses.length > 0 ? SCAN_LIMIT : pageSize;
@@ -131,7 +131,7 @@ export function listCompleted(
       ORDER BY completed_ms, key LIMIT ?`,
     [filter.hub, from.ms, from.key, to, limit + 1],
   );
-  const matches = (instance: Instance) =>
+  const matches = (instance: InstanceRow) =>
     filter.statuses.length === 0 || filter.statuses.includes(instance.status);
   const scanned = { rows: rows.slice(0, limit), complete: rows.length <= limit };
   return cut(scanned, pageSize, matches, ({ completedMs = 0, key }) =>
@@ -140,19 +140,19 @@ export function listCompleted(
 }
 
 interface Scanned {
-  readonly rows: readonly Instance[];
+  readonly rows: readonly InstanceRow[];
   readonly complete: boolean;
 }
 
-/** Takes a page from what was scanned; the token names the last row looked at. */
+/** Takes a page from the scanned rows. The token is that of the last row looked at. */
 function cut(
   { rows, complete }: Scanned,
   pageSize: number,
-  matches: (instance: Instance) => boolean,
-  tokenOf: (instance: Instance) => string,
-): Page<Instance> {
-  const items: Instance[] = [];
-  let last: Instance | undefined;
+  matches: (instance: InstanceRow) => boolean,
+  tokenOf: (instance: InstanceRow) => string,
+): Page<InstanceRow> {
+  const items: InstanceRow[] = [];
+  let last: InstanceRow | undefined;
   for (last of rows) {
     if (matches(last) && items.push(last) === pageSize) break;
   }
@@ -167,7 +167,7 @@ function formatToken(ms: number, key: number): string {
 function parseToken(token: string): { ms: number; key: number } {
   const [ms, key] = Buffer.from(token, "base64url").toString().split(".").map(Number);
   if (!Number.isSafeInteger(ms) || !Number.isSafeInteger(key)) {
-    throw invalid("The continuation token is not one that this scheduler gave out.");
+    throw invalid("The continuation token was not issued by this scheduler.");
   }
   return { ms: ms as number, key: key as number };
 }

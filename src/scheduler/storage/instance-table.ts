@@ -1,20 +1,20 @@
-/** The rows of instances: who they are, how they stand, what went in and came out. */
+/** The rows of instances and their payloads. */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { ParentLink } from "../protocol/history-events.ts";
 
-export interface Instance {
+export interface InstanceRow {
   readonly key: number;
   readonly hub: number;
   readonly instanceId: string;
   readonly executionId: string;
-  /** Goes up when history starts anew; results of an older generation are not for this one. */
+  /** Increases when the history is replaced. Results for an older generation are discarded. */
   readonly generation: number;
   readonly turn: number;
   readonly name: string;
   readonly version: string | undefined;
   readonly status: number;
-  /** Waits for its scheduled start. */
-  readonly held: boolean;
+  /** Its scheduled start is not due yet. */
+  readonly awaitsStart: boolean;
   readonly createdMs: number;
   readonly updatedMs: number;
   readonly completedMs: number | undefined;
@@ -22,7 +22,7 @@ export interface Instance {
   readonly parent: ParentLink | undefined;
   /** Serialized `ExecutionStartedEvent` that carries only the tags. */
   readonly tags: Uint8Array | undefined;
-  /** Serialized `OrchestrationTraceContext`, which every turn hands to the next. */
+  /** Serialized `OrchestrationTraceContext`, passed from each turn to the next. */
   readonly traceContext: Uint8Array | undefined;
   readonly customStatus: string | undefined;
 }
@@ -40,15 +40,15 @@ const COLUMNS = `key, hub, instance_id, execution_id, generation, turn, name, ve
   created_ms, updated_ms, completed_ms, start_ms, parent_key, parent_generation, parent_task_id,
   parent_instance_id, parent_execution_id, tags, trace_context, custom_status`;
 
-/** Instances kept in memory; one of a single activity reads its row eight times. */
+/** Limit of cached rows. An instance with one activity reads its row eight times. */
 const CACHE_SIZE = 10_000;
-/** An instance with a longer custom status is not kept, so that the cache stays within some 50 MB. */
+/** Rows with a longer custom status are not cached, which bounds the cache to about 50 MB. */
 const CACHED_STATUS_LENGTH = 4096;
 
 export class InstanceTable {
   readonly #db: DatabaseSync;
-  /** What the open transaction holds, by key. Dropped when anything is rolled back. */
-  readonly #cache = new Map<number, Instance>();
+  /** Rows as the open transaction has them, by key. Cleared by a rollback. */
+  readonly #cache = new Map<number, InstanceRow>();
   readonly #byKey;
   readonly #keyById;
   readonly #insert;
@@ -78,23 +78,23 @@ export class InstanceTable {
     this.#setOutcome = db.prepare("UPDATE payloads SET output = ?, failure = ? WHERE key = ?");
   }
 
-  byKey(key: number): Instance | undefined {
+  byKey(key: number): InstanceRow | undefined {
     const cached = this.#cache.get(key);
     if (cached) return cached;
     const row = this.#byKey.get(key);
     return row && this.#keep(toInstance(row as Row));
   }
 
-  byId(hub: number, instanceId: string): Instance | undefined {
+  byId(hub: number, instanceId: string): InstanceRow | undefined {
     const row = this.#keyById.get(hub, instanceId);
     return row && this.byKey(Number(row.key));
   }
 
-  childrenOf(key: number): Instance[] {
+  childrenOf(key: number): InstanceRow[] {
     return this.#children.all(key).map((row) => toInstance(row as Row));
   }
 
-  insert(instance: Instance, input: string | undefined): void {
+  insert(instance: InstanceRow, input: string | undefined): void {
     const { parent } = instance;
     this.#insert.run(
       instance.key,
@@ -106,7 +106,7 @@ export class InstanceTable {
       instance.name,
       instance.version ?? null,
       instance.status,
-      instance.held ? 1 : 0,
+      instance.awaitsStart ? 1 : 0,
       instance.createdMs,
       instance.updatedMs,
       instance.completedMs ?? null,
@@ -124,15 +124,15 @@ export class InstanceTable {
     this.#keep(instance);
   }
 
-  /** Writes what can change in the life of an instance. */
-  update(instance: Instance): void {
+  /** Writes the columns that can change. */
+  update(instance: InstanceRow): void {
     this.#update.run(
       instance.executionId,
       instance.generation,
       instance.turn,
       instance.version ?? null,
       instance.status,
-      instance.held ? 1 : 0,
+      instance.awaitsStart ? 1 : 0,
       instance.updatedMs,
       instance.completedMs ?? null,
       instance.parent?.executionId ?? null,
@@ -144,17 +144,17 @@ export class InstanceTable {
     this.#keep(instance);
   }
 
-  /** The row is gone. */
+  /** Call when the row was deleted. */
   forget(key: number): void {
     this.#cache.delete(key);
   }
 
-  /** Rows may not be what they seemed: something was rolled back. */
+  /** Call after a rollback. */
   forgetAll(): void {
     this.#cache.clear();
   }
 
-  #keep(instance: Instance): Instance {
+  #keep(instance: InstanceRow): InstanceRow {
     this.#cache.delete(instance.key);
     if ((instance.customStatus?.length ?? 0) > CACHED_STATUS_LENGTH) return instance;
     this.#cache.set(instance.key, instance);
@@ -179,12 +179,12 @@ export class InstanceTable {
   }
 
   /** For queries whose shape depends on the request. `where` follows the columns' SELECT. */
-  select(where: string, parameters: readonly SQLInputValue[]): Instance[] {
+  select(where: string, parameters: readonly SQLInputValue[]): InstanceRow[] {
     const rows = this.#db.prepare(`SELECT ${COLUMNS} FROM instances ${where}`).all(...parameters);
     return rows.map((row) => toInstance(row as Row));
   }
 
-  /** Counts what `select` would find, and stops at `limit`. */
+  /** Counts the rows that `select` would find, up to `limit`. */
   countUpTo(limit: number, where: string, parameters: readonly SQLInputValue[]): number {
     const found = this.#db.prepare(
       `SELECT count(*) AS n FROM (SELECT 1 FROM instances ${where} LIMIT ?)`,
@@ -193,7 +193,7 @@ export class InstanceTable {
   }
 }
 
-function toInstance(row: Row): Instance {
+function toInstance(row: Row): InstanceRow {
   return {
     key: Number(row.key),
     hub: Number(row.hub),
@@ -204,7 +204,7 @@ function toInstance(row: Row): Instance {
     name: String(row.name),
     version: text(row.version),
     status: Number(row.status),
-    held: row.held === 1,
+    awaitsStart: row.held === 1,
     createdMs: Number(row.created_ms),
     updatedMs: Number(row.updated_ms),
     completedMs: integer(row.completed_ms),

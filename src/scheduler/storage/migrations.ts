@@ -1,9 +1,9 @@
 /**
- * The schema, as the steps that lead to it. A step that has been released is never edited; a change
- * is a new step at the end. `PRAGMA user_version` holds the number of steps a file has taken.
+ * The schema as a list of migration steps. A released step is never edited; a change is a new step at
+ * the end. `PRAGMA user_version` is the number of steps that a file has taken.
  *
- * Every id (`key`, `seq`, `id`) comes from one ascending sequence and is never used twice, so a row
- * that outlives what it points to can never point to something else.
+ * All ids (`key`, `seq`, `id`) come from one ascending sequence and are never used twice, so a
+ * reference to a deleted row never refers to another one.
  */
 export const MIGRATIONS: readonly string[] = [
   `

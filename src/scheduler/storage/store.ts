@@ -1,4 +1,4 @@
-/** Everything in the file except instances and entities themselves: inboxes, history, activities, timers, hubs. */
+/** The tables besides those of instances and entities: inboxes, history, activities, timers, hubs. */
 
 import type { DatabaseSync } from "node:sqlite";
 import { now } from "../clock.ts";
@@ -27,17 +27,17 @@ export interface PendingTimer {
   readonly id: number;
   readonly dueMs: number;
   readonly generation: number;
-  /** `undefined`: not a timer of the orchestrator but its scheduled start. */
+  /** `undefined`: the scheduled start of the instance, rather than a timer of the orchestrator. */
   readonly timerId: number | undefined;
 }
 
 export interface StoredTurn {
   readonly turn: number;
-  /** A piece of history as `historyChunk` makes it. */
+  /** A fragment of history, as `historyChunk` makes it. */
   readonly events: Uint8Array;
 }
 
-/** Ids begin at the time of the start, in these units, so that a row deleted in a former run is not named again. */
+/** Ids start from the time of the process's start in these units, so that ids of deleted rows are not used again. */
 const IDS_PER_MS = 1000;
 
 export class Store {
@@ -100,7 +100,7 @@ export class Store {
     return this.#sql.history.all(instanceKey).map((row) => row.events as Uint8Array);
   }
 
-  /** The turns after one, up to another: one at least, and no more once they have so many bytes. */
+  /** Turns after `after` up to `to`: at least one, and as many as fit into `bytes`. */
   historyPage(instanceKey: number, after: number, to: number, bytes: number): StoredTurn[] {
     const page: StoredTurn[] = [];
     let left = bytes;
@@ -177,13 +177,13 @@ export class Store {
     this.#sql.removeTimers.run(instanceKey);
   }
 
-  /** Forgets an instance and all that belongs to it. */
+  /** Deletes an instance and all that belongs to it. */
   purge(instanceKey: number): void {
     for (const statement of this.#sql.purge) statement.run(instanceKey);
     this.instances.forget(instanceKey);
   }
 
-  /** Instances with messages to take in, for the queue of a new process. */
+  /** Instances with messages in their inbox, for the queue of a new process. */
   instancesWithMessages(): {
     key: number;
     hub: number;
@@ -198,7 +198,7 @@ export class Store {
     }));
   }
 
-  /** Activities that have not reported, without their requests, for the queue of a new process. */
+  /** Pending activities without their requests, for the queue of a new process. */
   *pendingActivities(): Generator<
     Omit<PendingActivity, "request"> & { readonly ownerVersion: string | undefined }
   > {

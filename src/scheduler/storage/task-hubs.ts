@@ -1,11 +1,11 @@
-/** Task hubs by name. They share the file and nothing else. */
+/** Task hubs by name. They share only the file. */
 import { status } from "@grpc/grpc-js";
-import { invalid, SchedulerError, unknownTaskHub } from "../protocol/status-errors.ts";
+import { invalid, StatusError, unknownTaskHub } from "../protocol/status-errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { Store } from "./store.ts";
 
 const MAX_NAME_LENGTH = 64;
-/** A guard against a client that makes up names. */
+/** Protects against clients that make up names. */
 const MAX_HUBS = 1000;
 
 /** The id of a hub in which nothing has been stored yet; no row has it. */
@@ -14,9 +14,9 @@ const NOTHING_STORED = 0;
 /** The task hub that a call names. */
 export interface TaskHub {
   readonly name: string;
-  /** Its rows' `hub`. Changes once, when something is first stored. */
+  /** The value of `hub` in its rows. Changes once, when something is first stored. */
   readonly id: number;
-  /** For a call that stores something: creates the hub where need be. @returns its id */
+  /** For a call that stores something: creates the hub if it is new. @returns its id */
   ensure(): number;
 }
 
@@ -26,7 +26,7 @@ export class TaskHubs {
   readonly #ids: Map<string, number>;
   readonly #allowed: readonly string[] | undefined;
 
-  /** @param allowed the only hubs there are; `undefined`: a hub appears when something is stored in it */
+  /** @param allowed the only hubs that are served; `undefined`: a hub is created when something is stored in it */
   constructor(store: Store, commit: GroupCommit, allowed: readonly string[] | undefined) {
     this.#store = store;
     this.#commit = commit;
@@ -34,7 +34,7 @@ export class TaskHubs {
     this.#allowed = allowed;
   }
 
-  /** Stores nothing: reads and workers of a hub do not create it. @throws SchedulerError */
+  /** Does not create the hub: reads and workers store nothing. @throws StatusError */
   named(name: string): TaskHub {
     if (this.#allowed && !this.#allowed.includes(name)) throw unknownTaskHub(name, this.#allowed);
     if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
@@ -52,13 +52,13 @@ export class TaskHubs {
 
   #add(name: string): number {
     if (this.#ids.size >= MAX_HUBS) {
-      throw new SchedulerError(
+      throw new StatusError(
         status.RESOURCE_EXHAUSTED,
         `There are already ${MAX_HUBS} task hubs, and no more are created.`,
       );
     }
-    // Ids are given here rather than by the file, so that a failed write costs only the row, and
-    // the next use writes it again.
+    // The id is chosen here rather than by the file, so that the call need not wait for the row. If
+    // writing it fails, the next use writes it again.
     const id = Math.max(NOTHING_STORED, ...this.#ids.values()) + 1;
     this.#ids.set(name, id);
     this.#commit.run(() => this.#store.addHub(id, name)).catch(() => this.#ids.delete(name));

@@ -1,6 +1,6 @@
 /**
- * The scheduler under test: ENDPOINT and TASKHUB if set, else one that is started here.
- * Only the SDK's public client and worker are used, so that the cases hold for any scheduler.
+ * The scheduler under test: that of ENDPOINT and TASKHUB if set, else an embedded one.
+ * Only the SDK's public client and worker are used, so that the tests apply to any scheduler.
  */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -19,7 +19,7 @@ import {
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { startScheduler } from "../../../src/scheduler/scheduler.ts";
 
-/** Seconds that an instance may take to end. Generous, because a remote scheduler is slow. */
+/** Deadline for an instance to end, in seconds. Generous, since a remote scheduler is slow. */
 const DEADLINE_SECONDS = 20;
 
 interface Endpoint {
@@ -43,17 +43,17 @@ export class TaskHub {
     return this.#client;
   }
 
-  /** An id that no other test and no other run uses. */
+  /** A unique id. */
   id(what: string): string {
     return `${what}-${randomUUID()}`;
   }
 
-  /** Starts an orchestration and returns how it ended. */
+  /** Starts an orchestration and returns its final state. */
   async run(name: string, input?: unknown, instanceId?: string): Promise<OrchestrationState> {
     return this.end(await this.client.scheduleNewOrchestration(name, input, instanceId));
   }
 
-  /** How an instance ended. */
+  /** The final state of an instance. */
   async end(id: string): Promise<OrchestrationState> {
     const state = await this.client.waitForOrchestrationCompletion(id, true, DEADLINE_SECONDS);
     if (!state) throw new Error(`There is no instance ${id}`);
@@ -64,7 +64,7 @@ export class TaskHub {
     await this.client.waitForOrchestrationStart(id, false, DEADLINE_SECONDS);
   }
 
-  /** Waits until a state is as wanted; the protocol can only be asked. */
+  /** Polls until the state satisfies the condition. */
   async until(
     id: string,
     what: string,
@@ -84,7 +84,7 @@ export class TaskHub {
     await this.until(id, `in status ${status}`, (state) => state.runtimeStatus === status);
   }
 
-  /** A task hub of the same scheduler with no worker; only the embedded one makes hubs on first use. */
+  /** Another task hub of the same scheduler, without a worker. Only the embedded scheduler creates hubs. */
   another(name: string): TaskHub {
     const other = new TaskHub(name);
     other.#endpoint = this.#endpoint;
@@ -93,7 +93,7 @@ export class TaskHub {
     return other;
   }
 
-  /** A worker of its own, which the caller starts and stops. */
+  /** Another worker, which the caller starts and stops. */
   worker(options: Partial<TaskHubGrpcWorkerOptions> = {}): TaskHubGrpcWorker {
     return new TaskHubGrpcWorker({ ...this.#connection(), ...options });
   }

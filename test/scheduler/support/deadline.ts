@@ -1,4 +1,4 @@
-/** Waits with an end: a test that waits in vain fails soon, and says for what. */
+/** Waits with a deadline. The error names what is missing. */
 export async function within<T>(what: string, promise: Promise<T>, ms = 10_000): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timeout = setTimeout(() => late.reject(new Error(`No ${what} within ${ms} ms`)), ms);
@@ -9,7 +9,7 @@ export async function within<T>(what: string, promise: Promise<T>, ms = 10_000):
   }
 }
 
-/** For things that can only be asked, not waited for. */
+/** Waits for a condition that can only be polled. */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false>,

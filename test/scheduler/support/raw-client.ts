@@ -1,4 +1,4 @@
-/** The protocol itself, for what the SDK hides: tokens, fields, streams, deadlines. */
+/** A client of the raw protocol, for tokens, fields, streams and deadlines that the SDK hides. */
 import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import { onTestFinished } from "vitest";
@@ -88,7 +88,7 @@ export class RawClient {
   }
 }
 
-/** A worker played by hand: items queue as they come. */
+/** A worker driven by the test: items are queued as they arrive. */
 export class WorkStream {
   readonly #client: RawClient;
   readonly #call;
@@ -104,7 +104,7 @@ export class WorkStream {
       this.#items.push(item);
       this.#arrived.resolve();
     });
-    this.#call.on("error", () => undefined); // a stream that is cancelled says so
+    this.#call.on("error", () => undefined); // a cancelled stream emits an error
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#call.on("end", resolve);
     this.ended = promise;

@@ -1,4 +1,4 @@
-/** A real scheduler on a free port with a file of its own, gone when the test ends. */
+/** Starts a scheduler on a free port with a file of its own, and removes both when the test ends. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -9,23 +9,23 @@ type Data = Record<string, any>;
 const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
 
 /**
- * A client that keeps to PROTOCOL.md and follows the steps of one operation over one connection at a
- * time. What it is told is checked as it comes; what cannot be checked at once is kept.
+ * A client that follows PROTOCOL.md and receives the steps of one operation over one connection at a
+ * time. It checks each event on arrival, and keeps what can only be checked at the end.
  */
 export abstract class StepsClient {
   readonly name: string;
   readonly operation: PlannedOperation;
   readonly faults: string[] = [];
-  /** The steps of the present execution, as far as it was told. */
+  /** The steps received of the present execution. */
   steps: string[] = [];
   resets = new Map<string, number>();
   connected = false;
-  /** The last end that it was told, until it connects again. */
+  /** How the last connection ended, until the next one is opened. */
   end: "terminal" | "gone" | "204" | "404" | undefined;
   protected readonly payloads: boolean;
   protected replica = 0;
   protected lastId: string | undefined;
-  /** Grows with each connection, so that what is left of a former one is told apart. */
+  /** Number of the connection. Events of an earlier one are ignored. */
   protected link = 0;
   readonly #replicas: readonly URL[];
   readonly #note: (what: string) => void;
@@ -53,13 +53,13 @@ export abstract class StepsClient {
     this.replica = replica % this.#replicas.length;
     this.link += 1;
     this.#statesOnThisLink = 0;
-    this.note(`connects to ${this.replica} behind ${this.lastId ?? "nothing"}`);
+    this.note(`connects to ${this.replica} after ${this.lastId ?? "nothing"}`);
     this.open(this.link);
   }
 
   disconnect(): void {
     if (!this.connected) return;
-    this.note("leaves");
+    this.note("disconnects");
     this.connected = false;
     this.link += 1;
     this.cut();
@@ -86,33 +86,34 @@ export abstract class StepsClient {
     if (type === "step") this.#step(data);
     else if (type === "reset") this.#reset(data);
     else if (type === "snapshot" || type === "update") this.#state(type, data);
-    else if (type === "problem") this.fault(`has a problem: ${JSON.stringify(data.problem)}`);
+    else if (type === "problem") this.fault(`got a problem: ${JSON.stringify(data.problem)}`);
   }
 
   #step({ seq, kind, at, ...rest }: Data): void {
     this.note(`step ${seq} ${kind} ${at}`);
     if (seq !== this.steps.length + 1) {
-      this.fault(`H1: step ${seq} comes behind ${this.steps.length}`);
+      this.fault(`STEPS-1: step ${seq} follows step ${this.steps.length}`);
     }
-    if (!this.payloads && ("input" in rest || "output" in rest)) this.fault("was told payloads");
-    if (!this.#document) this.fault("is told a step before any state");
+    if (!this.payloads && ("input" in rest || "output" in rest))
+      this.fault("received payloads that it did not ask for");
+    if (!this.#document) this.fault("received a step before any state");
     this.steps.push(`${kind} ${at}`);
   }
 
   #reset({ reason, last_seq }: Data): void {
     this.note(`reset ${reason} ${last_seq}`);
     if (last_seq !== this.steps.length) {
-      this.fault(`H3: reset says ${last_seq}, but ${this.steps.length} steps were sent`);
+      this.fault(`STEPS-3: last_seq of a reset is ${last_seq} after ${this.steps.length} steps`);
     }
     this.steps = [];
     this.resets.set(reason, (this.resets.get(reason) ?? 0) + 1);
     const most: Record<string, number> = {
       continued_as_new: this.operation.generations,
       rewound: this.operation.rewinds,
-      replaced: this.operation.lives - 1,
+      replaced: this.operation.incarnations - 1,
     };
     if ((this.resets.get(reason) ?? 0) > (most[reason] ?? 0)) {
-      this.fault(`H3: ${reason}, which has happened ${most[reason] ?? 0} times`);
+      this.fault(`STEPS-3: one ${reason} too many: it happened ${most[reason] ?? 0} times`);
     }
   }
 
@@ -124,10 +125,10 @@ export abstract class StepsClient {
     if ((type === "snapshot") !== isFirst) this.fault(`C2: ${type}`);
     this.#statesOnThisLink += 1;
     if (former && `${created_at} ${last_updated}` < `${former.created_at} ${former.last_updated}`) {
-      this.fault("C2: is told an older state");
+      this.fault("C2: received an older state");
     }
     if (former && contentOf(former) === contentOf(operation)) {
-      this.fault("C2, C4: is told the same state again");
+      this.fault("C2, C4: received the same state again");
     }
     this.#document = operation;
   }
@@ -139,12 +140,12 @@ export abstract class StepsClient {
     this.end = how;
     const isOver = this.#document && !LIVE.includes(this.#document.status);
     if ((how === "terminal" || how === "204") && !isOver) {
-      this.fault(`C3: ${how}, and it was never told how the operation ended`);
+      this.fault(`C3: ${how} without a terminal state`);
     }
   }
 
-  /** The connection was ended by the server, with a word that it may be taken up again. */
-  protected sentAway(reason: string): void {
+  /** The server ended the connection and asked the client to connect again. */
+  protected reconnect(reason: string): void {
     this.note(`bye ${reason}`);
     this.connected = false;
     this.link += 1;
@@ -175,11 +176,11 @@ export class SseStepsClient extends StepsClient {
         response.resume();
         if (response.statusCode === 204) this.ended("204");
         else if (response.statusCode === 404) this.ended("404");
-        else this.fault(`is answered ${response.statusCode}`);
+        else this.fault(`got status ${response.statusCode}`);
       }
     });
     this.#request.on("error", (error) => {
-      if (mine()) this.fault(`is cut off: ${error.message}`);
+      if (mine()) this.fault(`request failed: ${error.message}`);
     });
     this.#request.end();
   }
@@ -195,7 +196,7 @@ export class SseStepsClient extends StepsClient {
         this.lastId = id ?? this.lastId;
         const message = JSON.parse(data);
         if (event !== "bye") this.take(event, message);
-        else if (message.reconnect) this.sentAway(message.reason);
+        else if (message.reconnect) this.reconnect(message.reason);
         else this.ended(message.reason);
       },
     });
@@ -203,7 +204,7 @@ export class SseStepsClient extends StepsClient {
     response.on("data", (text: string) => parser.feed(text));
     response.on("error", () => undefined);
     response.on("close", () => {
-      if (mine()) this.fault("the stream ends without bye");
+      if (mine()) this.fault("the stream ended without bye");
     });
   }
 }
@@ -239,10 +240,10 @@ export class WsStepsClient extends StepsClient {
       if (mine()) this.#receive(JSON.parse(String(data)));
     });
     socket.on("error", (error) => {
-      if (mine()) this.fault(`has a connection error: ${error.message}`);
+      if (mine()) this.fault(`connection error: ${error.message}`);
     });
     socket.on("close", (code) => {
-      if (mine()) this.fault(`is closed without bye: ${code}`);
+      if (mine()) this.fault(`closed without bye: ${code}`);
     });
   }
 
@@ -253,7 +254,7 @@ export class WsStepsClient extends StepsClient {
   #receive(message: Data): void {
     const { type, cursor, reason } = message;
     if (typeof cursor === "string") this.lastId = cursor;
-    if (type === "bye") this.sentAway(reason);
+    if (type === "bye") this.reconnect(reason);
     else if (type === "unsubscribed") {
       this.ended(reason === "not-found" ? "404" : reason);
       this.#socket?.close(1000);

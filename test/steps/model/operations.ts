@@ -12,18 +12,18 @@ export type Part =
   | { readonly do: "custom"; readonly text: string };
 
 interface Plan {
-  /** Names what is to be healed before a part that fails is tried again. */
+  /** A "fail" part succeeds once this key is in `repaired`. */
   readonly key: string;
   readonly parts: readonly Part[];
 }
 
-/** What the worker was told, and did, by key. */
-const healed = new Set<string>();
+/** State of the worker, by key. */
+const repaired = new Set<string>();
 const generations = new Map<string, number>();
 
 const TIMER_S = 0.005;
 
-/** Orchestrations that do what their input says. */
+/** An orchestration that runs the parts in its input. */
 export const CODE: ForeignCode = {
   orchestrators: {
     async *planned(context: OrchestrationContext, { key, parts }: Plan) {
@@ -59,7 +59,7 @@ export const CODE: ForeignCode = {
     echo: (_context, input) => input,
     count: (_context, key) => generations.set(key, (generations.get(key) ?? 0) + 1).size,
     fail: (_context, key) => {
-      if (!healed.has(key)) throw new TypeError("not yet");
+      if (!repaired.has(key)) throw new TypeError("not yet");
       return "at last";
     },
   },
@@ -67,14 +67,14 @@ export const CODE: ForeignCode = {
 
 const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
 
-/** An operation of a run, and how often it began anew in which way. */
+/** An operation of a run, with counts of its incarnations, rewinds and continue-as-new. */
 export class PlannedOperation {
   readonly id: string;
   readonly #client: TaskHubGrpcClient;
   readonly #api: URL;
   readonly #note: (what: string) => void;
   readonly #keys: string[] = [];
-  lives = 0;
+  incarnations = 0;
   rewinds = 0;
 
   constructor(id: string, client: TaskHubGrpcClient, api: URL, note: (what: string) => void) {
@@ -84,39 +84,39 @@ export class PlannedOperation {
     this.#note = note;
   }
 
-  /** How often it has continued as new, in all its lives. An attempt that was repeated counts twice. */
+  /** How often it has continued as new, in all incarnations. A repeated attempt counts twice. */
   get generations(): number {
     return this.#keys.reduce((sum, key) => sum + (generations.get(key) ?? 0), 0);
   }
 
-  /** Begins it, under an id that is free or was that of an operation which is over. */
-  async begin(parts: readonly Part[]): Promise<void> {
-    if (!(await this.isOver())) return;
+  /** Starts it, unless it is active. A terminal one is purged before. */
+  async start(parts: readonly Part[]): Promise<void> {
+    if (!(await this.isTerminal())) return;
     await this.change("purge");
-    const key = `${this.id}/${this.lives}`;
+    const key = `${this.id}/${this.incarnations}`;
     this.#keys.push(key);
-    this.lives += 1;
-    this.#note(`${this.id} begins: ${parts.map((part) => part.do).join(" ")}`);
+    this.incarnations += 1;
+    this.#note(`${this.id} starts: ${parts.map((part) => part.do).join(" ")}`);
     await this.#client.scheduleNewOrchestration("planned", { key, parts }, this.id);
   }
 
-  /** Does it if it is possible in its present state. */
+  /** Makes a change if the present state allows it. */
   async change(what: "go" | "suspend" | "resume" | "terminate" | "rewind" | "restart" | "purge") {
     const status = await this.status();
     if (status === undefined) return;
-    const alive = LIVE.includes(status);
+    const active = LIVE.includes(status);
     const possible = {
-      go: alive,
-      suspend: alive,
-      resume: alive,
-      terminate: alive,
+      go: active,
+      suspend: active,
+      resume: active,
+      terminate: active,
       rewind: status === "Failed",
-      restart: !alive,
-      purge: !alive,
+      restart: !active,
+      purge: !active,
     };
     if (!possible[what]) return;
     this.#note(`${this.id} (${status}): ${what}`);
-    // It may have moved on since, and then this is refused.
+    // The state may have changed since. The scheduler refuses the change then.
     await this.#perform(what).catch((error: Error) => this.#note(`    refused: ${error.message}`));
   }
 
@@ -126,12 +126,12 @@ export class PlannedOperation {
     return ((await response.json()) as { status: string }).status;
   }
 
-  async isOver(): Promise<boolean> {
+  async isTerminal(): Promise<boolean> {
     const status = await this.status();
     return status === undefined || !LIVE.includes(status);
   }
 
-  /** The stored history, by the SDK's own reading of it. */
+  /** The stored history as the SDK reads it. */
   async history(): Promise<string[]> {
     const events = await this.#client.getOrchestrationHistory(this.id);
     return events.map(({ type, timestamp }) => `${KINDS[type] ?? type} ${timestamp.toISOString()}`);
@@ -145,11 +145,11 @@ export class PlannedOperation {
     else if (what === "terminate") await client.terminateOrchestration(this.id, "enough");
     else if (what === "purge") await client.purgeOrchestration(this.id);
     else if (what === "restart") {
-      this.lives += 1;
+      this.incarnations += 1;
       await client.restartOrchestration(this.id);
     } else {
       this.rewinds += 1;
-      healed.add(this.#keys.at(-1) ?? "");
+      repaired.add(this.#keys.at(-1) ?? "");
       await client.rewindInstance(this.id, "again");
     }
   }

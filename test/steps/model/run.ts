@@ -1,6 +1,6 @@
 import type { TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import fc from "fast-check";
-import { eventually } from "../../helpers/deadline.ts";
+import { eventually, eventuallyWithProgress } from "../../helpers/deadline.ts";
 import { SseStepsClient, type StepsClient, WsStepsClient } from "./follower.ts";
 import { type Part, PlannedOperation } from "./operations.ts";
 
@@ -18,7 +18,7 @@ const CHANGES = [
 
 /** One thing that happens in a run. Numbers are taken modulo whatever there is to choose from. */
 export type Move =
-  | { readonly do: "begin"; readonly operation: number; readonly parts: readonly Part[] }
+  | { readonly do: "start"; readonly operation: number; readonly parts: readonly Part[] }
   | { readonly do: "change"; readonly operation: number; readonly kind: number }
   | {
       readonly do: "follow";
@@ -65,12 +65,12 @@ const part: fc.Arbitrary<Part> = fc.oneof(
 
 const parts = fc.array(part, { maxLength: 7 });
 
-/** What the operations of a run do in their first lives. */
+/** The parts of the first incarnations of the operations of a run. */
 export const firstParts = fc.tuple(parts, parts);
 
 export const moves: fc.Arbitrary<Move[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ do: fc.constant("begin"), operation: any, parts }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("start"), operation: any, parts }) },
     { weight: 10, arbitrary: fc.record({ do: fc.constant("change"), operation: any, kind: any }) },
     {
       weight: 5,
@@ -96,8 +96,12 @@ export const moves: fc.Arbitrary<Move[]> = fc.array(
 );
 
 const MAX_CLIENTS = 8;
+/** Control calls, each answered by the scheduler, after which an operation must have ended. */
+const MAX_ROUNDS = 400;
+/** Status reads through a replica, one after the other, within which all clients must receive the end. */
+const READS_TO_END = 2000;
 
-/** What a run stands on: a worker, and two APIs that know nothing of each other. */
+/** What a run needs: a client of a scheduler that has a worker, and two APIs on that scheduler. */
 export interface Stage {
   readonly client: TaskHubGrpcClient;
   readonly replicas: readonly [URL, URL];
@@ -105,7 +109,7 @@ export interface Stage {
 
 let runs = 0;
 
-/** Runs `script` and lets everything end. @throws an error with the whole story of a violation */
+/** Runs `script` until all operations and clients have ended. @throws with the timeline of a violation */
 export async function play(
   stage: Stage,
   first: readonly (readonly Part[])[],
@@ -122,7 +126,7 @@ export async function play(
   const clients: StepsClient[] = [];
   try {
     for (const [index, operation] of operations.entries()) {
-      await operation.begin([{ do: "wait" }, ...(first[index] ?? []), { do: "again" }]);
+      await operation.start([{ do: "wait" }, ...(first[index] ?? []), { do: "again" }]);
     }
     for (const move of script) await perform(move, stage, operations, clients, note);
     await settle(operations, clients, note);
@@ -145,10 +149,10 @@ async function perform(
 ): Promise<void> {
   if (move.do === "moment") {
     const endMs = Date.now() + move.ms;
-    await eventually("a moment", () => Date.now() >= endMs);
+    await eventually("some time", () => Date.now() >= endMs);
   } else if ("operation" in move) {
     const operation = operations[move.operation % operations.length] as PlannedOperation;
-    if (move.do === "begin") await operation.begin(move.parts);
+    if (move.do === "start") await operation.start(move.parts);
     else if (move.do === "change") {
       await operation.change(CHANGES[move.kind % CHANGES.length] ?? "go");
     } else if (clients.length < MAX_CLIENTS) {
@@ -169,51 +173,59 @@ async function perform(
   if (fault) throw new Error(fault);
 }
 
-/** All operations end; everyone, back at whichever replica, is told all of their histories. */
+/** Ends all operations. Every client, at either replica, must receive their whole histories. */
 async function settle(
   operations: readonly PlannedOperation[],
   clients: readonly StepsClient[],
   note: (what: string) => void,
 ): Promise<void> {
-  note("all operations are brought to their ends");
+  note("all operations are ended");
   for (const each of clients) each.stall(false);
   for (const operation of operations) {
     await operation.change("resume");
-    let rounds = 0;
-    await eventually(`the end of ${operation.id}`, async () => {
-      if (await operation.isOver()) return true;
-      rounds += 1;
-      await operation.change(rounds % 20 === 0 ? "terminate" : "go");
-      return false;
-    });
+    for (let round = 1; !(await operation.isTerminal()); round += 1) {
+      if (round > MAX_ROUNDS) throw new Error(`${operation.id} is active after ${round} rounds`);
+      await operation.change(round % 20 === 0 ? "terminate" : "go");
+    }
   }
-  await everyoneEnds(clients);
-  // Some were told of an end that was not the last.
-  note("everyone comes back with the last id");
+  await allEnd(clients);
+  // Some received a terminal state that was followed by a restart.
+  note("all clients resume with their last ids");
   clients.forEach((each, index) => void each.connect(index));
-  await everyoneEnds(clients);
+  await allEnd(clients);
   await compare(operations, clients);
-  note("and once more, to hear that nothing is left");
+  note("all clients resume once more: nothing is left to send");
   clients.forEach((each, index) => void each.connect(index + 1));
-  await everyoneEnds(clients);
+  await allEnd(clients);
   for (const { name, end } of clients) {
     if (name.startsWith("sse") && end !== "204" && end !== "404") {
-      throw new Error(`${name} is told ${end} where 204 is due`);
+      throw new Error(`${name} got ${end} instead of 204`);
     }
   }
   await compare(operations, clients);
 }
 
-async function everyoneEnds(clients: readonly StepsClient[]): Promise<void> {
+async function allEnd(clients: readonly StepsClient[]): Promise<void> {
   for (const each of clients) if (!each.connected && each.end === undefined) each.connect(0);
-  await eventually("everyone to be told the end", () =>
-    clients.every((each) => each.end !== undefined || each.faults.length > 0),
-  );
+  let reads = 0;
+  let isOver = false;
+  const readOn = async () => {
+    for (; !isOver; reads += 1) await clients[0]?.operation.status();
+  };
+  const reading = readOn();
+  const hasEnded = () => clients.every((each) => each.end !== undefined || each.faults.length > 0);
+  const progress = { count: () => reads, enough: READS_TO_END };
+  try {
+    await eventuallyWithProgress("all clients to receive the end", hasEnded, progress);
+  } finally {
+    isOver = true;
+    await reading;
+  }
   const [fault] = clients.flatMap((each) => each.faults);
   if (fault) throw new Error(fault);
 }
 
-/** Who was told the end of what is stored has been told all that is stored. */
+/** The steps that clients received are the stored histories. */
 async function compare(
   operations: readonly PlannedOperation[],
   clients: readonly StepsClient[],
@@ -223,12 +235,13 @@ async function compare(
     for (const client of clients) {
       if (client.operation !== operation) continue;
       if (client.end === "gone" || client.end === "404") {
-        if (stored.length > 0) throw new Error(`${client.name} is told ${client.end}`);
+        if (stored.length > 0)
+          throw new Error(`${client.name} got ${client.end} for an operation that exists`);
         continue;
       }
       if (JSON.stringify(client.steps) === JSON.stringify(stored)) continue;
       throw new Error(
-        `H1: ${client.name} ends as ${client.end} with\n  ${client.steps.join("\n  ")}\nwhere the scheduler has\n  ${stored.join("\n  ")}`,
+        `STEPS-1: ${client.name} ended as ${client.end} with\n  ${client.steps.join("\n  ")}\nbut the scheduler has\n  ${stored.join("\n  ")}`,
       );
     }
   }

@@ -1,18 +1,18 @@
-import type { Metrics } from "./metrics.ts";
-import type { ReadBudget } from "./read-budget.ts";
+import type { Metrics } from "../metrics.ts";
+import type { ReadBudget } from "../read-budget.ts";
 import type { StepFollower } from "./step-follower.ts";
 import { type HistoryReader, StepSource } from "./step-source.ts";
 
-/** A follower's tie to the steps it follows. */
+/** One follower's connection to its source. */
 export interface FollowedSteps {
-  /** It may have become ready. */
+  /** The follower may have become ready. */
   nudge(): void;
-  /** It waits for a read that begins from now on, and for nothing after it. */
+  /** The follower waits for a read that begins from now on. */
   hurry(): void;
   leave(): void;
 }
 
-/** The histories that are followed in this process: one source an operation, while anyone follows. */
+/** One source for each operation whose steps are followed in this process. */
 export class StepSources {
   readonly #sources = new Map<string, StepSource>();
   readonly #histories: HistoryReader;
@@ -41,7 +41,7 @@ export class StepSources {
     };
   }
 
-  /** The cursor of an operation has moved. @returns whether anyone follows its steps */
+  /** The cursor of an operation has moved. @returns whether its steps are followed */
   moved(id: string): boolean {
     const source = this.#sources.get(id);
     source?.moved();

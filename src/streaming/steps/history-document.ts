@@ -1,22 +1,22 @@
-import { SchedulerError } from "../dts/scheduler-error.ts";
-import { HistoryNotKeptError } from "../errors.ts";
-import type { Cursor } from "./cursor.ts";
-import { StepTeller } from "./step.ts";
-import { withStepPosition } from "./step-position.ts";
+import { SchedulerError } from "../../dts/scheduler-error.ts";
+import { HistoryNotKeptError } from "../../errors.ts";
+import type { Cursor } from "../cursor.ts";
+import { withStepPosition } from "./position.ts";
+import { StepBuilder } from "./step.ts";
 import type { HistoryReader } from "./step-source.ts";
 
-/** What of a history is wanted. */
+/** A request for a history. */
 export interface HistoryWanted {
   readonly id: string;
-  /** Steps up to this `seq` are left out. */
+  /** Only steps after this `seq` are included. */
   readonly afterSeq: number;
   readonly payloads: boolean;
-  /** Where the operation stood before the history was read. */
+  /** The status cursor, from a read before that of the history. */
   readonly status: Cursor;
 }
 
 /**
- * The history as one JSON document, in pieces as it is read, so that its length costs no memory.
+ * The history as one JSON document, in pieces as it is read: memory does not grow with its length.
  * @throws HistoryNotKeptError; SchedulerError, possibly after the first pieces
  */
 export async function* historyDocument(
@@ -35,18 +35,18 @@ async function* pieces(
   histories: HistoryReader,
   { id, afterSeq, payloads, status }: HistoryWanted,
 ): AsyncGenerator<string, void, undefined> {
-  const teller = new StepTeller();
+  const builder = new StepBuilder();
   let begun = false;
   let separator = "";
   const begin = () => {
     if (begun) return "";
     begun = true;
-    const execution_id = teller.executionId ?? null;
+    const execution_id = builder.executionId ?? null;
     return `${JSON.stringify({ operation_id: id, execution_id }).slice(0, -1)},"steps":[`;
   };
   for await (const chunk of histories.readHistory(id)) {
     let piece = "";
-    for (const step of chunk.flatMap((entry) => teller.tell(entry))) {
+    for (const step of chunk.flatMap((entry) => builder.add(entry))) {
       piece += begin();
       if (step.position.seq <= afterSeq) continue;
       piece += `${separator}{${step.body(payloads)}`;
@@ -54,6 +54,6 @@ async function* pieces(
     }
     if (piece) yield piece;
   }
-  const cursor = JSON.stringify(withStepPosition(status.text, teller.position));
+  const cursor = JSON.stringify(withStepPosition(status.text, builder.position));
   yield `${begin()}],"cursor":${cursor}}`;
 }
