@@ -9,12 +9,12 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 
 /** Variables that are not passed on as they are, but are part of something below. */
 type Combined =
+  | "ALLOWED_HOSTS"
+  | "CORS_ORIGINS"
   | "ENDPOINT"
   | "TASKHUB"
   | "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"
   | "AZURE_MANAGED_IDENTITY_CLIENT_ID"
-  | "ALLOWED_HOSTS"
-  | "CORS_ORIGINS"
   | "SCHEDULER_TASKHUBS";
 
 type Plain = {
@@ -26,14 +26,14 @@ type Plain = {
  * name in camel case, and what several of them say together. Times in milliseconds.
  */
 export interface Config extends Plain {
-  /** The scheduler that API and worker use. */
-  readonly target: SchedulerTarget;
-  /** No scheduler is named, so `npm start` runs the embedded one. */
-  readonly embedded: boolean;
   /** Further names in `Host`, in lower case: a name, `.name` for it and its subdomains, `*` for any. */
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may use the API, as browsers send them. */
   readonly corsOrigins: readonly string[];
+  /** The scheduler that API and worker use. */
+  readonly target: SchedulerTarget;
+  /** No scheduler is named, so `npm start` runs the embedded one. */
+  readonly embedded: boolean;
   /** The only task hubs of the embedded scheduler; `undefined`: each appears on first use. */
   readonly schedulerTaskHubs: readonly string[] | undefined;
 }
@@ -57,14 +57,23 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (POLL_MIN_MS > POLL_MAX_MS) {
     problems.push(`POLL_MIN_MS (${POLL_MIN_MS}) must not exceed POLL_MAX_MS (${POLL_MAX_MS})`);
   }
+  const parsed: Parse = (name, parse, fallback) => {
+    try {
+      return parse(String(settings[name]));
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+      return fallback;
+    }
+  };
+  const taskHubs = listOf(settings.SCHEDULER_TASKHUBS);
   const named = Object.entries(settings).map(([name, value]) => [camelCase(name), value]);
   const config: Config = {
     ...(Object.fromEntries(named) as Plain),
-    target: readTarget(settings, problems),
+    allowedHosts: parsed("ALLOWED_HOSTS", (text) => listOf(text).map(toHost), []),
+    corsOrigins: parsed("CORS_ORIGINS", (text) => listOf(text).map(toOrigin), []),
+    target: readTarget(settings, parsed),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
-    allowedHosts: parsedList("ALLOWED_HOSTS", settings, toHost, problems),
-    corsOrigins: parsedList("CORS_ORIGINS", settings, toOrigin, problems),
-    schedulerTaskHubs: listOf(settings.SCHEDULER_TASKHUBS),
+    schedulerTaskHubs: taskHubs.length > 0 ? taskHubs : undefined,
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
@@ -83,56 +92,24 @@ function drainDelayMs(env: NodeJS.ProcessEnv, settings: Settings, problems: stri
   return DRAIN_DELAY_MS;
 }
 
-function readTarget(settings: Settings, problems: string[]): SchedulerTarget {
-  const {
-    ENDPOINT,
-    TASKHUB,
-    DURABLE_TASK_SCHEDULER_CONNECTION_STRING: connectionString,
-  } = settings;
+/** Parses a setting; one that cannot be parsed is a problem, and `fallback` takes its place. */
+type Parse = <T>(name: keyof Settings, parse: (text: string) => T, fallback: T) => T;
+
+function readTarget(settings: Settings, parsed: Parse): SchedulerTarget {
   const clientId = settings.AZURE_MANAGED_IDENTITY_CLIENT_ID || undefined;
-  const parsed = <T>(name: keyof Settings, parse: () => T, fallback: T): T => {
-    try {
-      return parse();
-    } catch (error) {
-      problems.push(`${name}: ${(error as Error).message}`);
-      return fallback;
-    }
-  };
-  const fallback = targetFromEndpoint(
-    SETTINGS.ENDPOINT.default,
-    SETTINGS.TASKHUB.default,
-    clientId,
-  );
-  if (connectionString) {
-    const parse = () => parseConnectionString(connectionString, clientId);
+  const { ENDPOINT, TASKHUB } = SETTINGS;
+  const fallback = targetFromEndpoint(ENDPOINT.default, TASKHUB.default, clientId);
+  if (settings.DURABLE_TASK_SCHEDULER_CONNECTION_STRING) {
+    const parse = (text: string) => parseConnectionString(text, clientId);
     return parsed("DURABLE_TASK_SCHEDULER_CONNECTION_STRING", parse, fallback);
   }
-  const taskHub = parsed("TASKHUB", () => checkTaskHub(TASKHUB), fallback.taskHub);
-  return parsed("ENDPOINT", () => targetFromEndpoint(ENDPOINT, taskHub, clientId), fallback);
+  const taskHub = parsed("TASKHUB", checkTaskHub, fallback.taskHub);
+  return parsed("ENDPOINT", (text) => targetFromEndpoint(text, taskHub, clientId), fallback);
 }
 
-function listOf(text: string): readonly string[] | undefined {
+function listOf(text: string): readonly string[] {
   const items = text.split(",").map((item) => item.trim());
-  const named = items.filter(Boolean);
-  return named.length > 0 ? named : undefined;
-}
-
-function parsedList(
-  name: "ALLOWED_HOSTS" | "CORS_ORIGINS",
-  settings: Settings,
-  parse: (item: string) => string,
-  problems: string[],
-): readonly string[] {
-  try {
-    return (listOf(settings[name]) ?? []).map(parse);
-  } catch (error) {
-    problems.push(`${name}: ${(error as Error).message}`);
-    return [];
-  }
-}
-
-function camelCase(name: string): string {
-  return name.toLowerCase().replaceAll(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
+  return items.filter(Boolean);
 }
 
 /** An entry of ALLOWED_HOSTS in lower case, without a port, which is not compared. */
@@ -148,4 +125,8 @@ function toOrigin(entry: string): string {
   const url = URL.parse(entry);
   if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
   throw new Error(`"${entry}" is not an origin such as https://app.example.com`);
+}
+
+function camelCase(name: string): string {
+  return name.toLowerCase().replaceAll(/_(.)/g, (_match, letter: string) => letter.toUpperCase());
 }

@@ -1,3 +1,5 @@
+import { SchedulerError, type SchedulerErrorKind } from "./dts/scheduler-error.ts";
+
 /** Prefix of every problem's `type`. A name, not an address: nothing needs to answer there. */
 const TYPE_BASE = "urn:dts-push:problem:";
 
@@ -32,10 +34,11 @@ const TITLES: Record<number, string> = {
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   501: "Not Implemented",
+  502: "Bad Gateway",
   503: "Service Unavailable",
 };
 
-/** An error a client may see. Everything it carries is meant to be read by a stranger. */
+/** An error that clients see. Everything in it is public. */
 export class ProblemError extends Error {
   override readonly name: string = "ProblemError";
   /** Last part of the problem's `type`. Part of the API: it never changes meaning. */
@@ -86,14 +89,14 @@ export class OperationNotFoundError extends ProblemError {
   }
 }
 
-/** An operation that was watched is no longer there. */
+/** An operation was purged while it was watched. */
 export class OperationGoneError extends ProblemError {
   constructor(id: string) {
     super("operation-gone", 404, `Operation ${id} was purged`, { operation_id: id });
   }
 }
 
-/** This process is about to stop and must get no more clients. */
+/** This process is shutting down and must get no more clients. */
 export class DrainingError extends ProblemError {
   constructor() {
     super("draining", 503, "This replica is shutting down. Use another one.", { retryAfterS: 5 });
@@ -119,21 +122,75 @@ export class SampleOffError extends ProblemError {
   }
 }
 
-/** No answer from the scheduler, for whatever reason; the cause is for the log. */
+const REPEAT_LATER =
+  "A request may be repeated after the time in Retry-After; a stream stays open, and goes on by itself.";
+const OPERATOR =
+  "Its operator has to change that; a stream stays open, and goes on by itself then.";
+
+const UNAVAILABLE = {
+  slug: "scheduler-unavailable",
+  status: 503,
+  detail: `The scheduler does not answer at present. ${REPEAT_LATER}`,
+  retryAfterS: 5,
+};
+
+/** The problem for a failed call to the scheduler, by the kind of failure. */
+const SCHEDULER_PROBLEMS: Record<
+  SchedulerErrorKind,
+  {
+    readonly slug: string;
+    readonly status: number;
+    readonly detail: string;
+    readonly retryAfterS?: number;
+  }
+> = {
+  unavailable: UNAVAILABLE,
+  failed: UNAVAILABLE,
+  throttled: {
+    slug: "scheduler-throttled",
+    status: 503,
+    detail: `The scheduler accepts no more requests at present. ${REPEAT_LATER}`,
+    retryAfterS: 15,
+  },
+  refused: {
+    slug: "scheduler-access-denied",
+    status: 502,
+    detail: `The scheduler does not accept the credentials of this server. ${OPERATOR}`,
+    retryAfterS: 60,
+  },
+  "not-found": {
+    slug: "task-hub-not-found",
+    status: 502,
+    detail: `The scheduler does not know the task hub of this server. ${OPERATOR}`,
+    retryAfterS: 60,
+  },
+  invalid: {
+    slug: "scheduler-rejected",
+    status: 502,
+    detail: "The scheduler rejects this request. Repeating it unchanged does not help.",
+  },
+  unsupported: {
+    slug: "scheduler-unsupported",
+    status: 501,
+    detail: "The scheduler does not implement what this request needs.",
+  },
+  "already-exists": {
+    slug: "operation-exists",
+    status: 409,
+    detail: "There is such an operation already.",
+  },
+};
+
+/** A call to the scheduler failed. The cause is for the log, clients see its kind only. */
 export class SchedulerUnavailableError extends ProblemError {
   constructor(cause?: unknown, members: Record<string, unknown> = {}) {
-    super(
-      "scheduler-unavailable",
-      503,
-      "The scheduler does not answer at present. A request may be repeated after the time in " +
-        "Retry-After; a stream stays open, and goes on by itself.",
-      { retryAfterS: 5, ...members },
-      cause,
-    );
+    const kind = cause instanceof SchedulerError ? cause.kind : "unavailable";
+    const { slug, status, detail, retryAfterS } = SCHEDULER_PROBLEMS[kind];
+    super(slug, status, detail, { ...(retryAfterS && { retryAfterS }), ...members }, cause);
   }
 }
 
-/** Reading a history fails while reading the status may not. */
+/** The history cannot be read. The status may still be. */
 export class HistoryUnavailableError extends ProblemError {
   constructor() {
     const detail =

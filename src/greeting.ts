@@ -1,4 +1,4 @@
-import { SchedulerError } from "./dts/scheduler-error.ts";
+import { describeFailure } from "./dts/scheduler-error.ts";
 import type { SchedulerTarget } from "./dts/target.ts";
 
 /** What the greeting depends on. */
@@ -19,9 +19,14 @@ ${sample ? startAndFollow(url) : `  curl -N ${url}/api/events\n`}${sample && wor
 }
 
 /** Printed when the API listens and its scheduler cannot be used yet. */
-export function waitingText(url: string, target: SchedulerTarget, error: unknown): string {
+export function waitingText(
+  url: string,
+  { address, taskHub }: SchedulerTarget,
+  error: unknown,
+): string {
+  const failure = `${describeFailure(error)} (task hub "${taskHub}", ${(error as Error).message})`;
   return `
-  dts-push listens on ${url}/ and waits for the scheduler: ${target.address} ${fault(target, error)}.
+  dts-push listens on ${url}/ and waits for the scheduler: ${address} ${failure}.
 
 `;
 }
@@ -38,14 +43,3 @@ const WORKER_LEFT_OUT = `
   PENDING without it. To run it too, with the same settings: npm run worker
   To hide the sample: SAMPLE=off
 `;
-
-function fault({ taskHub }: SchedulerTarget, error: unknown): string {
-  switch (error instanceof SchedulerError ? error.kind : undefined) {
-    case "refused":
-      return `refuses these credentials for the task hub "${taskHub}"`;
-    case "not-found":
-      return `has no task hub "${taskHub}"`;
-    default:
-      return `does not answer (${(error as Error).message})`;
-  }
-}

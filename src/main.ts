@@ -30,7 +30,7 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
   const closing = new AbortController();
   let scheduler: (RunningRole & { readonly address: string }) | undefined;
   const clients: RunningRole[] = [];
-  // The scheduler's clients before the scheduler.
+  // The clients of the scheduler close before it.
   const close = async (options: CloseOptions): Promise<void> => {
     closing.abort();
     await Promise.all(clients.map((each) => each.close(options)));
@@ -81,7 +81,7 @@ async function greet(
   }
 }
 
-/** @throws Error where API and worker would ask the embedded scheduler for a task hub that it lacks */
+/** @throws Error if the embedded scheduler would not have the task hub of API and worker */
 function checkTaskHub({ schedulerTaskHubs, target: { taskHub } }: Config): void {
   if (!schedulerTaskHubs || schedulerTaskHubs.includes(taskHub)) return;
   throw new Error(

@@ -42,7 +42,7 @@ export const SETTINGS = {
   HOST: text("127.0.0.1", "address on which the API listens"),
   PORT: integer(8000, 0, 65_535, "port of the API; `0` picks a free one and prints it"),
   ALLOWED_HOSTS: optional(
-    "comma-separated further names in `Host`: `push.example.com`, `.example.com` with its subdomains, or `*`. Loopback names, `HOST` and the address that a client connected to are always allowed",
+    "comma-separated further names in a request's `Host`: `push.example.com`, `.example.com` for it and its subdomains, or `*`. `localhost`, `HOST` and the address that a client connected to are always allowed",
   ),
   CORS_ORIGINS: optional(
     "comma-separated origins whose pages may use the API, such as `https://app.example.com`",

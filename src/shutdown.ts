@@ -3,15 +3,17 @@ import type { Logger } from "pino";
 
 /** Signals that end the process in order. */
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+/** Signals that close-with-grace handles unless told not to. After a fault of the processor none can be. */
+const UNHANDLED = ["SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV"] as const;
 
-/** A signal to a whole process group reaches node twice: by itself and through npm. */
+/** A signal to a whole process group reaches node twice: directly and through npm. */
 const SAME_SIGNAL_MS = 1000;
 
 /** How a part of the process is to close. */
 export interface CloseOptions {
   /** Whether load balancers get the time to notice. Only replicas that are replaced need it. */
   readonly drain: boolean;
-  /** Aborted when there is no more time for anybody: what is left is closed at once, in order. */
+  /** Aborted when no more time is to be spent: what is left is closed at once, in order. */
   readonly hurry: AbortSignal;
 }
 
@@ -19,8 +21,8 @@ export interface CloseOptions {
  * Ends the process in order when it gets a signal, or after an error that nothing handled.
  *   EXIT-1. `close` runs once. The process ends with code 0 when it is done, and with 1 after
  *           `graceMs`, or if an unhandled error was the reason.
- *   EXIT-2. SIGTERM comes from what starts and stops replicas, so `close` gives load balancers time.
- *           SIGINT comes from a person and SIGHUP from a terminal that is closed: nobody balances.
+ *   EXIT-2. SIGTERM comes from an orchestrator that replaces replicas, so `close` gives load balancers
+ *           time. SIGINT comes from a person and SIGHUP from a closed terminal: there are none.
  *   EXIT-3. A second signal is no kill: it aborts `hurry`, and the code is still 0.
  */
 export function closeOnSignal(
@@ -32,7 +34,7 @@ export function closeOnSignal(
   let started: { readonly atMs: number; readonly signal?: NodeJS.Signals } | undefined;
 
   const { close: end } = closeWithGrace(
-    { delay: graceMs, logger, skip: [...SIGNALS] },
+    { delay: graceMs, logger, skip: [...SIGNALS, ...UNHANDLED] },
     async ({ err }) => {
       started ??= { atMs: performance.now() };
       if (err) {

@@ -16,7 +16,7 @@ import { pause } from "./streaming/pause.ts";
 import { startOperationsWorker } from "./worker/worker.ts";
 
 const inOrder = (): CloseOptions => ({ drain: true, hurry: new AbortController().signal });
-/** For what nobody uses yet. */
+/** For what has no clients yet. */
 export const CLOSE_AT_ONCE: CloseOptions = { drain: false, hurry: AbortSignal.abort() };
 
 /** A part of the process that is up. */
@@ -25,16 +25,16 @@ export interface RunningRole {
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** The API as others reach it. */
+/** The API and its address. */
 export interface RunningApi extends RunningRole {
   readonly url: string;
   /** Resolves when the scheduler answers for the task hub. @throws SchedulerError */
   ping(): Promise<void>;
 }
 
-/** Starts the HTTP server. It also starts while the scheduler is away, and says so in `/readyz`. */
+/** Starts the HTTP server. It also starts during an outage of the scheduler; `/readyz` shows it. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
-  const scheduler = createSchedulerClient(createConnection(config.target));
+  const scheduler = createSchedulerClient(createConnection(config.target, logger));
   const metrics = createMetrics();
   const hub = new Hub(scheduler, config, metrics, logger);
   const limits = clientLimits(config.maxConnections, descriptorLimit());
@@ -68,8 +68,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     await pause(drainDelayMs, hurry);
     const isWatched = streams.connections.size > 0;
     streams.connections.drain(graceMs);
-    // Clients that have just been told to reconnect, or that a load balancer still sends here, are
-    // served; without either nobody is left to wait for.
+    // Serves clients that have just been disconnected, and those that a load balancer still sends here.
     if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
     await app.close();
     hub.close();
@@ -88,12 +87,12 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   return { url, ping: () => scheduler.ping(), close };
 }
 
-/** Starts the worker. It waits for its scheduler for as long as it takes. */
+/** Starts the worker. It waits until its scheduler answers, without a limit. */
 export function startWorkerRole(
   { target, graceMs }: Pick<Config, "target" | "graceMs">,
   logger: Logger,
 ): RunningRole {
-  const worker = startOperationsWorker(createConnection(target), logger, graceMs / 2);
+  const worker = startOperationsWorker(createConnection(target, logger), logger, graceMs / 2);
   void worker.connected.then(() => logger.info({ taskHub: target.taskHub }, "worker connected"));
   return {
     // Work that is under way and not awaited is delivered again, to this worker or another one.
@@ -103,7 +102,7 @@ export function startWorkerRole(
 
 /**
  * Starts the embedded scheduler; `address` is `host:port`.
- * @throws Error that says what to do, and by which variables
+ * @throws Error that says what to do, and names the variables
  */
 export async function startEmbeddedScheduler(
   config: Config,
@@ -132,7 +131,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The name under which a browser on this machine reaches what listens on `host`. */
+/** The name by which a browser on this machine reaches `host`. */
 function urlHost(host: string): string {
   if (host === "127.0.0.1" || host === "0.0.0.0" || host === "::" || host === "::1")
     return "localhost";

@@ -6,9 +6,10 @@ import type { Connection } from "./connection.ts";
 import { type HistoryEntry, readHistory } from "./history.ts";
 import { type Instance, toInstance } from "./instance.ts";
 import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from "./instance-query.ts";
+import { Refusals } from "./refusals.ts";
 import { createStub, unary } from "./unary.ts";
 
-/** One task hub, as the rest of the process uses it. Calls have deadlines, but for `waitForCompletion`. */
+/** One task hub, as the rest of the process uses it. All calls but `waitForCompletion` have deadlines. */
 export interface SchedulerClient {
   /** The instance with its payloads, or `undefined` where there is none. @throws SchedulerError */
   getInstance(id: string): Promise<Instance | undefined>;
@@ -29,7 +30,7 @@ export interface SchedulerClient {
   close(): Promise<void>;
 }
 
-/** Asked for by `ping`: any answer will do, so an id that nobody uses. */
+/** The id that `ping` reads. It does not exist: any answer shows that the scheduler answers. */
 const PING_ID = "dts-push-readiness-probe";
 
 /**
@@ -44,30 +45,42 @@ export function createSchedulerClient(connection: Connection): SchedulerClient {
   const completions = createCompletionCalls(connection);
   const commands = connection.for("commands");
   const commandStub = createStub(commands);
+  // By call: an identity may read and not query.
+  const [refusedReads, refusedQueries] = [new Refusals(), new Refusals()];
 
-  return {
-    async getInstance(id) {
-      const request = new pb.GetInstanceRequest();
-      request.setInstanceid(id);
-      // Custom status is among the payloads on some schedulers, so they are always asked for.
-      request.setGetinputsandoutputs(true);
-      const response = await unary<Proto.GetInstanceRequest, Proto.GetInstanceResponse>(
+  const read = (id: string) => {
+    const request = new pb.GetInstanceRequest();
+    request.setInstanceid(id);
+    // Some schedulers treat custom status as a payload, so payloads are always requested.
+    request.setGetinputsandoutputs(true);
+    const about = { operationId: id };
+    return refusedReads.attempt(() =>
+      unary<Proto.GetInstanceRequest, Proto.GetInstanceResponse>(
         "GetInstance",
         stub.getInstance.bind(stub),
         request,
         reads,
-      );
+        about,
+      ),
+    );
+  };
+
+  return {
+    async getInstance(id) {
+      const response = await read(id);
       const state = response.getExists() ? response.getOrchestrationstate() : undefined;
       return state && toInstance(id, state);
     },
 
     async queryInstances(query, signal) {
-      const response = await unary<Proto.QueryInstancesRequest, Proto.QueryInstancesResponse>(
-        "QueryInstances",
-        stub.queryInstances.bind(stub),
-        toQueryRequest(query),
-        reads,
-        signal,
+      const response = await refusedQueries.attempt(() =>
+        unary<Proto.QueryInstancesRequest, Proto.QueryInstancesResponse>(
+          "QueryInstances",
+          stub.queryInstances.bind(stub),
+          toQueryRequest(query),
+          reads,
+          { signal },
+        ),
       );
       return toPage(response);
     },
@@ -85,13 +98,12 @@ export function createSchedulerClient(connection: Connection): SchedulerClient {
       request.setInput(json);
       // Without a policy a scheduler may replace a terminal instance; an empty one replaces none.
       request.setOrchestrationidreusepolicy(new pb.OrchestrationIdReusePolicy());
-      await unary("StartInstance", commandStub.startInstance.bind(commandStub), request, commands);
+      const start = commandStub.startInstance.bind(commandStub);
+      await unary("StartInstance", start, request, commands, { operationId: id });
     },
 
     async ping() {
-      const request = new pb.GetInstanceRequest();
-      request.setInstanceid(PING_ID);
-      await unary("GetInstance", stub.getInstance.bind(stub), request, reads);
+      await read(PING_ID);
     },
 
     async close() {

@@ -45,7 +45,7 @@ export function createCompletionCalls(connection: Connection): CompletionCalls {
           channel.stub.waitForInstanceCompletion.bind(channel.stub),
           request,
           options,
-          signal,
+          { operationId: id, signal },
         );
         const state = response.getExists() ? response.getOrchestrationstate() : undefined;
         return state && toInstance(id, state);

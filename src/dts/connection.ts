@@ -3,28 +3,30 @@ import { hostname } from "node:os";
 import { type ChannelOptions, credentials, Metadata } from "@grpc/grpc-js";
 import type { TaskHubGrpcClientOptions } from "@microsoft/durabletask-js";
 import sdk from "@microsoft/durabletask-js/dist/version.js";
+import type { CallLog } from "./call-log.ts";
 import { createTokenSource } from "./credentials.ts";
+import { CredentialError } from "./scheduler-error.ts";
 import type { SchedulerTarget } from "./target.ts";
 
 /**
  * What a channel is for. Each purpose has a connection of its own: HTTP/2 allows about 100 streams
- * at once on one, and a call beyond that waits without a word, so a burst of reads must not be able
- * to hold up a start, nor an open wait a read.
+ * at once on one, and a call beyond that waits in silence. So a burst of reads cannot delay a start,
+ * nor an open wait a read.
  */
 export type Purpose = "reads" | "histories" | "commands" | "waits" | "worker";
 
 /** What both the SDK's classes and its raw stub need to reach one scheduler. */
 export type ConnectionOptions = Required<
   Pick<TaskHubGrpcClientOptions, "hostAddress" | "options" | "credentials" | "metadataGenerator">
->;
+> & { readonly log: CallLog | undefined };
 
-/** Opens the way to one task hub; the SDK itself sets neither headers, TLS nor deadlines for it. */
+/** One task hub. The SDK itself sets neither headers, TLS nor deadlines. */
 export interface Connection {
-  /** Options for one channel. Calling it opens nothing. */
+  /** Options for one channel. It connects with its first call. */
   for(purpose: Purpose): ConnectionOptions;
 }
 
-/** Deadlines per unary method, in seconds. Streams and waits have none: they are meant to last. */
+/** Deadlines per unary method, in seconds. Streams and waits have none: they stay open. */
 const DEADLINES_S: Record<Purpose, Record<string, number>> = {
   reads: { GetInstance: 5, QueryInstances: 15, ListInstanceIds: 15 },
   commands: {
@@ -37,7 +39,7 @@ const DEADLINES_S: Record<Purpose, Record<string, number>> = {
     RewindInstance: 10,
     PurgeInstances: 30,
   },
-  // A history is read as fast as its slowest reader takes it; who reads it bounds the silence.
+  // A history is read as fast as its slowest reader takes it; the reader bounds the silence.
   histories: {},
   waits: {},
   worker: {
@@ -60,7 +62,8 @@ const RETRY_POLICY = {
 
 const SERVICE = "TaskHubSidecarService";
 
-export function createConnection(target: SchedulerTarget): Connection {
+/** @param log gets a line for each call, at the level `debug` */
+export function createConnection(target: SchedulerTarget, log?: CallLog): Connection {
   const token = createTokenSource(target.authentication);
   const insecure = target.authentication.kind === "none";
   const workerId = `${hostname()},${process.pid},${randomBytes(16).toString("hex")}`;
@@ -71,7 +74,9 @@ export function createConnection(target: SchedulerTarget): Connection {
     metadata.set("taskhub", target.taskHub);
     metadata.set("x-user-agent", `durabletask-js/${sdk.SDK_VERSION} (${role})`);
     if (purpose === "worker") metadata.set("workerid", workerId);
-    const bearer = await token();
+    const bearer = await token().catch((error: unknown) => {
+      throw new CredentialError(error);
+    });
     if (bearer) metadata.set("authorization", `Bearer ${bearer}`);
     return metadata;
   };
@@ -82,6 +87,7 @@ export function createConnection(target: SchedulerTarget): Connection {
       options: channelOptions(purpose),
       credentials: insecure ? credentials.createInsecure() : credentials.createSsl(),
       metadataGenerator: metadataFor(purpose),
+      log,
     }),
   };
 }
@@ -109,7 +115,7 @@ function channelOptions(purpose: Purpose): ChannelOptions {
  * policy. Seconds are whole: grpc-js misreads fractions of a second written as "0.5s".
  */
 function serviceConfig(purpose: Purpose): string {
-  // Who watches backs off by itself; retries here would multiply the budget that it keeps to.
+  // Watchers back off by themselves; retries here would multiply their read budget.
   const isRetried = purpose === "commands" || purpose === "worker";
   const retryPolicy = isRetried ? { retryPolicy: RETRY_POLICY } : {};
   const withDeadline = Object.entries(DEADLINES_S[purpose]).map(([method, seconds]) => ({

@@ -7,7 +7,7 @@ export type TokenSource = () => Promise<string | undefined>;
 /** The scope of Durable Task Scheduler in every cloud that has it. */
 const SCOPE = "https://durabletask.io/.default";
 
-/** A token is renewed this long before it ends, so that no call carries one about to expire. */
+/** A token is renewed this long before it expires, so that none expires during a call. */
 const RENEW_BEFORE_MS = 5 * 60_000;
 
 /** A token source for `authentication`. The identity library is loaded only where it is used. */
@@ -24,28 +24,40 @@ export function createTokenSource(authentication: Authentication): TokenSource {
 
 /**
  * Keeps one token and renews it when five minutes are left, or at the time the issuer advises.
- * Callers that come during a renewal share it. A failed renewal is not remembered: the next call
- * tries again.
+ * Callers during a renewal share it. A failed renewal is not remembered: the next call tries again.
  */
 export function cacheToken(fetchToken: () => Promise<AccessToken>): TokenSource {
-  let cached: AccessToken | undefined;
-  let renewal: Promise<AccessToken> | undefined;
+  let cached: CachedToken | undefined;
+  let renewal: Promise<CachedToken> | undefined;
   return async () => {
-    if (cached && isFresh(cached, Date.now())) return cached.token;
-    renewal ??= fetchToken().finally(() => {
-      renewal = undefined;
-    });
+    if (cached && isFresh(cached)) return cached.token;
+    renewal ??= fetchToken()
+      .then(toCached)
+      .finally(() => {
+        renewal = undefined;
+      });
     cached = await renewal;
     return cached.token;
   };
 }
 
-function isFresh(token: AccessToken, nowMs: number): boolean {
-  const renewAtMs = Math.min(
-    token.expiresOnTimestamp,
-    token.refreshAfterTimestamp ?? Number.POSITIVE_INFINITY,
-  );
-  return renewAtMs - RENEW_BEFORE_MS > nowMs;
+/** A token expires by the issuer's clock, and by the time that has passed since it was issued. */
+interface CachedToken {
+  readonly token: string;
+  /** By `Date.now()`, which also counts while this machine sleeps. */
+  readonly renewAtMs: number;
+  /** By `performance.now()`, which cannot be set back. */
+  readonly renewAtMonotonicMs: number;
+}
+
+function toCached({ token, expiresOnTimestamp, refreshAfterTimestamp }: AccessToken): CachedToken {
+  const advisedMs = Math.min(expiresOnTimestamp, refreshAfterTimestamp ?? Number.POSITIVE_INFINITY);
+  const renewAtMs = advisedMs - RENEW_BEFORE_MS;
+  return { token, renewAtMs, renewAtMonotonicMs: performance.now() + renewAtMs - Date.now() };
+}
+
+function isFresh({ renewAtMs, renewAtMonotonicMs }: CachedToken): boolean {
+  return Date.now() < renewAtMs && performance.now() < renewAtMonotonicMs;
 }
 
 async function createCredential(authentication: Authentication): Promise<TokenCredential> {

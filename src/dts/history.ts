@@ -47,7 +47,7 @@ const STATUS_NAMES = new Map<number, string>(
  */
 export async function* readHistory(
   stub: Stub,
-  { metadataGenerator }: ConnectionOptions,
+  { metadataGenerator, log }: ConnectionOptions,
   id: string,
   signal?: AbortSignal,
 ): AsyncGenerator<readonly HistoryEntry[], void, undefined> {
@@ -56,6 +56,8 @@ export async function* readHistory(
   let call: ReturnType<Stub["streamInstanceHistory"]> | undefined;
   let timer: NodeJS.Timeout | undefined;
   const cancel = () => call?.cancel();
+  const line = { rpc: "StreamInstanceHistory", operationId: id };
+  log?.debug(line, "scheduler call begins");
   const gate = new ChunkGate();
   const guard = () => {
     clearTimeout(timer);
@@ -75,6 +77,7 @@ export async function* readHistory(
     }
   } catch (error) {
     const failure = new SchedulerError("StreamInstanceHistory", error);
+    log?.debug({ ...line, outcome: failure.kind, reason: failure.message }, "scheduler call");
     if (failure.kind !== "not-found") throw failure;
   } finally {
     clearTimeout(timer);

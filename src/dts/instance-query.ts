@@ -4,7 +4,7 @@ import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
 import { type Instance, type RuntimeStatus, toInstance } from "./instance.ts";
 
-/** Which instances of the task hub to list. The protocol can ask for nothing else. */
+/** Which instances of the task hub to list. The protocol has no other filters. */
 export interface InstanceQuery {
   /** Created at this time or later, in epoch milliseconds. */
   readonly createdFromMs?: number;
@@ -28,7 +28,7 @@ export interface InstancePage {
   /** In an order that the protocol does not define. */
   readonly instances: readonly Instance[];
   readonly nextPageToken: string | undefined;
-  /** Characters of all that orchestrations took, gave and said: what the page weighs, nearly. */
+  /** Characters of all inputs, outputs and custom statuses: about the size of the page. */
   readonly payloadLength: number;
 }
 
@@ -42,6 +42,7 @@ export function toQueryRequest(query: InstanceQuery): Proto.QueryInstancesReques
   if (query.idPrefix) message.setInstanceidprefix(text(query.idPrefix));
   if (query.pageToken) message.setContinuationtoken(text(query.pageToken));
   message.setMaxinstancecount(query.pageSize);
+  // Some schedulers treat custom status as a payload, so payloads are requested by default.
   message.setFetchinputsandoutputs(query.payloads ?? true);
   const request = new pb.QueryInstancesRequest();
   request.setQuery(message);

@@ -47,7 +47,7 @@ export function toInstance(id: string, state: ProtoState): Instance {
     status: STATUSES.get(state.getOrchestrationstatus()) ?? "RUNNING",
     createdAtMs: epochMs(state.getCreatedtimestamp()),
     lastUpdatedAtMs: epochMs(state.getLastupdatedtimestamp()),
-    // Some schedulers send an unset string as an empty one, which is not JSON either way.
+    // Some schedulers send an empty string for an unset one; neither is JSON.
     customStatus: state.getCustomstatus()?.getValue() || undefined,
     output: state.getOutput()?.getValue() || undefined,
     failure: failure && { type: failure.getErrortype(), message: failure.getErrormessage() },

@@ -2,8 +2,8 @@ import type { StructuredLogger } from "@microsoft/durabletask-js";
 import type { Logger } from "pino";
 
 /**
- * The SDK's log as pino lines. The SDK says at `info` what it does with every turn, which is
- * `debug` to the operator of a service; its warnings and errors keep their level.
+ * The SDK's log as pino lines. The SDK logs every orchestrator turn at `info`, which is `debug` for the
+ * operator of a service; its warnings and errors keep their level.
  */
 export function createSdkLogger(logger: Logger): StructuredLogger {
   return {

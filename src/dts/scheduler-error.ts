@@ -1,15 +1,17 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 
-/** What went wrong, in the words a caller decides by. */
+/** What went wrong, by what a caller can do about it. */
 export type SchedulerErrorKind =
-  /** No answer: not reachable, or none within the deadline. */
+  /** An outage: not reachable, or no answer within the deadline. */
   | "unavailable"
   /** It answered that it has too much to do. */
   | "throttled"
-  /** It does not accept our credentials, or not for this task hub. */
+  /** It does not accept our credentials, or not for this task hub, or we could not get any. */
   | "refused"
   | "already-exists"
+  /** It knows no such task hub; to some calls it answers the same for an unknown instance. */
   | "not-found"
+  /** It rejects the values of the request. */
   | "invalid"
   /** It does not know this call. */
   | "unsupported"
@@ -29,15 +31,48 @@ const KINDS: Partial<Record<status, SchedulerErrorKind>> = {
   [status.UNIMPLEMENTED]: "unsupported",
 };
 
+/** The rest of a sentence that begins with "the scheduler". For logs and for the operator. */
+const FAILURES: Record<SchedulerErrorKind, string> = {
+  unavailable: "does not answer",
+  throttled: "throttles this client",
+  refused: "does not accept the credentials",
+  "already-exists": "has such an instance already",
+  "not-found": "has no such task hub",
+  invalid: "rejects the request",
+  unsupported: "does not implement the call",
+  failed: "answers with an error",
+};
+
+/** There is no token to send. */
+export class CredentialError extends Error {
+  override readonly name = "CredentialError";
+  constructor(cause: unknown) {
+    super(`No token: ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** A call to the scheduler that failed. Its message is for the log, never for a client. */
 export class SchedulerError extends Error {
   override readonly name = "SchedulerError";
   readonly kind: SchedulerErrorKind;
 
   constructor(rpc: string, cause: unknown) {
-    const code = (cause as Partial<ServiceError> | undefined)?.code;
-    const known = typeof code === "number" ? KINDS[code] : undefined;
-    super(`${rpc}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    this.kind = known ?? "failed";
+    super(`${rpc}: ${messageOf(cause)}`, { cause });
+    this.kind = kindOf(cause);
   }
+}
+
+/** What the scheduler does, as in "the scheduler does not answer". */
+export function describeFailure(error: unknown): string {
+  return FAILURES[error instanceof SchedulerError ? error.kind : kindOf(error)];
+}
+
+function kindOf(cause: unknown): SchedulerErrorKind {
+  if (cause instanceof CredentialError) return "refused";
+  const code = (cause as Partial<ServiceError> | undefined)?.code;
+  return (typeof code === "number" ? KINDS[code] : undefined) ?? "failed";
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

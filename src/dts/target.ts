@@ -1,4 +1,4 @@
-/** How a connection proves who it is. `none` sends no token and uses no TLS. */
+/** How a connection authenticates. `none` sends no token and uses no TLS, as in Microsoft's packages. */
 export type Authentication =
   | { readonly kind: "none" }
   | { readonly kind: "defaultazure" }
@@ -16,7 +16,7 @@ export type Authentication =
   | { readonly kind: "visualstudiocode" }
   | { readonly kind: "interactivebrowser" };
 
-/** One task hub of one scheduler, and how to speak to it. */
+/** One task hub of one scheduler, and how to authenticate to it. */
 export interface SchedulerTarget {
   /** `host:port`, as gRPC wants it. */
   readonly address: string;
@@ -28,7 +28,7 @@ export interface SchedulerTarget {
  * The target for `ENDPOINT` and `TASKHUB`. `http://` means no TLS and no token (the emulator, the
  * embedded scheduler); `https://` uses the managed identity `clientId` if given, otherwise
  * `DefaultAzureCredential`. Without a scheme, loopback hosts are `http`, others `https`.
- * @throws Error that says what an endpoint looks like
+ * @throws Error that describes a valid endpoint
  */
 export function targetFromEndpoint(
   endpoint: string,
@@ -45,10 +45,10 @@ export function targetFromEndpoint(
   return { address: addressOf(url), taskHub, authentication };
 }
 
-/** What a gRPC header can carry; whether there is such a task hub, only the scheduler knows. */
+/** What a gRPC header can carry. Whether there is such a task hub, only the scheduler knows. */
 const TASK_HUB = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
-/** Returns `taskHub`. @throws Error saying what a name looks like */
+/** Returns `taskHub`. @throws Error that describes a valid name */
 export function checkTaskHub(taskHub: string): string {
   if (TASK_HUB.test(taskHub)) return taskHub;
   throw new Error("a task hub's name is made of printable ASCII characters");

@@ -1,5 +1,6 @@
 import type { ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
+import { logged } from "./call-log.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { SchedulerError } from "./scheduler-error.ts";
 
@@ -21,33 +22,43 @@ export function createStub(options: ConnectionOptions): Stub {
   );
 }
 
+/** How one call differs from others of its method. */
+export interface UnaryOptions {
+  /** The instance that it is about, for the log. */
+  readonly operationId?: string;
+  /** Aborting it cancels the call on the server too. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * One unary call as a promise. Aborting `signal` cancels it on the server too.
+ * One unary call as a promise.
  * @throws SchedulerError
  */
-export async function unary<Request, Response>(
+export function unary<Request, Response>(
   rpc: string,
   method: Unary<Request, Response>,
   request: Request,
-  { metadataGenerator }: ConnectionOptions,
-  signal?: AbortSignal,
+  { metadataGenerator, log }: ConnectionOptions,
+  { operationId, signal }: UnaryOptions = {},
 ): Promise<Response> {
-  try {
-    const metadata = await metadataGenerator();
-    // Looked at only now: what was aborted before hears of nothing.
-    signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const call = method(request, metadata, (error, response) =>
-      error ? reject(error) : resolve(response),
-    );
-    const cancel = () => call.cancel();
-    signal?.addEventListener("abort", cancel, { once: true });
+  return logged(log, { rpc, operationId }, async () => {
     try {
-      return await promise;
-    } finally {
-      signal?.removeEventListener("abort", cancel);
+      const metadata = await metadataGenerator();
+      // Checked only now: it may have been aborted meanwhile, and nothing is to be sent then.
+      signal?.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<Response>();
+      const call = method(request, metadata, (error, response) =>
+        error ? reject(error) : resolve(response),
+      );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel, { once: true });
+      try {
+        return await promise;
+      } finally {
+        signal?.removeEventListener("abort", cancel);
+      }
+    } catch (error) {
+      throw new SchedulerError(rpc, error);
     }
-  } catch (error) {
-    throw new SchedulerError(rpc, error);
-  }
+  });
 }

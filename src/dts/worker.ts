@@ -12,8 +12,9 @@ import type { Logger } from "pino";
 import { createBackOff } from "./back-off.ts";
 import type { Connection } from "./connection.ts";
 import { createSdkLogger } from "./logger.ts";
+import { describeFailure, SchedulerError } from "./scheduler-error.ts";
 
-/** An async generator, which is what the SDK runs, whatever its own type says. */
+/** An async generator: the SDK runs these, although its own type differs. */
 type Orchestrator = (
   context: OrchestrationContext,
   input: never,
@@ -39,19 +40,20 @@ const EVENT_WORKER_ERROR = 701;
 const RESTART_MIN_MS = 500;
 const RESTART_MAX_MS = 30_000;
 
-/** How long `stop` waits for work under way, unless told otherwise. */
+/** How long `stop` waits for work under way by default. */
 const SHUTDOWN_MS = 5000;
 
-/** The calls by which a worker asks for work; all others report on work it has. */
+/** The calls that request work; all others report on work that the worker has. */
 const ASKS_FOR_WORK = /\/(Hello|GetWorkItems)$/;
 
 /**
- * Runs a worker for as long as it takes, around two faults of the SDK (0.4.0):
- *   K1. A worker whose first Hello fails gives up for ever, and says so only in its log. It is
- *       replaced, with back-off; it cannot be started again, because a stopped worker reconnects
- *       no more. Once it was connected, it reconnects by itself without end.
- *   K2. A worker stopped while it waits to reconnect connects all the same, and the work items it
- *       then gets are lost. After `stop`, its requests for work fail before they leave the process.
+ * Runs a worker until it is stopped, and works around two defects of the SDK (0.4.0):
+ *   WORKER-1. A worker whose first Hello fails gives up, and only its log shows it. It is replaced,
+ *             with back-off; it cannot be started again, because a stopped worker does not
+ *             reconnect. Once it was connected, it reconnects by itself.
+ *   WORKER-2. A worker stopped while it waits to reconnect connects all the same, and the work items
+ *             that it then receives are lost. After `stop`, its requests for work fail before they
+ *             leave the process.
  * @param shutdownMs how long `stop` waits for work under way; what is not done by then is delivered
  *   again. Default 5,000
  */
@@ -75,8 +77,9 @@ export function startWorker(
       if (stopping.signal.aborted) return;
       const reason = await Promise.race([current.gaveUp, stopped]);
       if (stopping.signal.aborted) return;
-      const retryMs = backOff.nextMs();
-      logger.warn({ reason, retryMs }, "the scheduler does not answer the worker");
+      const retryMs = Math.round(backOff.nextMs());
+      const failure = describeFailure(reason);
+      logger.warn({ reason: reason.message, retryMs }, `worker: the scheduler ${failure}`);
       await current.stop();
       await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
@@ -96,8 +99,8 @@ export function startWorker(
 
 /** One SDK worker, from its start until it gives up or is stopped. */
 interface Attempt {
-  /** Why the SDK gave up. Never settles once the worker was connected (K1). */
-  readonly gaveUp: Promise<string>;
+  /** Why the SDK gave up. Never settles once the worker was connected (WORKER-1). */
+  readonly gaveUp: Promise<Error>;
   stop(): Promise<void>;
 }
 
@@ -108,14 +111,28 @@ async function startAttempt(
   shutdownMs: number,
   onConnected: () => void,
 ): Promise<Attempt> {
-  const gaveUp = Promise.withResolvers<string>();
+  const gaveUp = Promise.withResolvers<Error>();
+  /** The SDK reports its failures as text; this has the gRPC status. */
+  let lastFailure: SchedulerError | undefined;
   let wasConnected = false;
   let stopped: Promise<void> | undefined;
 
-  const refuseWorkOnceStopped: Interceptor = (options, nextCall) =>
-    stopped && ASKS_FOR_WORK.test(options.method_definition.path)
-      ? refusedCall()
-      : new InterceptingCall(nextCall(options));
+  const watchRequestsForWork: Interceptor = (options, nextCall) => {
+    const [, rpc] = ASKS_FOR_WORK.exec(options.method_definition.path) ?? [];
+    if (rpc === undefined) return new InterceptingCall(nextCall(options));
+    if (stopped !== undefined) return refusedCall();
+    return new InterceptingCall(nextCall(options), {
+      start: (metadata, _listener, next) =>
+        next(metadata, {
+          onReceiveStatus: (received, pass) => {
+            const { code, details } = received;
+            const cause = Object.assign(new Error(details), { code });
+            if (code !== status.OK) lastFailure = new SchedulerError(rpc, cause);
+            pass(received);
+          },
+        }),
+    });
+  };
 
   const { hostAddress, options, credentials, metadataGenerator } = connection.for("worker");
   const worker = new TaskHubGrpcWorker({
@@ -123,16 +140,18 @@ async function startAttempt(
     credentials,
     metadataGenerator,
     shutdownTimeoutMs: shutdownMs,
-    // Without filters a scheduler gives out any work of the task hub, and what is not registered fails.
+    // Without filters the scheduler sends any work of the task hub, and what is not registered fails.
     workItemFilters: "auto",
-    options: { ...options, interceptors: [refuseWorkOnceStopped] },
+    options: { ...options, interceptors: [watchRequestsForWork] },
     logger: watchLog(createSdkLogger(logger), (eventId, message) => {
       if (eventId === EVENT_WORKER_CONNECTED) {
         wasConnected = true;
         onConnected();
       }
       // The same event also reports a work item that failed, after the worker was connected.
-      if (eventId === EVENT_WORKER_ERROR && !wasConnected) gaveUp.resolve(message);
+      if (eventId === EVENT_WORKER_ERROR && !wasConnected) {
+        gaveUp.resolve(lastFailure ?? new Error(message));
+      }
     }),
   });
   for (const [name, fn] of Object.entries(registrations.orchestrators)) {
@@ -177,8 +196,8 @@ function watchLog(
   };
 }
 
-function aborted(signal: AbortSignal): Promise<string> {
+function aborted(signal: AbortSignal): Promise<Error> {
   return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve("stopped"), { once: true }),
+    signal.addEventListener("abort", () => resolve(new Error("stopped")), { once: true }),
   );
 }

@@ -152,7 +152,11 @@ test("a stream asked for behind an unanswered request is refused, and does not c
 
 test("bytes sent on an open stream do not disturb what it carries to others", async () => {
   const input = { processing_time: 3600, steps: 1 };
-  const id = await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", input);
+  const id = await stack.client.scheduleNewOrchestration(
+    "async_http_api_orchestrator",
+    input,
+    "disturbed",
+  );
   const open = async () => {
     const client = await RawConnection.open(stack.url);
     client.send(`GET /api/operations/${id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n`);

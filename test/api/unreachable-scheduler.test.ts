@@ -88,17 +88,35 @@ test("a scheduler that refuses connections is a 503 within a second or two, with
   expect(operation_id).toMatch(UUID);
 });
 
-test("what a scheduler says about its errors is not told to clients", async () => {
-  for (const code of [status.INTERNAL, status.UNAUTHENTICATED, status.RESOURCE_EXHAUSTED]) {
+test.for([
+  [status.UNAVAILABLE, 503, "scheduler-unavailable", 5],
+  [status.INTERNAL, 503, "scheduler-unavailable", 5],
+  [status.RESOURCE_EXHAUSTED, 503, "scheduler-throttled", 15],
+  [status.UNAUTHENTICATED, 502, "scheduler-access-denied", 60],
+  [status.PERMISSION_DENIED, 502, "scheduler-access-denied", 60],
+  [status.NOT_FOUND, 502, "task-hub-not-found", 60],
+  [status.INVALID_ARGUMENT, 502, "scheduler-rejected", null],
+  [status.UNIMPLEMENTED, 501, "scheduler-unsupported", null],
+] as const)(
+  "gRPC status %i is a %i %s, and what the scheduler says with it is not told to clients",
+  async ([code, httpStatus, slug, retryAfterS]) => {
     const answer = failing(code, "s3cret at Store.read (/srv/store.ts:1)");
     const scheduler = await FakeScheduler.start({ getInstance: answer, startInstance: answer });
     const { url } = await startTestApi(scheduler.address);
-    for (const response of [await start(url), await fetch(new URL("/api/operations/x", url))]) {
-      const problem = await problemOf(response, 503, "scheduler-unavailable", status[code]);
+    for (const response of [
+      await start(url),
+      await fetch(new URL("/api/operations/x", url)),
+      await fetch(new URL("/readyz", url)),
+    ]) {
+      const problem = await problemOf(response, httpStatus, slug);
       expect(JSON.stringify(problem)).not.toContain("s3cret");
+      const retryAfter = response.headers.get("retry-after");
+      expect(retryAfter && Number(retryAfter)).toBe(retryAfterS);
     }
-  }
-});
+    const stream = await SseClient.connect(new URL("/api/operations/x/events", url));
+    expect((await stream.nextState()).data.problem.type).toBe(`urn:dts-push:problem:${slug}`);
+  },
+);
 
 test("a start whose first answer is lost succeeds when its repetition finds it started", async () => {
   const ids: string[] = [];

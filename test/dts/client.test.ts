@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, onTestFinished, test } from "vitest";
+import type { CallLog } from "../../src/dts/call-log.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection.ts";
@@ -8,10 +9,11 @@ import type { RuntimeStatus } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { FakeScheduler, failing, never } from "./support/fake-scheduler.ts";
+import { startLog } from "./support/log.ts";
 
-function connect(address: string, taskHub = "mine"): SchedulerClient {
+function connect(address: string, taskHub = "mine", log?: CallLog): SchedulerClient {
   const target = { address, taskHub, authentication: { kind: "none" } } as const;
-  const client = createSchedulerClient(createConnection(target));
+  const client = createSchedulerClient(createConnection(target, log));
   onTestFinished(() => client.close());
   return client;
 }
@@ -73,7 +75,7 @@ test("two clients of one process share no connection", async () => {
   expect(new Set(scheduler.calls.map(({ peer }) => peer)).size).toBe(2);
 });
 
-test("the scheduler is told how long each call may take, and that a wait may take for ever", async () => {
+test("each call has its deadline, and a wait has none", async () => {
   const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
   const client = connect(scheduler.address);
   const abort = new AbortController();
@@ -95,19 +97,21 @@ test("the scheduler is told how long each call may take, and that a wait may tak
   await expect(waiting).rejects.toThrow();
 });
 
-test("a read that is never answered ends after 5 s, and the scheduler hears of it", async () => {
+test("a read that is never answered ends after 5 s, and is cancelled at the scheduler", async () => {
   const scheduler = await FakeScheduler.start({ getInstance: never });
   const startedMs = performance.now();
   const read = connect(scheduler.address).getInstance("x");
-  await expect(read).rejects.toMatchObject({ name: "SchedulerError", kind: "unavailable" });
+  await expect(within("the read to end", read)).rejects.toMatchObject({
+    name: "SchedulerError",
+    kind: "unavailable",
+  });
   expect(performance.now() - startedMs).toBeGreaterThan(4900);
-  expect(performance.now() - startedMs).toBeLessThan(6000);
   const [call] = scheduler.calls;
   expect(scheduler.calls).toHaveLength(1);
-  await within("the scheduler to hear of it", call?.cancelled ?? Promise.reject());
+  await within("the cancellation to arrive", call?.cancelled ?? Promise.reject());
 });
 
-test("a wait that is given up is cancelled at the scheduler, however early", async () => {
+test("a wait that is aborted is cancelled at the scheduler, however early", async () => {
   const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
   const client = connect(scheduler.address);
   const late = new AbortController();
@@ -115,18 +119,18 @@ test("a wait that is given up is cancelled at the scheduler, however early", asy
   await eventually("the wait", () => scheduler.calls.length === 1);
   late.abort();
   await expect(waiting).rejects.toMatchObject({ kind: "unavailable" });
-  await within("the scheduler to hear of it", scheduler.calls[0]?.cancelled ?? Promise.reject());
+  await within("the cancellation to arrive", scheduler.calls[0]?.cancelled ?? Promise.reject());
 
   const atOnce = new AbortController();
   const neverSent = client.waitForCompletion("x", atOnce.signal);
   atOnce.abort();
-  await expect(within("the wait to end", neverSent, 2000)).rejects.toMatchObject({
+  await expect(within("the wait to end", neverSent)).rejects.toMatchObject({
     name: "SchedulerError",
   });
   await expect(client.waitForCompletion("x", AbortSignal.abort())).rejects.toThrow();
 });
 
-test("waits beyond what one connection carries get another, and do not wait in silence", async () => {
+test("waits beyond what one connection carries get another connection", async () => {
   const scheduler = await FakeScheduler.start({ waitForInstanceCompletion: never });
   const client = connect(scheduler.address);
   const abort = new AbortController();
@@ -162,7 +166,7 @@ test.for([
   [status.INVALID_ARGUMENT, "invalid"],
   [status.INTERNAL, "failed"],
   [status.UNKNOWN, "failed"],
-] as const)("gRPC status %i is told as %s, for reads and commands", async ([code, kind]) => {
+] as const)("gRPC status %i is the kind %s, for reads and commands", async ([code, kind]) => {
   const scheduler = await FakeScheduler.start({
     getInstance: failing(code),
     startInstance: failing(code),
@@ -172,7 +176,7 @@ test.for([
   await expect(client.startOrchestration("n", {}, "x")).rejects.toMatchObject({ kind });
 });
 
-test("every status of the protocol is read, also those that the SDK's own client refuses", async () => {
+test("every status of the protocol is read, also those at which the SDK's own client fails", async () => {
   const statuses: RuntimeStatus[] = [
     "PENDING",
     "RUNNING",
@@ -208,4 +212,60 @@ test("ping is answered by any scheduler that answers at all", async () => {
   const scheduler = await FakeScheduler.start();
   await connect(scheduler.address).ping();
   await expect(connect("127.0.0.1:1").ping()).rejects.toMatchObject({ kind: "unavailable" });
+});
+
+test("REFUSAL-1: after a refusal reads are not sent again at once, and fail with the same error", async () => {
+  const scheduler = await FakeScheduler.start({ getInstance: failing(status.PERMISSION_DENIED) });
+  const client = connect(scheduler.address);
+  const refused = { name: "SchedulerError", kind: "refused" };
+  for (let read = 0; read < 5; read += 1) {
+    await expect(client.getInstance(`op-${read}`)).rejects.toMatchObject(refused);
+  }
+  await expect(client.ping()).rejects.toMatchObject(refused);
+  expect(scheduler.of("getInstance")).toHaveLength(1);
+  // A start is a person's wish, and may need another role than a read.
+  await client.startOrchestration("name", {}, "x");
+});
+
+test("REFUSAL-2: reads are sent again after a while, and the first answer ends the refusal", async () => {
+  let isRefused = true;
+  const scheduler = await FakeScheduler.start({
+    getInstance: (call, done) => {
+      if (isRefused) failing(status.UNAUTHENTICATED)(call as never, done);
+      else done(null, new pb.GetInstanceResponse());
+    },
+  });
+  const client = connect(scheduler.address);
+  await expect(client.ping()).rejects.toMatchObject({ kind: "refused" });
+  isRefused = false;
+  await eventually("an answer", () =>
+    client.ping().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await client.getInstance("x");
+  expect(scheduler.of("getInstance")).toHaveLength(3);
+});
+
+test("any other failure is no reason not to read", async () => {
+  const scheduler = await FakeScheduler.start({ getInstance: failing(status.RESOURCE_EXHAUSTED) });
+  const client = connect(scheduler.address);
+  for (let read = 0; read < 3; read += 1) {
+    await expect(client.ping()).rejects.toMatchObject({ kind: "throttled" });
+  }
+  expect(scheduler.of("getInstance")).toHaveLength(3);
+});
+
+test("at the level debug each call is a line with its instance, duration and outcome", async () => {
+  const log = startLog("debug");
+  const scheduler = await FakeScheduler.start({ startInstance: failing(status.INVALID_ARGUMENT) });
+  const client = connect(scheduler.address, "mine", log.logger);
+  await client.getInstance("op-1");
+  await client.startOrchestration("name", {}, "op-2").catch(() => undefined);
+  expect(log.lines).toMatchObject([
+    { level: 20, rpc: "GetInstance", operationId: "op-1", outcome: "ok" },
+    { level: 20, rpc: "StartInstance", operationId: "op-2", outcome: "invalid" },
+  ]);
+  expect(log.lines.map(({ durationMs }) => typeof durationMs)).toEqual(["number", "number"]);
 });

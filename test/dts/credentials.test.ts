@@ -3,7 +3,7 @@ import { cacheToken } from "../../src/dts/credentials.ts";
 
 const MINUTE_MS = 60_000;
 
-/** An issuer of tokens that says how long each lives and counts who asks. */
+/** An issuer of tokens that sets how long each is valid, and counts the requests. */
 function issuer({ livesMs = 60 * MINUTE_MS, refreshAfterMs = undefined as number | undefined }) {
   const state = { issued: 0, failing: false };
   const source = cacheToken(async () => {
@@ -20,7 +20,7 @@ function issuer({ livesMs = 60 * MINUTE_MS, refreshAfterMs = undefined as number
   return { state, source };
 }
 
-test("one renewal serves all who ask meanwhile, and those who ask later", async () => {
+test("one renewal serves all callers meanwhile and later", async () => {
   const { state, source } = issuer({});
   const tokens = await Promise.all(Array.from({ length: 50 }, () => source()));
   expect(new Set([...tokens, await source()])).toEqual(new Set(["token 1"]));
@@ -55,12 +55,25 @@ test("a token is renewed five minutes before the time that its issuer advises", 
   }
 });
 
-test("a token that lives less than five minutes is still used", async () => {
+test("a token is renewed in time although the clock of this machine is set back", async () => {
+  vi.useFakeTimers({ toFake: ["Date", "performance"] });
+  try {
+    const { source } = issuer({ livesMs: 60 * MINUTE_MS });
+    expect(await source()).toBe("token 1");
+    vi.advanceTimersByTime(55 * MINUTE_MS);
+    vi.setSystemTime(Date.now() - 60 * MINUTE_MS);
+    expect(await source()).toBe("token 2");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a token that is valid for less than five minutes is still used", async () => {
   const { source } = issuer({ livesMs: MINUTE_MS });
   expect(await source()).toBe("token 1");
 });
 
-test("a failed renewal is told to all who waited, and the next call tries again", async () => {
+test("a failed renewal fails all waiting callers, and the next call tries again", async () => {
   const { state, source } = issuer({});
   state.failing = true;
   const outcomes = await Promise.allSettled([source(), source()]);

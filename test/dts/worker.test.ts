@@ -18,14 +18,14 @@ function start(address: string, registrations = NOTHING) {
   const log = startLog();
   const target = { address, taskHub: "mine", authentication: { kind: "none" } } as const;
   const worker = startWorker(createConnection(target), registrations, log.logger);
-  // It leaves at once; what the SDK does after that for another second or two is sleep.
+  // It requests no more work at once; after that the SDK only sleeps for a second or two.
   onTestFinished(() => void worker.stop());
   return { worker, log };
 }
 
 const connected = (worker: RunningWorker) => within("the worker to connect", worker.connected);
 
-test("says who it is with each call, and asks for work without a deadline", async () => {
+test("identifies itself with each call, and requests work without a deadline", async () => {
   const scheduler = await FakeScheduler.start();
   const { worker } = start(scheduler.address);
   await connected(worker);
@@ -45,7 +45,7 @@ test("says who it is with each call, and asks for work without a deadline", asyn
   expect(work).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("asks for work of exactly the names that it has registered", async () => {
+test("requests work of exactly the names that it has registered", async () => {
   const requests: pb.GetWorkItemsRequest[] = [];
   const scheduler = await FakeScheduler.start({
     getWorkItems: (call: { readonly request: unknown }) => {
@@ -65,15 +65,33 @@ test("asks for work of exactly the names that it has registered", async () => {
   });
 });
 
-test("K1: a worker that starts before its scheduler connects when that comes up", async () => {
+test("WORKER-1: a worker that starts before its scheduler connects once that is up", async () => {
   const port = await freePort();
   const { worker, log } = start(`127.0.0.1:${port}`);
-  await log.logged(/the scheduler does not answer the worker/);
+  await log.logged(/worker: the scheduler does not answer/);
   await startTestScheduler(":memory:", port);
   await connected(worker);
 });
 
-test("K1: a worker that the scheduler refuses at first asks again", async () => {
+test.for([
+  [status.PERMISSION_DENIED, "does not accept the credentials"],
+  [status.NOT_FOUND, "has no such task hub"],
+  [status.RESOURCE_EXHAUSTED, "throttles this client"],
+] as const)(
+  "a worker that is refused with gRPC status %i says that the scheduler %s",
+  async ([code, failure]) => {
+    const scheduler = await FakeScheduler.start({ hello: failing(code, "details") });
+    const { log } = start(scheduler.address);
+    const line = await log.logged(/^worker: the scheduler/);
+    expect(line).toMatchObject({
+      level: 40,
+      msg: `worker: the scheduler ${failure}`,
+      reason: "Hello: details",
+    });
+  },
+);
+
+test("WORKER-1: a worker that the scheduler refuses at first tries again", async () => {
   let hellos = 0;
   const scheduler = await FakeScheduler.start({
     hello: (call, done) => {
@@ -87,7 +105,7 @@ test("K1: a worker that the scheduler refuses at first asks again", async () => 
   expect(hellos).toBe(2);
 });
 
-test("a worker connects again after its scheduler was away, and says so only once", async () => {
+test("a worker reconnects after its scheduler was away, without a warning of ours", async () => {
   const first = await FakeScheduler.start();
   const port = Number(first.address.split(":").at(-1));
   const { worker, log } = start(first.address);
@@ -99,7 +117,7 @@ test("a worker connects again after its scheduler was away, and says so only onc
   expect(log.lines.filter(({ msg }) => /does not answer/.test(msg))).toEqual([]);
 });
 
-test("K2: a worker stopped while it waits to reconnect asks for no more work", async () => {
+test("WORKER-2: a worker stopped while it waits to reconnect requests no more work", async () => {
   const first = await FakeScheduler.start();
   const port = Number(first.address.split(":").at(-1));
   const { worker, log } = start(first.address);
@@ -114,21 +132,21 @@ test("K2: a worker stopped while it waits to reconnect asks for no more work", a
   expect(second.calls.map(({ method }) => method)).toEqual([]);
 });
 
-test("a worker is stopped within 2.5 s, also before it was ever connected", async () => {
+test("a worker stops soon, also before it was ever connected", async () => {
   const scheduler = await FakeScheduler.start();
   const { worker } = start(scheduler.address);
   const { worker: unconnected, log } = start("127.0.0.1:1");
   await connected(worker);
   await log.logged(/does not answer/);
-  await within("both to stop", Promise.all([worker.stop(), unconnected.stop()]), 2500);
+  await within("both to stop", Promise.all([worker.stop(), unconnected.stop()]));
 });
 
-test("a worker whose scheduler accepts connections and never says a word is stopped as quickly", async () => {
+test("a worker whose scheduler accepts connections and never answers stops as well", async () => {
   const { worker } = start(await startBlackhole());
-  await within("the worker to stop", worker.stop(), 2500);
+  await within("the worker to stop", worker.stop());
 });
 
-test("the SDK's own log is debug, and what it warns of is a warning", async () => {
+test("the SDK's own log is at the level debug, its warnings are warnings", async () => {
   const scheduler = await startTestScheduler();
   const { worker, log } = start(scheduler);
   await connected(worker);

@@ -10,6 +10,9 @@ const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 const NO_WARNING = "--disable-warning=ExperimentalWarning";
 
+/** A process may take long to start beside other work. */
+const PRINTED_WITHIN_MS = 25_000;
+
 export interface ProcessOptions {
   readonly folder?: string;
   /** A command that starts the command after it, such as `bash -c 'ulimit …; exec "$0" "$@"'`. */
@@ -64,7 +67,8 @@ export class AppProcess {
 
   /** Waits until what it printed matches, and returns the match. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return eventually(`${pattern} from the process`, () => pattern.exec(this.stdout) ?? undefined);
+    const what = `${pattern} from the process`;
+    return eventually(what, () => pattern.exec(this.stdout) ?? undefined, PRINTED_WITHIN_MS);
   }
 
   /** The API's address, once it listens. */

@@ -53,7 +53,7 @@ test("an API and a worker whose scheduler is away end with code 0 all the same",
   const [api, worker] = [AppProcess.start(["api"], env), AppProcess.start(["worker"], env)];
   const url = await api.url();
   const stream = await SseClient.connect(new URL("/api/operations/x/events", url));
-  await worker.printed(/the scheduler does not answer the worker/);
+  await worker.printed(/worker: the scheduler does not answer/);
   const exits = await Promise.all([
     api.kill("SIGTERM", ENDS_WITHIN_MS),
     worker.kill("SIGTERM", ENDS_WITHIN_MS),

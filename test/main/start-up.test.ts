@@ -109,7 +109,7 @@ test("a task hub that the scheduler lacks is named, and nothing is called ready"
   const scheduler = AppProcess.start(["scheduler"], { SCHEDULER_TASKHUBS: "a,b" });
   const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
   const api = AppProcess.start(["api"], { ENDPOINT });
-  await api.printed(/waits for the scheduler: \S+ has no task hub "default"/);
+  await api.printed(/waits for the scheduler: \S+ has no such task hub \(task hub "default"/);
   expect(api.stdout).not.toContain("dts-push is ready");
 
   const all = AppProcess.start(["all"], { SCHEDULER_TASKHUBS: "a,b" });

@@ -3,6 +3,9 @@ import { createParser } from "eventsource-parser";
 import { WebSocket } from "ws";
 import { type Document, isOver, type World } from "./world.ts";
 
+/** Problems that follow a read that failed, whatever way it did. */
+const FAILED_READS = ["scheduler-unavailable", "scheduler-throttled"];
+
 /** What one subscription to one operation was told. */
 export interface View {
   readonly id: string;
@@ -245,7 +248,7 @@ export class SseFollower extends Follower {
       this.note(`problem ${slug} ${data.operation_id ?? ""}`);
       if (slug === "operation-gone" || slug === "operation-not-found") {
         this.ended(data.operation_id, "gone");
-      } else if (slug !== "scheduler-unavailable") this.fault(`has an unknown problem: ${slug}`);
+      } else if (!FAILED_READS.includes(slug ?? "")) this.fault(`has an unknown problem: ${slug}`);
     }
     if (id !== undefined) {
       this.#lastId = id;

@@ -19,7 +19,6 @@ import {
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
   const { hub } = context;
-  const hasRoomForOne = (client: SseClient) => hub.hasRoomFor(client, 1);
 
   const answer = async (
     request: FastifyRequest,
@@ -48,7 +47,8 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     async (request, reply) => {
       const id = operationIdInPath(request.params);
       const steps = stepsWanted(request.query);
-      return answer(request, reply, hasRoomForOne, (client, after) =>
+      const hasRoom = (client: SseClient) => hub.hasRoomFor(client, 1);
+      return answer(request, reply, hasRoom, (client, after) =>
         openOperationStream(context, client, { id, after, steps }),
       );
     },
@@ -59,24 +59,20 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     { schema: { querystring: EventsQuery }, exposeHeadRoute: false },
     async (request, reply) => {
       const wanted = eventsWanted(request.query, MAX_OPERATIONS);
-      switch (wanted.kind) {
-        case "operation":
-          return answer(request, reply, hasRoomForOne, (client, after) =>
-            openOperationStream(context, client, { ...wanted, after }),
-          );
-        case "operations": {
-          const hasRoom = (client: SseClient) => hub.hasRoomFor(client, wanted.ids.length);
-          return answer(request, reply, hasRoom, async (client, after) =>
-            openOperationsStream(context, client, wanted.ids, after),
-          );
+      const hasRoom = (client: SseClient) =>
+        wanted.kind === "feed"
+          ? hub.feeds.hasRoomFor(wanted.prefix)
+          : hub.hasRoomFor(client, wanted.kind === "operations" ? wanted.ids.length : 1);
+      return answer(request, reply, hasRoom, async (client, after) => {
+        switch (wanted.kind) {
+          case "operation":
+            return openOperationStream(context, client, { ...wanted, after });
+          case "operations":
+            return openOperationsStream(context, client, wanted.ids, after);
+          case "feed":
+            return openFeedStream(context, client, wanted.prefix, after);
         }
-        case "feed": {
-          const hasRoom = () => hub.feeds.hasRoomFor(wanted.prefix);
-          return answer(request, reply, hasRoom, async (client, after) =>
-            openFeedStream(context, client, wanted.prefix, after),
-          );
-        }
-      }
+      });
     },
   );
 };

@@ -25,14 +25,14 @@ export interface Progress {
   readonly message: string;
 }
 
-/** The steps of an operation whose input does not say how many. */
+/** The steps of an operation whose input has no `steps`. */
 export function defaultSteps(processingTimeS: number): number {
   return Math.max(1, Math.min(10, Math.floor(processingTimeS)));
 }
 
 /**
- * Does the work in `steps` activity calls and reports progress after each. The log lines at start
- * and end appear once, however often the orchestration is replayed.
+ * Does the work in `steps` activity calls and reports progress after each. Replays log nothing: the
+ * lines at start and end appear once.
  */
 export function createAsyncHttpApiOrchestrator(logger: Logger) {
   return async function* asyncHttpApiOrchestrator(
@@ -65,7 +65,7 @@ export function createAsyncHttpApiOrchestrator(logger: Logger) {
   };
 }
 
-/** @throws Error, which fails the orchestration, where the input is not one we can work on */
+/** @throws Error, which fails the orchestration, if the input is not valid */
 function readInput(context: OrchestrationContext, input: OperationInput | undefined) {
   const processingTimeS = input?.processing_time;
   if (typeof processingTimeS !== "number" || !(processingTimeS >= 0 && processingTimeS <= 86_400)) {

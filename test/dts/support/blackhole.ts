@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** Accepts connections, reads everything and never says a word. @returns its `host:port` */
+/** Accepts connections, reads everything and never answers. @returns its `host:port` */
 export async function startBlackhole(): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

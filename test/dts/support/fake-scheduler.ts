@@ -55,13 +55,12 @@ export class FakeScheduler {
   static async start(
     handlers: Record<string, Unary | Streaming> = {},
     port = 0,
+    credentials = ServerCredentials.createInsecure(),
   ): Promise<FakeScheduler> {
     const fake = new FakeScheduler(handlers);
     fake.#port = await new Promise<number>((resolve, reject) =>
-      fake.#server.bindAsync(
-        `127.0.0.1:${port}`,
-        ServerCredentials.createInsecure(),
-        (error, at) => (error ? reject(error) : resolve(at)),
+      fake.#server.bindAsync(`127.0.0.1:${port}`, credentials, (error, at) =>
+        error ? reject(error) : resolve(at),
       ),
     );
     onTestFinished(() => fake.stop());
