@@ -9,17 +9,12 @@ import { endAndDiscard } from "./http/unread-body.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 
-/** What Fastify's own refusals mean to a client. */
+/** The problems for Fastify's own errors. */
 const KNOWN: Record<string, { slug: string; status: number; detail: string }> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     slug: "unsupported-media-type",
     status: 415,
     detail: "Send the body as JSON, with content-type: application/json.",
-  },
-  FST_ERR_CTP_BODY_TOO_LARGE: {
-    slug: "body-too-large",
-    status: 413,
-    detail: "The body is too large for this path.",
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: {
     slug: "invalid-body",
@@ -43,7 +38,7 @@ const KNOWN: Record<string, { slug: string; status: number; detail: string }> = 
   },
 };
 
-/** Answers every error as a problem document, and never with more than it is meant to say. */
+/** Answers every error with a problem document. */
 export function installProblemDetails(app: FastifyInstance): void {
   app.setErrorHandler<FastifyError | ProblemError>(answerError);
   app.setNotFoundHandler((_request, reply) =>
@@ -102,7 +97,7 @@ export function refuseMethod(allowed: string) {
   };
 }
 
-/** Answers what is no HTTP request at all, before Fastify ever sees it. */
+/** Answers bytes that are not a valid HTTP request, which never reach Fastify. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET" || streamedSockets.has(socket)) {
     socket.destroy();
@@ -117,7 +112,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   writeProblem(socket, problem);
 }
 
-/** Answers on a socket that no reply was made for, and closes it. */
+/** Answers on a socket without a Fastify reply, and closes it. */
 export function writeProblem(
   socket: Duplex,
   problem: ProblemError,
@@ -138,11 +133,11 @@ export function writeProblem(
 }
 
 function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): ProblemError {
-  const known = KNOWN[error.code];
-  if (known?.slug === "body-too-large") {
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") {
     const detail = `The body is too large. This path accepts up to ${routeOptions.bodyLimit} bytes.`;
-    return new ProblemError(known.slug, known.status, detail);
+    return new ProblemError("body-too-large", 413, detail);
   }
+  const known = KNOWN[error.code];
   if (known) return new ProblemError(known.slug, known.status, known.detail);
   if (error.validation) {
     const slug = error.validationContext === "body" ? "invalid-body" : "invalid-query";
@@ -161,7 +156,7 @@ function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): Pro
   );
 }
 
-/** What is wrong with a body or a query: each field by its name. */
+/** Lists what is wrong with a body or a query, by field. */
 function describe({ validation, validationContext = "body" }: FastifyError): string {
   const issues = (validation ?? []).map(({ instancePath, keyword, message, params, ...error }) => {
     const { additionalProperty, missingProperty } = params as Record<string, string>;

@@ -43,7 +43,7 @@ test("a client may choose the id, and an id in use is 409, after the operation's
   expect(await read(api, "mine")).toEqual(document);
 });
 
-test("a chosen id that no scheduler could know is 400, and so is one that is no string", async () => {
+test("an invalid chosen id is 400, and so is one that is not a string", async () => {
   const api = await startTestApi(await startTestScheduler());
   for (const operation_id of ["", "@x", "x".repeat(101), "a\nb", "é"]) {
     const response = await start(api, { operation_id });

@@ -7,7 +7,7 @@ import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { RawConnection } from "./support/raw-connection.ts";
 
-/** A process has 10 s in all for its end, and the API is only one part of it. */
+/** The process has 10 s for its whole shutdown, of which the API is one part. */
 const CLOSED_WITHIN_MS = 5000;
 const AT_ONCE_MS = 1500;
 
@@ -18,7 +18,7 @@ async function startApi() {
   return { api, scheduler, events: new URL("/api/operations/op/events", api.url) };
 }
 
-test("streams are told bye drain and end cleanly, and do not keep the API from closing", async () => {
+test("streams get bye drain and end cleanly, and do not keep the API from closing", async () => {
   const { api, events } = await startApi();
   const sse = await SseClient.connect(events);
   const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");
@@ -36,7 +36,7 @@ test("streams are told bye drain and end cleanly, and do not keep the API from c
   expect((await ws.closed()).code).toBe(1012);
 });
 
-test("clients that no longer read do not keep the API from closing", async () => {
+test("clients that do not read do not keep the API from closing", async () => {
   const { api, events } = await startApi();
   const sse = await SseClient.connect(events);
   const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");

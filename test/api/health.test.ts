@@ -30,7 +30,7 @@ test("ready while the scheduler answers, 503 with Retry-After as soon as it does
   await eventually("the probe to recover", async () => (await get("/readyz")).status === 200);
 });
 
-test("soon not ready where nothing listens at the scheduler's address, and live all the same", async () => {
+test("not ready while nothing listens at the scheduler's address, and alive", async () => {
   const { url } = await startTestApi("127.0.0.1:1");
   const startedMs = performance.now();
   const response = await fetch(new URL("/readyz", url));
@@ -69,7 +69,7 @@ test("metrics are Prometheus text with the documented names", async () => {
   );
 });
 
-test("metrics count streams, reads and events while they are there, and streams down when they leave", async () => {
+test("metrics count streams, reads and events, and closed streams no more", async () => {
   const { scheduler, url, get } = await startApi();
   const sse = await SseClient.connect(new URL("/api/operations/op/events", url));
   const ws = await WsClient.connect(url, "/api/ws?operation_id=op");

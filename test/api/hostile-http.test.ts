@@ -5,7 +5,7 @@ import { useSharedStack } from "./support/shared-stack.ts";
 
 const stack = useSharedStack({ worker: true });
 
-/** Whatever a test sent, the process serves on. */
+/** Whatever a test has sent, the process still serves. */
 afterEach(async () => {
   expect((await fetch(new URL("/healthz", stack.url))).status).toBe(200);
 });
@@ -18,7 +18,7 @@ async function problemFor(bytes: string | Buffer, status: number, slug: string):
   checkProblem(body, status, slug, what);
 }
 
-test("bytes that are no HTTP are answered with a problem and the connection is closed", async () => {
+test("bytes that are not HTTP are answered with a problem and the connection is closed", async () => {
   for (const bytes of [
     "hello\r\n\r\n",
     "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003",
@@ -41,12 +41,12 @@ test("a request without a host is a problem, on every path", async () => {
   }
 });
 
-test("an expectation that nobody can meet is ignored", async () => {
+test("an unknown expectation is ignored", async () => {
   const head = "HTTP/1.1\r\nhost: localhost\r\nexpect: miracles\r\nconnection: close\r\n\r\n";
   expect(await exchange(stack.url, `GET /healthz ${head}`)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test("HTTP/1.0 is spoken to those who speak no other, also in streams", async () => {
+test("clients of HTTP/1.0 are served, streams included", async () => {
   expect(await exchange(stack.url, "GET /healthz HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
   const id = await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", {
     processing_time: 0,
@@ -63,7 +63,7 @@ test("headers over 16 KiB are 431, in one field and in many", async () => {
   await problemFor(many, 431, "headers-too-large");
 });
 
-test("a body that is not chunked as it says is a problem", async () => {
+test("an invalid chunked body is a problem", async () => {
   await problemFor(
     "POST /api/start-operation HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n" +
       "transfer-encoding: chunked\r\n\r\nnot a size\r\n",
@@ -95,7 +95,7 @@ test("CONNECT is refused and its connection closed", async () => {
   expect(answer).not.toMatch(/^HTTP\/1\.1 2/);
 });
 
-test("requests that arrive byte by byte hold up nobody, and are answered", async () => {
+test("requests that arrive byte by byte are answered, and delay no others", async () => {
   const slow = await RawConnection.open(stack.url);
   const request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
   for (const byte of request) {
@@ -105,7 +105,7 @@ test("requests that arrive byte by byte hold up nobody, and are answered", async
   expect(await slow.untilClosed()).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test("200 half requests and 200 that leave at once cost the others nothing", async () => {
+test("200 half requests and 200 clients that disconnect at once do not affect others", async () => {
   const halves = await Promise.all(
     Array.from({ length: 200 }, () => RawConnection.open(stack.url)),
   );
@@ -122,7 +122,7 @@ test("200 half requests and 200 that leave at once cost the others nothing", asy
   for (const half of halves) half.close();
 });
 
-test("what is no request, sent after a stream was asked for, cuts the stream and puts nothing into it", async () => {
+test("invalid bytes sent after a request for a stream cut the stream off and add nothing to it", async () => {
   await stack.client.scheduleNewOrchestration("unserved", undefined, "followed");
   const connection = await RawConnection.open(stack.url);
   connection.send("GET /api/operations/followed/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -132,7 +132,7 @@ test("what is no request, sent after a stream was asked for, cuts the stream and
   expect(all).not.toMatch(/400|problem/);
 });
 
-test("a stream asked for behind an unanswered request is refused, and does not come before its answer", async () => {
+test("a stream requested behind an unanswered request is refused, after the answer to that request", async () => {
   const id = await stack.client.scheduleNewOrchestration("unserved", undefined, "pipelined");
   for (let round = 0; round < 5; round += 1) {
     const client = await RawConnection.open(stack.url);
@@ -150,7 +150,7 @@ test("a stream asked for behind an unanswered request is refused, and does not c
   }
 });
 
-test("bytes sent on an open stream do not disturb what it carries to others", async () => {
+test("bytes sent on an open stream do not affect the streams of others", async () => {
   const input = { processing_time: 3600, steps: 1 };
   const id = await stack.client.scheduleNewOrchestration(
     "async_http_api_orchestrator",

@@ -22,7 +22,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "/style.css": "GET, HEAD",
 };
 
-test("every method that a path does not have is 405 with Allow and without a stream", async () => {
+test("every method that a path does not support is 405 with Allow and without a stream", async () => {
   for (const [path, allow] of Object.entries(ALLOWED)) {
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
       if (allow.split(", ").includes(method)) continue;
@@ -55,7 +55,7 @@ test("HEAD has no body: 405 for event streams and starts, the GET's headers else
   expect(await head.text()).toBe("");
 });
 
-test("a method that HTTP knows and this server does not is 405 as well", async () => {
+test("a method of HTTP that this server does not support is 405", async () => {
   const known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
   for (const method of METHODS.filter((each) => !known.includes(each))) {
     const answer = await exchange(

@@ -9,7 +9,7 @@ const stack = useSharedStack({ worker: true });
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const CURSOR = /^[0-9a-z.]{1,64}$/;
-/** An orchestration that no worker here serves, so that it stays as it is. */
+/** An orchestration that no worker here serves, so that it does not change. */
 const UNSERVED = "nobody_serves_this";
 
 interface Answer {
@@ -54,7 +54,7 @@ function expectDocument({ status, headers, body }: Answer, id: string): void {
   expect(Object.keys(body).filter((key) => /[A-Z]/.test(key))).toEqual([]);
 }
 
-test("a pending operation has the sample's keys, and says when to ask again", async () => {
+test("a pending operation has the sample's keys and Retry-After", async () => {
   const id = await stack.client.scheduleNewOrchestration(UNSERVED, undefined, {
     instanceId: "pending",
     startAt: new Date(Date.now() + 3_600_000),
@@ -107,7 +107,7 @@ test("a completed operation has the sample's result, its last progress and no Re
   expect(answer.body).not.toHaveProperty("error");
 });
 
-test("a suspended operation says so, still says when to ask again, and resumes", async () => {
+test("a suspended operation has its status and Retry-After, and resumes", async () => {
   const id = await start({ processing_time: 3, steps: 300 });
   await reaches(id, "RUNNING");
   await stack.client.suspendOrchestration(id);
@@ -145,7 +145,7 @@ test("a failed operation is a 200 with type and message and without a stack", as
   expect(answer.body).not.toHaveProperty("result");
 });
 
-test("an unknown id is 404 in the sample's words", async () => {
+test("an unknown id is 404 with the sample's detail", async () => {
   const response = await fetch(new URL("/api/operations/unheard-of", stack.url));
   const problem = await problemOf(response, 404, "operation-not-found");
   expect(problem).toMatchObject({
@@ -160,7 +160,7 @@ test("the same state has the same cursor at each request (C1)", async () => {
   expect((await read(id)).body).toEqual(first.body);
 });
 
-test("statuses and payloads that only other schedulers and workers store are shown too", async () => {
+test("statuses and payloads of other schedulers and workers are shown", async () => {
   const times = { createdAtMs: 1_700_000_000_123, lastUpdatedAtMs: 1_700_000_000_999 };
   const store = new Map([
     ["canceled", instance({ ...times, status: "CANCELED" })],

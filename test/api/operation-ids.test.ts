@@ -98,7 +98,7 @@ test("the URLs of a started operation name it in the path where that is safe", a
   });
 });
 
-test("a query for one operation names exactly one, a known one", async () => {
+test("a query for one operation must name exactly one that exists", async () => {
   for (const path of BY_QUERY) {
     await problemOf(await ask(path("unheard-of")), 404, "operation-not-found", path("unheard-of"));
     await problemOf(await ask(path("a&operation_id=b")), 400, "invalid-query", path("a, b"));
@@ -109,7 +109,7 @@ test("a query for one operation names exactly one, a known one", async () => {
   }
 });
 
-test("ids that cannot be are 400 on every path, and never reach the scheduler", async () => {
+test("invalid ids are 400 on every path, and never reach the scheduler", async () => {
   for (const id of [
     "z".repeat(101),
     "z".repeat(10_000),
@@ -159,7 +159,7 @@ test("a path of 20 KB is refused with a problem", async () => {
   expect(JSON.parse(body)).toMatchObject({ type: "urn:dts-push:problem:headers-too-large" });
 });
 
-test("a cursor that no server gave is treated as none", async () => {
+test("an unreadable cursor counts as none", async () => {
   const id = await stack.client.scheduleNewOrchestration("unserved", undefined, "with-cursor");
   for (const cursor of ["", "1", "%00", "x".repeat(5000), "1.zzzzzzzzz.zzzzzzzzz.pzzzzzzzzzz"]) {
     const abort = new AbortController();

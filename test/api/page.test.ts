@@ -37,7 +37,7 @@ test("the page holds no inline script, style or handler", async () => {
   expect(html).not.toMatch(/<style|\sstyle=|\son[a-z]+=/i);
 });
 
-test("a reload costs a 304 where nothing changed", async () => {
+test("a reload of an unchanged page is answered 304", async () => {
   const etag = (await fetch(stack.url)).headers.get("etag");
   // Not by fetch, which asks for a copy without caches as soon as it is given a condition.
   const answer = await exchange(

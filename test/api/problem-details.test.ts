@@ -7,7 +7,7 @@ import { useSharedStack } from "./support/shared-stack.ts";
 
 const stack = useSharedStack();
 
-test("a refusal that has no problem of its own is bad-request, with its status", async () => {
+test("a client error without a slug of its own is bad-request, with its status", async () => {
   const style = new URL("/style.css", stack.url);
   const range = await fetch(style, { headers: { range: "bytes=99999999-" } });
   await problemOf(range, 416, "bad-request");

@@ -68,7 +68,7 @@ test("parameters that contradict each other are 400", async () => {
   }
 });
 
-test("a handshake with a query that cannot be is a 400 before the upgrade", async () => {
+test("a handshake with an invalid query is a 400 before the upgrade", async () => {
   const answer = await exchange(
     stack.url,
     "GET /api/ws?detail=steps HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n" +

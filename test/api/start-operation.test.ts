@@ -60,7 +60,7 @@ test("accepts application/json, with and without parameters", async () => {
   expect((await start('\ufeff{"processing_time": 0}')).status, "byte order mark").toBe(202);
 });
 
-test("refuses what is no JSON object with 400", async () => {
+test("refuses everything but a JSON object with 400", async () => {
   for (const body of [
     '"text"',
     "[]",
@@ -89,7 +89,7 @@ test("refuses a missing body with 400, with and without a content type", async (
   await problemOf(await start(undefined, ""), 400, "invalid-body");
 });
 
-test("refuses a field that is no integer in range, and names it", async () => {
+test("refuses a field that is not an integer in range, and names it", async () => {
   const long = "9".repeat(400);
   for (const value of [
     "-1",
@@ -116,7 +116,7 @@ test("refuses a field that is no integer in range, and names it", async () => {
   }
 });
 
-test("accepts a whole number however JSON spells it", async () => {
+test("accepts every JSON spelling of a whole number", async () => {
   for (const value of ["1.0", "1e0", "0.1e1", "-0"]) {
     expect((await start(`{"processing_time": ${value}}`)).status, value).toBe(202);
   }
@@ -150,7 +150,7 @@ test("refuses text that is not UTF-8 with 400, with a length and in chunks", asy
   await problemOf(await startInChunks([bytes]), 400, "invalid-body", "in chunks");
 });
 
-test("puts together a character that two chunks share", async () => {
+test("decodes a character that is split between two chunks", async () => {
   const bytes = Buffer.from('{"processing_time": 0, "x": "é"}');
   const inside = bytes.indexOf(0xc3) + 1;
   const response = await startInChunks([bytes.subarray(0, inside), bytes.subarray(inside)]);

@@ -10,7 +10,7 @@ import { problemOf } from "./support/problem.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Asks an API for everything at once, and returns each answer with the time it took. */
+/** Sends every kind of request at once, and returns each answer with its duration. */
 async function askForEverything(url: URL) {
   const timed = async <T>(answer: Promise<T>) => {
     const startedMs = performance.now();
@@ -35,7 +35,7 @@ function start(url: URL): Promise<Response> {
   });
 }
 
-test("a scheduler that never answers hangs no request, be it its machine or its process", async () => {
+test("every request is answered while the scheduler's machine or process does not answer", async () => {
   const mute = await FakeScheduler.start({ getInstance: never, startInstance: never });
   const addresses = [await startBlackhole(), mute.address];
   const urls = await Promise.all(addresses.map(async (each) => (await startTestApi(each)).url));
@@ -58,7 +58,7 @@ async function expectAnswersInTime({
   expect(started.tookMs).toBeLessThan(12_000);
   const problem = await problemOf(started.answer, 503, "scheduler-unavailable");
   expect(started.answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
-  // It may have been started all the same: the client can ask for it later.
+  // It may have been started: the client can request it later.
   expect(problem.operation_id).toMatch(UUID);
 
   for (const { answer, tookMs } of [status, ready]) {
@@ -79,7 +79,7 @@ async function expectAnswersInTime({
   expect(await ws.answer.nextOf("problem")).toMatchObject({ sub: "1", problem: { status: 503 } });
 }
 
-test("a scheduler that refuses connections is a 503 within a second or two, with the operation's id", async () => {
+test("a start at a scheduler that refuses connections is a 503 with the operation's id", async () => {
   const { url } = await startTestApi("127.0.0.1:1");
   const startedMs = performance.now();
   const response = await start(url);
@@ -118,7 +118,7 @@ test.for([
   },
 );
 
-test("a start whose first answer is lost succeeds when its repetition finds it started", async () => {
+test("a start whose first answer is lost succeeds when its retry finds the operation", async () => {
   const ids: string[] = [];
   const scheduler = await FakeScheduler.start({
     startInstance: (call, done) => {

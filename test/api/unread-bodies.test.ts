@@ -82,7 +82,7 @@ test("every other refusal of an upload arrives as well", async () => {
   }
 });
 
-test("what is no HTTP gets its answer, however much follows", async () => {
+test("bytes that are not HTTP get their answer, however much follows", async () => {
   for (let round = 0; round < UPLOADS; round += 1) {
     const garbage = await answerTo(Buffer.from("no HTTP\r\n\r\n"), FIVE_MB);
     expectRefusal(garbage, 400, "invalid-request");
@@ -94,7 +94,7 @@ test("what is no HTTP gets its answer, however much follows", async () => {
   }
 });
 
-test("the connection serves on after a refused upload that has arrived", async () => {
+test("the connection stays usable after a refused upload that has arrived", async () => {
   const connection = await RawConnection.open(stack.url);
   connection.send(`PUT /healthz HTTP/1.1\r\nhost: localhost\r\n${LENGTH}\r\n`).send(FIVE_MB);
   connection.send(head("GET /healthz"));

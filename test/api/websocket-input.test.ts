@@ -13,7 +13,7 @@ const HANDSHAKE =
   "host: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
   "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-/** Whatever a client sent, the process serves on. */
+/** Whatever a client has sent, the process still serves. */
 afterEach(async () => {
   const client = await WsClient.connect(stack.url);
   client.send({ type: "ping" });
@@ -27,7 +27,7 @@ function expectProblem(message: Message, status: number, slug: string, what = ""
   checkProblem(JSON.stringify(message.problem), status, slug, what);
 }
 
-/** An operation that stays as it is. */
+/** An operation that does not change. */
 const waiting = () =>
   stack.client.scheduleNewOrchestration("unserved", undefined, { startAt: new Date(2e12) });
 
@@ -96,13 +96,13 @@ test("the limit counts a message's fragments together", async () => {
   expect((await client.closed()).code).toBe(4429);
 });
 
-test("a message over 1 MiB is not even read: the connection closes", async () => {
+test("a message over 1 MiB is not read: the connection closes", async () => {
   const client = await connect();
   client.send("x".repeat(1024 * 1024 + 1));
   expect((await client.closed()).code).toBe(1009);
 });
 
-test("an id that cannot be is a problem with the sub, and the connection goes on", async () => {
+test("an invalid id is a problem with the sub, and the connection stays open", async () => {
   const client = await connect();
   const ids = ["", "@x", "x".repeat(101), "a\nb", "a\u0000b", "é", 5, null, {}, ["x"], undefined];
   for (const [index, operation_id] of ids.entries()) {
@@ -132,7 +132,7 @@ test("an unknown operation is a problem with the sub, then unsubscribed, and the
   }
 });
 
-test("a sub that is in use is refused with 409, and the first goes on", async () => {
+test("a sub that is in use is refused with 409, and the first subscription stays", async () => {
   const client = await connect();
   const [first, second] = [await waiting(), await waiting()];
   client.send({ type: "subscribe", sub: "s", operation_id: first });
@@ -150,7 +150,7 @@ test("a sub that is in use is refused with 409, and the first goes on", async ()
   });
 });
 
-test("unsubscribing what is not subscribed is a problem with the sub, and the connection goes on", async () => {
+test("unsubscribing an unknown sub is a problem with the sub, and the connection stays open", async () => {
   const client = await connect();
   client.send({ type: "unsubscribe", sub: "never" });
   const problem = await client.next();
@@ -205,7 +205,7 @@ test("an upgrade to something else is 426 too", async () => {
   checkProblem(splitAnswer(answer).body, 426, "upgrade-required");
 });
 
-test("a handshake that is none is a problem", async () => {
+test("an invalid handshake is a problem", async () => {
   for (const [from, to] of [
     ["sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-key: short"],
     ["sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==", "x: y"],
@@ -221,7 +221,7 @@ test("a handshake that is none is a problem", async () => {
   }
 });
 
-test("a bad id in the query is a 400 before the upgrade", async () => {
+test("an invalid id in the query is a 400 before the upgrade", async () => {
   const answer = await exchange(
     stack.url,
     `GET /api/ws?operation_id=@x HTTP/1.1\r\n${HANDSHAKE}\r\n`,
@@ -230,7 +230,7 @@ test("a bad id in the query is a 400 before the upgrade", async () => {
   checkProblem(splitAnswer(answer).body, 400, "invalid-operation-id");
 });
 
-test("an upgrade on another path is answered there as if it had not been asked for", async () => {
+test("an upgrade on another path is ignored", async () => {
   for (const [path, status] of [
     ["/healthz", 200],
     ["/nope", 404],
@@ -242,7 +242,7 @@ test("an upgrade on another path is answered there as if it had not been asked f
   }
 });
 
-test("a subprotocol that is not ours is not agreed to", async () => {
+test("another subprotocol is not accepted", async () => {
   const socket = new WebSocket(`ws://${stack.url.host}/api/ws`, ["dts-push.v9", "graphql-ws"]);
   const failed = new Promise<Error>((resolve) => socket.on("error", resolve));
   expect((await within("the client to refuse", failed)).message).toMatch(/subprotocol/i);
@@ -252,7 +252,7 @@ test("a subprotocol that is not ours is not agreed to", async () => {
   expect(client.socket.protocol).toBe("dts-push.v1");
 });
 
-test("bytes that are no frames close the connection", async () => {
+test("bytes that are not WebSocket frames close the connection", async () => {
   for (const bytes of [
     "hello, this is no frame",
     Buffer.from([0x83, 0x80, 0, 0, 0, 0]), // a reserved opcode
@@ -272,7 +272,7 @@ test("bytes that are no frames close the connection", async () => {
   }
 });
 
-test("a client may leave in the middle of a frame", async () => {
+test("a client may disconnect in the middle of a frame", async () => {
   const connection = await RawConnection.open(stack.url);
   connection.send(`GET /api/ws?operation_id=x HTTP/1.1\r\n${HANDSHAKE}\r\n`);
   await connection.until(/^HTTP\/1\.1 101 /);

@@ -12,7 +12,7 @@ const ALL_AGREED = {
   stdout: expect.stringContaining("100 of 100 operations: over, and the same in all three"),
 };
 
-test("a client written from PROTOCOL.md follows 100 operations in three ways that agree", async () => {
+test("a client written from PROTOCOL.md follows 100 operations over three transports that agree", async () => {
   const { url } = await startStack();
   const result = runFollow(url, "--processing-time", "2", "--steps", "4");
   expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
@@ -30,7 +30,7 @@ test("it follows the operations that it is given, whatever their ids", async () 
   });
 });
 
-test("it comes to the same end when the API goes away in the middle and comes back", async () => {
+test("it gets the same final documents when the API restarts meanwhile", async () => {
   const stack = await startStack();
   const result = runFollow(stack.url, "--processing-time", "4", "--steps", "4");
   await eventually("100 operations to be followed in three ways", async () => {
@@ -43,7 +43,7 @@ test("it comes to the same end when the API goes away in the middle and comes ba
   expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
 });
 
-test("it ends with 1 and says why when what it is told to follow is no dts-push", async () => {
+test("it ends with 1 and a reason when the URL is not dts-push", async () => {
   const { url } = await startStack();
   const { code, stderr } = await runFollow(new URL("/elsewhere", url));
   expect(code).toBe(1);

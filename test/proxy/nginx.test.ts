@@ -60,7 +60,7 @@ function proxyTo({ url }: { readonly url: URL }, directives = ""): string {
 const ENDED = { status: "COMPLETED", output: '"done"' } as const;
 
 for (const { name, ...settings } of SETTINGS) {
-  test(`with ${name}: each event arrives before the next one happens, and the end is clean`, async () => {
+  test(`with ${name}: each event arrives before the next change, and the end is clean`, async () => {
     const { events, set } = await startBehindNginx(settings);
     const client = await SseClient.connect(events, WITH_GZIP);
     expect(client.response.headers["content-encoding"]).toBe(settings.http ? "gzip" : undefined);
@@ -75,7 +75,7 @@ for (const { name, ...settings } of SETTINGS) {
     expect(await client.ended()).toBe("ended");
   });
 
-  test(`with ${name}: a stream goes on from Last-Event-ID, and a known end is 204`, async () => {
+  test(`with ${name}: a stream resumes from Last-Event-ID, and is 204 after its end`, async () => {
     const { events, set } = await startBehindNginx(settings);
     const first = await SseClient.connect(events, WITH_GZIP);
     const { id = "" } = await first.nextState();
@@ -105,7 +105,7 @@ for (const { name, ...settings } of SETTINGS) {
   });
 }
 
-test("a WebSocket gets through with the upgrade headers, and back when it is over", async () => {
+test("a WebSocket passes with the upgrade headers, and its end as well", async () => {
   const { nginx, set } = await startBehindNginx();
   const client = await WsClient.connect(nginx, "/api/ws?operation_id=op");
   expect((await client.nextOf("snapshot")).operation.status).toBe("RUNNING");
@@ -117,13 +117,13 @@ test("a WebSocket gets through with the upgrade headers, and back when it is ove
   expect((await client.closed()).code).toBe(1000);
 });
 
-test("without the upgrade headers a WebSocket is refused as 426, not left hanging", async () => {
+test("without the upgrade headers a WebSocket is refused with 426", async () => {
   const { api } = await startBehindNginx();
   const nginx = await startNginx({ server: `location / { proxy_pass ${api.url.origin}; }` });
   await expect(WsClient.connect(nginx)).rejects.toThrow("426");
 });
 
-test("through two of them events arrive as they happen if the inner one passes X-Accel-Buffering on", async () => {
+test("events pass two of them as they happen if the inner one passes X-Accel-Buffering on", async () => {
   const { nginx, set } = await startBehindNginx({
     directives: "proxy_pass_header X-Accel-Buffering;",
   });
@@ -134,7 +134,7 @@ test("through two of them events arrive as they happen if the inner one passes X
   expect((await client.nextState()).data.operation.custom_status).toBe(1);
 });
 
-test("a client that leaves nginx leaves the API too", async () => {
+test("a client that disconnects from nginx is disconnected from the API", async () => {
   const { api, events } = await startBehindNginx();
   const client = await SseClient.connect(events);
   await client.nextState();
@@ -152,7 +152,7 @@ test("a stream of 150 UUIDs fits into its request line, one of 200 does not", as
   expect([await statusOf(150), await statusOf(200)]).toEqual([200, 414]);
 });
 
-test("the example client comes to the same end in three ways through it", async () => {
+test("the example client gets the same final documents over three transports", async () => {
   const stack = await startStack();
   const nginx = await startNginx({ http: GZIP, server: proxyTo(stack) });
   const result = runFollow(nginx, "--operations", "20", "--processing-time", "1");

@@ -34,7 +34,7 @@ async function startBehind(proxy: ProxyProgram) {
 }
 
 for (const proxy of [apache, plainApache, varnish, plainVarnish, haproxy, caddy]) {
-  test(`${proxy.name}: each event arrives before the next one happens, and the end is clean`, async () => {
+  test(`${proxy.name}: each event arrives before the next change, and the end is clean`, async () => {
     const { events, set } = await startBehind(proxy);
     const clients = await Promise.all([1, 2, 3].map(() => SseClient.connect(events, WITH_GZIP)));
     for (const client of clients) expect((await client.nextState()).event).toBe("snapshot");
@@ -51,7 +51,7 @@ for (const proxy of [apache, plainApache, varnish, plainVarnish, haproxy, caddy]
     }
   });
 
-  test(`${proxy.name}: a stream resumes from Last-Event-ID, and a known end is 204`, async () => {
+  test(`${proxy.name}: a stream resumes from Last-Event-ID, and is 204 after its end`, async () => {
     const { events, set } = await startBehind(proxy);
     const first = await SseClient.connect(events, WITH_GZIP);
     const { id = "" } = await first.nextState();
@@ -77,7 +77,7 @@ for (const proxy of [apache, plainApache, varnish, plainVarnish, haproxy, caddy]
     }
   });
 
-  test(`${proxy.name}: a client that leaves the proxy leaves the API too`, async () => {
+  test(`${proxy.name}: a client that disconnects from the proxy is disconnected from the API`, async () => {
     const { api, events, set } = await startBehind(proxy);
     const client = await SseClient.connect(events);
     await client.nextState();

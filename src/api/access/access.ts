@@ -3,7 +3,7 @@ import { allowCors } from "./cors.ts";
 import { checkHost } from "./host.ts";
 import { checkOrigin } from "./origin.ts";
 
-/** Who may send requests at all, whatever they ask for. */
+/** Which requests are accepted at all, whatever their path. */
 export interface AccessOptions {
   /** Where the API listens. */
   readonly host: string;

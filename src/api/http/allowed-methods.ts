@@ -3,11 +3,11 @@ import type { FastifyInstance, RouteOptions } from "fastify";
 import { refuseMethod } from "../problem-details.ts";
 
 /**
- * Watches which routes are added, so that `complete` can answer every other method of a known path
- * with 405 and `Allow`, where Fastify alone would say 404.
+ * Records which routes are added, so that `complete` can answer every other method of a known path
+ * with 405 and `Allow`, where Fastify alone answers 404.
  */
 export function watchAllowedMethods(app: FastifyInstance): { complete(): void } {
-  // Those that Fastify does not route are refused too. CONNECT never comes here: Node hangs up.
+  // Methods that Fastify does not route get 405 too, except CONNECT: Node closes the connection.
   for (const method of METHODS) {
     if (method !== "CONNECT" && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
   }
@@ -27,7 +27,7 @@ export function watchAllowedMethods(app: FastifyInstance): { complete(): void } 
           method: refused as RouteOptions["method"],
           url,
           exposeHeadRoute: false,
-          // Before the body is read: a method that is not possible is not asked for a content type.
+          // Before the body is parsed, so that its content type makes no difference.
           onRequest: refuseMethod(allowed.join(", ")),
           handler: () => undefined,
         });

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import { ProblemError } from "../../errors.ts";
 
-/** Pages of other origins cannot send this type without asking first, with or without parameters. */
+/** With or without parameters. Pages of other origins cannot send this type without a preflight. */
 const JSON_TYPE = /^application\/json\s*(?:;|$)/;
 
 /**
- * Accepts JSON bodies and no others. The bytes are decoded here, because Fastify's own parsers put a
- * replacement character in place of what is not UTF-8, without an error.
+ * Accepts JSON bodies and no others. The bytes are decoded here, because Fastify's own parsers replace
+ * invalid UTF-8 without an error.
  */
 export function acceptJson(app: FastifyInstance): void {
   const parseText = app.getDefaultJsonParser("error", "error");

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-/** Leaves to `checkHost` what Node would refuse with an empty body. */
+/** Leaves a missing Host header to `checkHost`: Node would refuse it with an empty body. */
 export const LENIENT_HTTP = { requireHostHeader: false } as const;
 
 /**

@@ -4,7 +4,7 @@ import type { FastifyReply } from "fastify";
 import { ProblemError } from "../../errors.ts";
 import { sendProblem } from "../problem-details.ts";
 
-/** Requests of each socket that have arrived and whose answer is not complete. */
+/** Number of requests per socket whose answer is not complete. */
 const unanswered = new WeakMap<Duplex, number>();
 
 /** Counts the requests of a server for `isPipelined`. */
@@ -17,14 +17,14 @@ export function countUnanswered(server: Server): void {
   });
 }
 
-/** Whether a request that has not been counted yet is behind one without an answer. */
+/** Whether a request, not counted yet, has arrived behind an unanswered one. */
 export function isPipelined({ socket }: IncomingMessage): boolean {
   return (unanswered.get(socket) ?? 0) > 0;
 }
 
 /**
- * Refuses a stream or WebSocket behind an unanswered request: it takes the socket over, which the
- * answer to that request still needs. Closes the connection, so that it does not idle.
+ * Refuses a stream or WebSocket behind an unanswered request: it would take over the socket, which
+ * that answer still needs. Closes the connection, so that it does not stay idle.
  */
 export function refusePipelined(reply: FastifyReply, what: "stream" | "WebSocket"): FastifyReply {
   const detail = `A ${what} cannot be opened behind an unanswered request. Use another connection.`;

@@ -3,19 +3,19 @@ import type { Duplex } from "node:stream";
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 
-/** How much of a request is read after its answer. A client may send all of it before it reads. */
+/** How much of a request is read after its answer. Simple clients send all of it before they read. */
 const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
-/** How long it is read. */
+/** How long the rest of a request is read after its answer. */
 const DISCARD_WITHIN_MS = 10_000;
 
 /**
- * Reads on what a client still sends after its request was answered. To close a socket with unread
- * data resets the connection, and the client may then never see the answer.
+ * Reads and discards what a client still sends after its request was answered. Closing a socket with
+ * unread data resets the connection, and the client may lose the answer.
  */
 export function discardUnreadBodies(app: FastifyInstance): void {
   app.addHook("onSend", async ({ raw }, reply, payload) => {
     if (raw.complete || raw.method === "HEAD" || !isWhole(payload)) return payload;
-    // The length makes the answer complete for the client; its end is for the connection.
+    // With a length the answer is complete for the client before the response ends.
     reply.header("content-length", Buffer.byteLength(payload));
     return Readable.from(thenDiscard(payload, raw));
   });

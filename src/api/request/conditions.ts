@@ -3,21 +3,18 @@ import { type Cursor, isSameState, parseCursor } from "../../streaming/cursor.ts
 /** Longest wait of one request, in seconds: below the idle limits of common proxies. */
 const MAX_WAIT_S = 60;
 
-/**
- * A tag with our cursor, also without quotes, as clients paste it, and with the suffix by which
- * proxies mark a compressed answer, as Apache does.
- */
+/** A tag or a bare cursor. Apache and other proxies add a suffix to the tag of a compressed answer. */
 const TAG = /^\s*(?:W\/)?"?([^"]*?)(?:-(?:gzip|br|zstd|deflate))?"?\s*$/;
 
-/** What `If-None-Match` says. @see RFC 9110, section 13.1.2 */
+/** The content of `If-None-Match`. @see RFC 9110, section 13.1.2 */
 export interface IfNoneMatch {
-  /** Whether the client has this state, under any of the tags it named. */
+  /** Whether any of its tags is this state. */
   matches(cursor: Cursor): boolean;
-  /** The newest state it named. */
+  /** The newest state among its tags. */
   readonly newest: Cursor | undefined;
 }
 
-/** Reads the header's list. Tags that are no cursors of ours match nothing. */
+/** Parses the header. Tags that are not our cursors match nothing. */
 export function parseIfNoneMatch(header: string | undefined, id: string): IfNoneMatch | undefined {
   if (header === undefined) return undefined;
   const cursors = header
@@ -35,7 +32,7 @@ export function parseIfNoneMatch(header: string | undefined, id: string): IfNone
 }
 
 /**
- * Seconds that `Prefer: wait=…` asks for, at most 60; `undefined` where it asks for none.
+ * Seconds of `Prefer: wait=…`, at most 60; `undefined` without a valid one.
  * @see RFC 7240, section 4.3
  */
 export function parseWait(header: string | string[] | undefined): number | undefined {

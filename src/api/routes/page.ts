@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 
 const PUBLIC = fileURLToPath(new URL("../../../public", import.meta.url));
 
-/** Nothing inline, nothing from elsewhere: what an operation reports can never become code. */
+/** Nothing inline and nothing from other origins: what an operation reports can never become code. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 

@@ -51,8 +51,8 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
       } catch (error) {
         const exists = error instanceof SchedulerError && error.kind === "already-exists";
         if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);
-        // Nobody else has a generated id: the channel repeated our call after its first answer was lost.
-        // Without any answer the operation may exist all the same, so the client is told its id.
+        // A generated id is in use only by our own call, which the channel repeats if its answer is lost.
+        // Without any answer the operation may exist, so the client gets its id.
         if (!exists) throw new SchedulerUnavailableError(error, { operation_id });
       }
       hub.wake(operation_id);

@@ -8,7 +8,7 @@ import { WEBSOCKET_PATH } from "../http/upgrade.ts";
 import { sendProblem } from "../problem-details.ts";
 import { operationIdsOf, WebSocketQuery } from "../request/query.ts";
 
-/** The WebSocket endpoint. What is said on it is in `streaming/ws-protocol.ts`. */
+/** The WebSocket endpoint. `streaming/ws-protocol.ts` defines its messages. */
 export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
   app.route({
     method: "GET",
