@@ -23,6 +23,7 @@ import type { SchedulerLogger } from "./scheduler-logger.ts";
 import { SchedulerStartError } from "./start-error.ts";
 import { IN_MEMORY, type OpenDatabase, openDatabase } from "./storage/database.ts";
 import { isNearlyFull } from "./storage/database-file.ts";
+import { FileHealth } from "./storage/file-health.ts";
 import { GroupCommit } from "./storage/group-commit.ts";
 import { isSqliteError, openingMessage } from "./storage/storage-errors.ts";
 import { Store } from "./storage/store.ts";
@@ -92,12 +93,8 @@ async function serve(
   const { logger } = options;
   const store = new Store(db);
   const log = await openLog(path, options.sync);
-  const commit = new GroupCommit({
-    db,
+  const health = new FileHealth({
     path,
-    sync: log && (() => log.datasync()),
-    lastId: () => store.lastId,
-    onRollback: () => store.instances.forgetAll(),
     checkFile,
     isNearlyFull: () => path !== IN_MEMORY && isNearlyFull(path),
     onUnusable: (err) => {
@@ -111,6 +108,13 @@ async function serve(
       else logger.info({ database: path }, "changes are stored again");
     },
   });
+  const commit = new GroupCommit({
+    db,
+    sync: log && (() => log.datasync()),
+    lastId: () => store.lastId,
+    onRollback: () => store.instances.forgetAll(),
+    health,
+  });
   const waiters = new Waiters();
   const queue = new WorkQueue({
     turnLeaseMs: options.turnLeaseMs ?? TURN_LEASE_MS,
@@ -121,7 +125,7 @@ async function serve(
     nextDueMs: () => store.nextDueMs(),
     fireDue: (nowMs) => commands.fireTimers(nowMs),
     onError: (err) => {
-      // GroupCommit has already logged that nothing can be stored; any other error is a bug.
+      // FileHealth has already logged that nothing can be stored; any other error is a bug.
       const isKnown = err instanceof StatusError && err.code !== status.INTERNAL;
       logger[isKnown ? "debug" : "error"](
         { err },
@@ -151,18 +155,19 @@ async function serve(
     rewind,
     entities,
     unregistered,
+    health,
   });
-  const reads = new Reads(store, commit, waiters);
+  const reads = new Reads(store, commit, waiters, health);
   const hubs = new TaskHubs(store, commit, options.taskHubs);
 
   const server = new Server({ ...SERVER_OPTIONS, interceptors: [boundDecompression] });
   const gate: CallGate = {
     logger,
     admit: (metadata) => {
-      commit.assertUsable();
+      health.assertUsable();
       return hubs.named(taskHubName(metadata));
     },
-    failed: (error) => commit.failed(error),
+    failed: (error) => health.failed(error),
   };
   server.addService(
     serviceDefinition,

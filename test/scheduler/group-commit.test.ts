@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { watchFiles } from "../../src/scheduler/storage/database-file.ts";
+import { FileHealth } from "../../src/scheduler/storage/file-health.ts";
 import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
 import { temporaryFolder } from "./support/scheduler.ts";
 
@@ -26,17 +27,14 @@ async function openCommit() {
   };
   const reports: string[] = [];
   const disk = { isNearlyFull: false };
-  const commit = new GroupCommit({
-    db,
+  const health = new FileHealth({
     path: file,
-    sync,
-    lastId: () => 0,
-    onRollback() {},
     checkFile: watchFiles(file),
     isNearlyFull: () => disk.isNearlyFull,
     onUnusable: () => reports.push("unusable"),
     onWritable: (error) => reports.push(error ? "not writable" : "writable"),
   });
+  const commit = new GroupCommit({ db, sync, lastId: () => 0, onRollback() {}, health });
   const notes = () =>
     db
       .prepare("SELECT text FROM notes")
@@ -185,7 +183,7 @@ test("a full disk changes nothing, is named in the error, and writes succeed onc
   expect(effects).toEqual([]);
 });
 
-test("reads are refused while nothing can be stored, until a trial write succeeds (COMMIT-6)", async () => {
+test("reads are refused while nothing can be stored, until a trial write succeeds (FILE-2)", async () => {
   const { db, commit, nextSync, write, reports } = await openCommit();
   await commit.assertWritable();
   db.exec("PRAGMA max_page_count = 1");
@@ -205,14 +203,14 @@ test("reads are refused while nothing can be stored, until a trial write succeed
   expect(reports).toEqual(["not writable", "writable"]);
 });
 
-test("reads are refused on a full disk even if nothing was written (COMMIT-6)", async () => {
+test("reads are refused on a full disk even if nothing was written (FILE-2)", async () => {
   const { db, commit, disk } = await openCommit();
   disk.isNearlyFull = true;
   db.exec("PRAGMA query_only = 1"); // every write fails
   await expect(commit.assertWritable()).rejects.toMatchObject({ code: status.UNAVAILABLE });
 });
 
-test("reads are served on a nearly full disk while trial writes succeed (COMMIT-6)", async () => {
+test("reads are served on a nearly full disk while trial writes succeed (FILE-2)", async () => {
   const { commit, nextSync, disk, reports } = await openCommit();
   disk.isNearlyFull = true;
   const allowed = commit.assertWritable();
@@ -222,7 +220,7 @@ test("reads are served on a nearly full disk while trial writes succeed (COMMIT-
 });
 
 test.each(["deleted", "replaced"])(
-  "after the file was %s nothing is accepted any more (COMMIT-5)",
+  "after the file was %s nothing is accepted any more (COMMIT-5, FILE-1)",
   async (what) => {
     const { commit, nextSync, write, file, reports } = await openCommit();
     const first = commit.run(() => write("first"));

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Reads } from "../../src/scheduler/engine/reads.ts";
 import { Waiters } from "../../src/scheduler/engine/waiters.ts";
 import { COMPLETED, RUNNING } from "../../src/scheduler/protocol/status.ts";
+import { FileHealth } from "../../src/scheduler/storage/file-health.ts";
 import { GroupCommit } from "../../src/scheduler/storage/group-commit.ts";
 import type { InstanceRow } from "../../src/scheduler/storage/instance-table.ts";
 import { MIGRATIONS } from "../../src/scheduler/storage/migrations.ts";
@@ -39,6 +40,13 @@ async function whileSyncing() {
   const store = new Store(db);
   const firstSync = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
+  const health = new FileHealth({
+    path: "reads.db",
+    checkFile() {},
+    isNearlyFull: () => false,
+    onUnusable() {},
+    onWritable() {},
+  });
   const commit = new GroupCommit({
     db,
     sync: () => {
@@ -47,11 +55,7 @@ async function whileSyncing() {
     },
     lastId: () => store.lastId,
     onRollback: () => store.instances.forgetAll(),
-    path: "reads.db",
-    checkFile() {},
-    isNearlyFull: () => false,
-    onUnusable() {},
-    onWritable() {},
+    health,
   });
   const waiters = new Waiters();
   const created = commit.run(() => store.instances.insert(INSTANCE, '"in"'));
@@ -63,7 +67,7 @@ async function whileSyncing() {
       after(() => waiters.notify(INSTANCE.key));
     });
   return {
-    reads: new Reads(store, commit, waiters),
+    reads: new Reads(store, commit, waiters, health),
     finish,
     created,
     sync: firstSync.resolve,

@@ -88,7 +88,7 @@ test("a damaged file with the log of a crashed process is not changed", async ()
   expect(await files()).toEqual(before);
 });
 
-test("damage found while running makes all calls fail, with the path (COMMIT-5)", async () => {
+test("damage found while running makes all calls fail, with the path (FILE-1)", async () => {
   const errors: string[] = [];
   const logger = {
     ...silentLogger,
@@ -107,7 +107,7 @@ test("damage found while running makes all calls fail, with the path (COMMIT-5)"
   expect(errors).toEqual(["the database cannot be used; all calls are refused"]);
 });
 
-test("after the file was deleted, starts, reads and workers are refused (COMMIT-5)", async () => {
+test("after the file was deleted, starts, reads and workers are refused (FILE-1)", async () => {
   const { address, database } = await startTestScheduler();
   const client = new RawClient(address);
   await client.start("a");

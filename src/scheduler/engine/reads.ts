@@ -9,6 +9,7 @@
 import { status } from "@grpc/grpc-js";
 import { FAILED } from "../protocol/status.ts";
 import { StatusError, shuttingDown } from "../protocol/status-errors.ts";
+import type { FileHealth } from "../storage/file-health.ts";
 import type { GroupCommit } from "../storage/group-commit.ts";
 import type { InstanceRow, InstanceTable, Payloads } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
@@ -34,11 +35,13 @@ export class Reads {
   readonly #store: Store;
   readonly #commit: GroupCommit;
   readonly #waiters: Waiters;
+  readonly #health: FileHealth;
 
-  constructor(store: Store, commit: GroupCommit, waiters: Waiters) {
+  constructor(store: Store, commit: GroupCommit, waiters: Waiters, health: FileHealth) {
     this.#store = store;
     this.#commit = commit;
     this.#waiters = waiters;
+    this.#health = health;
   }
 
   /** @param query reads everything that the answer needs (SNAPSHOT-2) */
@@ -68,7 +71,7 @@ export class Reads {
     const { instances } = this.#store;
     await this.#commit.assertWritable();
     for (;;) {
-      this.#commit.assertUsable();
+      this.#health.assertUsable();
       if (caller.cancelled) throw new StatusError(status.CANCELLED, "The call was cancelled.");
       if (this.#waiters.closed) throw shuttingDown();
       const seen = instances.byId(hub, instanceId);

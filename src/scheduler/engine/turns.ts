@@ -24,6 +24,7 @@ import { Duration, pb, stringValue } from "../protocol/proto.ts";
 import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "../protocol/status.ts";
 import { staleToken } from "../protocol/status-errors.ts";
 import { boundedFailure, payloadProblem, traceContextProblem } from "../protocol/validation.ts";
+import type { FileHealth } from "../storage/file-health.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
 import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
@@ -43,6 +44,7 @@ export interface TurnParts {
   readonly rewind: Rewind;
   readonly entities: Entities;
   readonly unregistered: UnregisteredWork;
+  readonly health: FileHealth;
 }
 
 export class Turns {
@@ -54,6 +56,7 @@ export class Turns {
   readonly #rewind: Rewind;
   readonly #entities: Entities;
   readonly #unregistered: UnregisteredWork;
+  readonly #health: FileHealth;
 
   constructor({
     store,
@@ -64,6 +67,7 @@ export class Turns {
     rewind,
     entities,
     unregistered,
+    health,
   }: TurnParts) {
     this.#store = store;
     this.#commit = commit;
@@ -73,6 +77,7 @@ export class Turns {
     this.#rewind = rewind;
     this.#entities = entities;
     this.#unregistered = unregistered;
+    this.#health = health;
   }
 
   /** Reads an item from the file, in the form that a worker needs. */
@@ -81,7 +86,7 @@ export class Turns {
     try {
       work = this.#read(item);
     } catch (error) {
-      this.#commit.failed(error);
+      this.#health.failed(error);
       this.#queue.addLater(item);
       return undefined;
     }

@@ -6,10 +6,7 @@
  *   COMMIT-3. Effects on memory (queues, waiters) happen after COMMIT-1, in the order of the work. For
  *             work that fails they do not happen.
  *   COMMIT-4. While one group is synced the next one fills. There are at most two.
- *   COMMIT-5. After a failed sync the content of the disk is unknown, so nothing is accepted any more.
- *             The same holds when the file was deleted, replaced or found damaged.
- *   COMMIT-6. `assertWritable` fails while nothing can be stored. After a failed write, and while the
- *             disk is nearly full, it makes a trial write to find out, at most one a second.
+ *   COMMIT-5. After a failed sync, or once the file is unusable (FILE-1), nothing is accepted any more.
  *
  * SQLite's `synchronous = FULL` would block this thread during every sync. With NORMAL SQLite writes
  * the log and GroupCommit syncs it, off this thread.
@@ -19,7 +16,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
 import { StatusError, shuttingDown } from "../protocol/status-errors.ts";
 import { trialWrite } from "./database.ts";
-import { classify } from "./storage-errors.ts";
+import type { FileHealth } from "./file-health.ts";
 
 export type Effect = () => void;
 /** Defers an effect until the changes are durable (COMMIT-3). */
@@ -32,50 +29,36 @@ interface Group {
 
 export interface GroupCommitParts {
   readonly db: DatabaseSync;
-  /** Path of the database, for error messages. */
-  readonly path: string;
   /** Makes all committed changes survive a power cut. Absent: a commit is enough. */
   readonly sync: (() => Promise<void>) | undefined;
   /** The newest id of a row. */
   readonly lastId: () => number;
   /** Called after a rollback: what was read from the open transaction may be wrong. */
   readonly onRollback: () => void;
-  /** Throws StatusError once the file was deleted or replaced. */
-  readonly checkFile: () => void;
-  /** The disk has so little space that the next write may fail. */
-  readonly isNearlyFull: () => boolean;
-  /** Called once, when the file cannot be used any more (COMMIT-5). */
-  readonly onUnusable: (error: StatusError) => void;
-  /** Called with an error when nothing can be stored, and without one when it can again (COMMIT-6). */
-  readonly onWritable: (error: StatusError | undefined) => void;
+  readonly health: FileHealth;
 }
-
-/** Minimum time between two trial writes, and between two checks of the file for reads. */
-const CHECK_MS = 1000;
 
 export class GroupCommit {
   readonly #db: DatabaseSync;
-  readonly #parts: GroupCommitParts;
+  readonly #sync: (() => Promise<void>) | undefined;
+  readonly #lastId: () => number;
+  readonly #onRollback: () => void;
+  readonly #health: FileHealth;
   readonly #savepoint;
   readonly #release;
   readonly #rollback;
   #filling: Group | undefined;
   #syncing: Group | undefined;
-  /** Why the file cannot be used any more (COMMIT-5). */
-  #unusable: StatusError | undefined;
   #closing = false;
-  /** Why the last attempt to store failed. */
-  #failure: StatusError | undefined;
-  #isNearlyFull = false;
-  #checkedMs = Number.NEGATIVE_INFINITY;
-  #triedMs = Number.NEGATIVE_INFINITY;
   #durableId: number;
 
-  constructor(parts: GroupCommitParts) {
-    const { db } = parts;
+  constructor({ db, sync, lastId, onRollback, health }: GroupCommitParts) {
     this.#db = db;
-    this.#parts = parts;
-    this.#durableId = parts.lastId();
+    this.#sync = sync;
+    this.#lastId = lastId;
+    this.#onRollback = onRollback;
+    this.#health = health;
+    this.#durableId = lastId();
     this.#savepoint = db.prepare("SAVEPOINT work");
     this.#release = db.prepare("RELEASE work");
     this.#rollback = db.prepare("ROLLBACK TO work");
@@ -93,7 +76,7 @@ export class GroupCommit {
 
   /** Runs `work` at once and settles when its writes are durable. */
   async run<T>(work: (after: After) => T): Promise<T> {
-    if (this.#unusable) throw this.#unusable;
+    if (this.#health.unusable) throw this.#health.unusable; // COMMIT-5
     if (this.#closing) throw shuttingDown();
     const group = this.#filling ?? this.#begin();
     const effects: Effect[] = [];
@@ -110,44 +93,9 @@ export class GroupCommit {
     return result;
   }
 
-  /** Throws when the file cannot be used any more (COMMIT-5). */
-  assertUsable(): void {
-    if (this.#unusable) throw this.#unusable;
-    const now = performance.now();
-    if (now - this.#checkedMs < CHECK_MS) return;
-    this.#checkedMs = now;
-    try {
-      this.#parts.checkFile();
-      this.#isNearlyFull = this.#parts.isNearlyFull();
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      throw this.#refuse(error);
-    }
-  }
-
-  /** Fails while nothing can be stored (COMMIT-5, COMMIT-6). */
-  async assertWritable(): Promise<void> {
-    this.assertUsable();
-    if (!this.#failure && !this.#isNearlyFull) return;
-    const now = performance.now();
-    if (now - this.#triedMs >= CHECK_MS) {
-      this.#triedMs = now;
-      await this.run(() => trialWrite(this.#db)).then(
-        () => this.#setFailure(undefined),
-        () => undefined, // `run` has set the failure
-      );
-    }
-    if (!this.#failure) return;
-    const reason = this.#failure.message;
-    throw new StatusError(status.UNAVAILABLE, `Nothing can be stored at the moment. ${reason}`);
-  }
-
-  /** Records an error of the file. @returns the error for the caller */
-  failed(cause: unknown): StatusError {
-    const { kind, error } = classify(cause, this.#parts.path);
-    if (kind === "permanent") return this.#refuse(error);
-    if (kind === "temporary") this.#setFailure(error);
-    return error;
+  /** Fails while nothing can be stored (FILE-2). */
+  assertWritable(): Promise<void> {
+    return this.#health.assertWritable(() => this.run(() => trialWrite(this.#db)));
   }
 
   /** Settles when all changes made so far are durable. */
@@ -165,7 +113,7 @@ export class GroupCommit {
     try {
       this.#db.exec("BEGIN IMMEDIATE");
     } catch (error) {
-      throw this.failed(error);
+      throw this.#health.failed(error);
     }
     const group: Group = { effects: [], durable: Promise.withResolvers<void>() };
     group.durable.promise.catch(() => undefined); // if all work of the group has failed, nothing awaits it
@@ -176,8 +124,8 @@ export class GroupCommit {
 
   /** @returns the error for the caller */
   #undo(group: Group, cause: unknown): StatusError {
-    this.#parts.onRollback();
-    const error = this.failed(cause);
+    this.#onRollback();
+    const error = this.#health.failed(cause);
     if (this.#db.isTransaction) {
       this.#rollback.run();
       this.#release.run();
@@ -192,22 +140,24 @@ export class GroupCommit {
   async #flush(group: Group): Promise<void> {
     if (this.#filling !== group) return;
     this.#filling = undefined;
-    const lastId = this.#parts.lastId();
+    const lastId = this.#lastId();
     try {
-      if (this.#unusable) throw this.#unusable; // nothing is written to a damaged file
+      if (this.#health.unusable) throw this.#health.unusable; // nothing is written to a damaged file
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      this.#parts.onRollback();
-      group.durable.reject(this.failed(error));
+      this.#onRollback();
+      group.durable.reject(this.#health.failed(error));
       return;
     }
     this.#syncing = group;
     try {
-      await this.#parts.sync?.();
-      this.#parts.checkFile();
+      await this.#sync?.();
+      this.#health.check();
     } catch (error) {
-      const refusal = this.#refuse(error instanceof StatusError ? error : unsynced(error));
+      const refusal = this.#health.setUnusable(
+        error instanceof StatusError ? error : unsynced(error),
+      );
       group.durable.reject(refusal);
       (this.#filling as Group | undefined)?.durable.reject(refusal);
       return;
@@ -219,20 +169,6 @@ export class GroupCommit {
     group.durable.resolve();
     const next = this.#filling as Group | undefined;
     if (next) setImmediate(() => void this.#flush(next));
-  }
-
-  #refuse(error: StatusError): StatusError {
-    if (!this.#unusable) {
-      this.#unusable = error;
-      this.#parts.onUnusable(error);
-    }
-    return this.#unusable;
-  }
-
-  #setFailure(error: StatusError | undefined): void {
-    const changed = Boolean(this.#failure) !== Boolean(error);
-    this.#failure = error;
-    if (changed) this.#parts.onWritable(error);
   }
 }
 
