@@ -12,7 +12,7 @@ import {
   startEmbeddedScheduler,
   startWorkerRole,
 } from "./start.ts";
-import { pause } from "./streaming/pause.ts";
+import { pause } from "./streaming/reading/pause.ts";
 
 /** How long the end of the process waits for the log. */
 const FLUSH_WITHIN_MS = 500;

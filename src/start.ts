@@ -9,10 +9,10 @@ import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
 import type { CloseOptions } from "./shutdown.ts";
 import { shutdownTimes } from "./shutdown-times.ts";
-import { Connections } from "./streaming/connections.ts";
-import { Hub } from "./streaming/hub.ts";
+import { Connections } from "./streaming/delivery/connections.ts";
+import { Hub } from "./streaming/watching/watch-registry.ts";
 import { createMetrics } from "./streaming/metrics.ts";
-import { pause } from "./streaming/pause.ts";
+import { pause } from "./streaming/reading/pause.ts";
 import { startOperationsWorker } from "./worker/worker.ts";
 
 const inOrder = (): CloseOptions => ({ drain: true, hurry: new AbortController().signal });

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
-import { cursorOf } from "../../src/streaming/cursor.ts";
+import { cursorOf } from "../../src/streaming/operation/cursor.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";

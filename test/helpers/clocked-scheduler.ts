@@ -1,8 +1,8 @@
 import type { Instance } from "../../src/dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../../src/dts/instance-query.ts";
-import { Hub, type HubOptions, type HubScheduler } from "../../src/streaming/hub.ts";
+import { Hub, type HubOptions, type HubScheduler } from "../../src/streaming/watching/watch-registry.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
-import type { Subscriber } from "../../src/streaming/subscription.ts";
+import type { Subscriber } from "../../src/streaming/watching/subscription.ts";
 
 /**
  * A scheduler in memory, for tests that own the clock: under fake timers nothing real may be awaited,

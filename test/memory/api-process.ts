@@ -10,8 +10,8 @@ import { readConfig } from "../../src/config.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import type { HistoryEntry } from "../../src/dts/history.ts";
 import type { Instance } from "../../src/dts/instance.ts";
-import { Connections } from "../../src/streaming/connections.ts";
-import { Hub } from "../../src/streaming/hub.ts";
+import { Connections } from "../../src/streaming/delivery/connections.ts";
+import { Hub } from "../../src/streaming/watching/watch-registry.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
 
 /** Steps of one execution; then the next one continues as new, so that no history grows. */

@@ -1,5 +1,5 @@
 import type { Instance, RuntimeStatus } from "../../src/dts/instance.ts";
-import { cursorOf } from "../../src/streaming/cursor.ts";
+import { cursorOf } from "../../src/streaming/operation/cursor.ts";
 import type { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a document is whatever JSON the server sends.

@@ -1,6 +1,6 @@
 import type { HistoryEntry } from "../../src/dts/history.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
-import { ReadBudget } from "../../src/streaming/read-budget.ts";
+import { ReadBudget } from "../../src/streaming/reading/read-budget.ts";
 import { StepSources } from "../../src/streaming/steps/step-sources.ts";
 
 /** A history of `count` entries, the first of which starts the execution. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FairQueue } from "../../src/streaming/fair-queue.ts";
+import { FairQueue } from "../../src/streaming/reading/fair-queue.ts";
 
 const drain = <T>(queue: FairQueue<T>) => {
   const items: T[] = [];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { FeedLog } from "../../src/streaming/feed-log.ts";
-import { toOperation } from "../../src/streaming/operation.ts";
+import { FeedLog } from "../../src/streaming/feed/feed-log.ts";
+import { toOperation } from "../../src/streaming/operation/operation.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
 const START_MS = 1_700_000_000_000;

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
-import { FeedLog } from "../../src/streaming/feed-log.ts";
-import { FeedPosition } from "../../src/streaming/feed-position.ts";
-import { toOperation } from "../../src/streaming/operation.ts";
-import { formatWatermark, scopeOf } from "../../src/streaming/watermark.ts";
+import { FeedLog } from "../../src/streaming/feed/feed-log.ts";
+import { FeedPosition } from "../../src/streaming/feed/feed-position.ts";
+import { toOperation } from "../../src/streaming/operation/operation.ts";
+import { formatWatermark, scopeOf } from "../../src/streaming/operation/watermark.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
 const START_MS = 1_700_000_000_000;

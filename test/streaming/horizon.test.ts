@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Horizon } from "../../src/streaming/horizon.ts";
+import { Horizon } from "../../src/streaming/reading/horizon.ts";
 
 test("a date is settled 5 s after a read has returned it", () => {
   const horizon = new Horizon();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { cursorOf } from "../../src/streaming/cursor.ts";
-import { toOperation } from "../../src/streaming/operation.ts";
+import { cursorOf } from "../../src/streaming/operation/cursor.ts";
+import { toOperation } from "../../src/streaming/operation/operation.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
 const documentOf = (overrides: Parameters<typeof instance>[0]) =>

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { Outbox } from "../../src/streaming/outbox.ts";
+import { Outbox } from "../../src/streaming/delivery/outbox.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 
 const FRAME = Buffer.alloc(300_000, "x");

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { PollSchedule } from "../../src/streaming/poll-schedule.ts";
+import { PollSchedule } from "../../src/streaming/reading/poll-schedule.ts";
 
 const MIN_MS = 250;
 const MAX_MS = 5000;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ReadBudget } from "../../src/streaming/read-budget.ts";
+import { ReadBudget } from "../../src/streaming/reading/read-budget.ts";
 
 /** Makes a read when the budget permits it. */
 async function run<T>(budget: ReadBudget, read: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { HubOptions } from "../../src/streaming/hub.ts";
+import type { HubOptions } from "../../src/streaming/watching/watch-registry.ts";
 import { ClockedScheduler, hubOn } from "../helpers/clocked-scheduler.ts";
 
 /* How watchers, pages and single reads work together over time, under a clock that the test owns. */

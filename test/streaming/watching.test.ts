@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { cursorOf, cursorResume } from "../../src/streaming/cursor.ts";
+import { cursorOf, cursorResume } from "../../src/streaming/operation/cursor.ts";
 import { ClockedScheduler, hubOn } from "../helpers/clocked-scheduler.ts";
 
 /* What watchers do with the states that reads return, under a clock that the test owns. */

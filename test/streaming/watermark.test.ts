@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toOperation } from "../../src/streaming/operation.ts";
+import { toOperation } from "../../src/streaming/operation/operation.ts";
 import {
   formatIds,
   formatTime,
@@ -9,7 +9,7 @@ import {
   parseWatermark,
   type Sent,
   scopeOf,
-} from "../../src/streaming/watermark.ts";
+} from "../../src/streaming/operation/watermark.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
 const SCOPE = scopeOf("ids", ["a", "b"]);

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
-import { PIECE_BYTES } from "../../src/streaming/outbox.ts";
-import { textFrame } from "../../src/streaming/ws-protocol.ts";
+import { PIECE_BYTES } from "../../src/streaming/delivery/outbox.ts";
+import { textFrame } from "../../src/streaming/delivery/ws/ws-protocol.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { Progress } from "../../streaming/progress.ts";
+import { Progress } from "../../streaming/delivery/progress.ts";
 
 /** Time between two checks of the responses that are being sent. */
 const CHECK_EVERY_MS = 1000;

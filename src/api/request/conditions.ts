@@ -1,4 +1,4 @@
-import { type Cursor, isSameState, parseCursor } from "../../streaming/cursor.ts";
+import { type Cursor, isSameState, parseCursor } from "../../streaming/operation/cursor.ts";
 
 /** Longest wait of one request, in seconds: below the idle limits of common proxies. */
 const MAX_WAIT_S = 60;

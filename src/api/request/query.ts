@@ -1,6 +1,6 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../errors.ts";
-import { checkOperationId } from "../../streaming/operation-id.ts";
+import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import type { StepsWanted } from "../../streaming/steps/steps-view.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */

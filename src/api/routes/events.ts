@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { openFeedStream } from "../../streaming/sse-feed.ts";
-import type { Opened, SseClient } from "../../streaming/sse-opening.ts";
-import { openOperationStream } from "../../streaming/sse-operation.ts";
-import { MAX_OPERATIONS, openOperationsStream } from "../../streaming/sse-operations.ts";
-import { turnAway } from "../../streaming/sse-turn-away.ts";
-import type { StreamContext } from "../../streaming/stream-context.ts";
+import { openFeedStream } from "../../streaming/delivery/sse/sse-feed.ts";
+import type { Opened, SseClient } from "../../streaming/delivery/sse/sse-opening.ts";
+import { openOperationStream } from "../../streaming/delivery/sse/sse-operation.ts";
+import { MAX_OPERATIONS, openOperationsStream } from "../../streaming/delivery/sse/sse-operations.ts";
+import { turnAway } from "../../streaming/delivery/sse/sse-turn-away.ts";
+import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { streamedSockets } from "../http/streamed-sockets.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import {

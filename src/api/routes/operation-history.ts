@@ -3,10 +3,10 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { ProblemError } from "../../errors.ts";
-import { checkOperationId } from "../../streaming/operation-id.ts";
+import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { type HistoryWanted, historyDocument } from "../../streaming/steps/history-document.ts";
 import type { HistoryReader } from "../../streaming/steps/step-source.ts";
-import type { StreamContext } from "../../streaming/stream-context.ts";
+import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { piecesOf } from "../http/large-responses.ts";
 import { HistoryQuery, OperationHistoryQuery, operationIdInPath } from "../request/query.ts";
 

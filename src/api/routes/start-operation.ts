@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { ProblemError, SchedulerUnavailableError } from "../../errors.ts";
-import { checkOperationId } from "../../streaming/operation-id.ts";
+import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { operationUrls } from "../request/operation-urls.ts";
 import { NoQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";

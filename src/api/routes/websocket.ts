@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { ProblemError } from "../../errors.ts";
-import type { StreamContext } from "../../streaming/stream-context.ts";
-import { WsConnection } from "../../streaming/ws-connection.ts";
-import { MAX_SUBSCRIPTIONS } from "../../streaming/ws-protocol.ts";
+import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
+import { WsConnection } from "../../streaming/delivery/ws/ws-connection.ts";
+import { MAX_SUBSCRIPTIONS } from "../../streaming/delivery/ws/ws-protocol.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import { WEBSOCKET_PATH } from "../http/upgrade.ts";
 import { sendProblem } from "../problem-details.ts";

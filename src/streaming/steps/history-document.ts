@@ -1,6 +1,6 @@
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { HistoryNotKeptError } from "../../errors.ts";
-import type { Cursor } from "../cursor.ts";
+import type { Cursor } from "../operation/cursor.ts";
 import { withStepPosition } from "./position.ts";
 import { StepBuilder } from "./step.ts";
 import type { HistoryReader } from "./step-source.ts";

@@ -1,9 +1,9 @@
 import type { HistoryEntry } from "../../dts/history.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
-import { jittered } from "../jitter.ts";
+import { jittered } from "../reading/jitter.ts";
 import type { Metrics } from "../metrics.ts";
-import { pause } from "../pause.ts";
-import type { ReadBudget } from "../read-budget.ts";
+import { pause } from "../reading/pause.ts";
+import type { ReadBudget } from "../reading/read-budget.ts";
 import { StepBuilder } from "./step.ts";
 import type { StepFollower } from "./step-follower.ts";
 

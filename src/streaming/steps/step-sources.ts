@@ -1,5 +1,5 @@
 import type { Metrics } from "../metrics.ts";
-import type { ReadBudget } from "../read-budget.ts";
+import type { ReadBudget } from "../reading/read-budget.ts";
 import type { StepFollower } from "./step-follower.ts";
 import { type HistoryReader, StepSource } from "./step-source.ts";
 

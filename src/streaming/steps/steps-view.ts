@@ -1,7 +1,7 @@
 import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../../errors.ts";
-import type { Cursor } from "../cursor.ts";
-import type { Hub } from "../hub.ts";
-import type { Subscription } from "../subscription.ts";
+import type { Cursor } from "../operation/cursor.ts";
+import type { Hub } from "../watching/watch-registry.ts";
+import type { Subscription } from "../watching/subscription.ts";
 import { EARLIER_INCARNATION, parseStepPosition, withStepPosition } from "./position.ts";
 import type { Step } from "./step.ts";
 import {

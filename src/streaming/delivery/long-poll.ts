@@ -1,0 +1,106 @@
+import { OperationNotFoundError, type Problem, ProblemError } from "../../errors.ts";
+import type { Connection } from "./connections.ts";
+import { type Cursor, cursorResume } from "../operation/cursor.ts";
+import type { Requester } from "../reading/fair-queue.ts";
+import type { Operation } from "../operation/operation.ts";
+import type { StateEvent } from "../operation/state-event.ts";
+import type { StreamContext } from "./stream-context.ts";
+import type { EndReason, Subscriber, Subscription } from "../watching/subscription.ts";
+
+/**
+ * Waits for the first state of operation `id` other than `after`.
+ * @param signal ends the wait: the client has disconnected
+ * @returns that state; `undefined` after `waitMs`, when `after` is the operation's terminal state, or
+ *   when this process shuts down
+ * @throws OperationNotFoundError, SchedulerUnavailableError where its present state cannot be read
+ */
+export function waitForChange(
+  context: StreamContext,
+  id: string,
+  after: Cursor | undefined,
+  waitMs: number,
+  signal: AbortSignal,
+  requester: Requester,
+): Promise<Operation | undefined> {
+  return new LongPoll(context, id, after, waitMs, signal, requester).result;
+}
+
+/** One waiting request: a subscriber until the first event. */
+class LongPoll implements Subscriber, Connection {
+  readonly ready = true;
+  /** The end of the wait. */
+  readonly dueAtMs: number;
+  readonly #context: StreamContext;
+  readonly #subscription: Subscription;
+  readonly #result = Promise.withResolvers<Operation | undefined>();
+  readonly #signal: AbortSignal;
+  readonly #onAbort = (): void => this.#end();
+  #hasRead = false;
+  #ended = false;
+
+  constructor(
+    context: StreamContext,
+    id: string,
+    after: Cursor | undefined,
+    waitMs: number,
+    signal: AbortSignal,
+    requester: Requester,
+  ) {
+    this.#context = context;
+    this.dueAtMs = performance.now() + waitMs;
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    context.connections.add(this);
+    context.metrics.connections.inc({ transport: "poll" });
+    this.#subscription = context.hub.subscribe(id, this, after && cursorResume(after), requester);
+  }
+
+  get result(): Promise<Operation | undefined> {
+    return this.#result.promise;
+  }
+
+  onEvent({ type, operation }: StateEvent): void {
+    this.#context.metrics.events.inc({ type, transport: "poll" });
+    this.#result.resolve(operation);
+    this.#end();
+  }
+
+  onUnchanged(): void {
+    this.#hasRead = true;
+  }
+
+  onEnd(reason: EndReason, { id }: Subscription): void {
+    if (reason !== "terminal") this.#result.reject(new OperationNotFoundError(id));
+    this.#end();
+  }
+
+  onTrouble({ status, detail }: Problem): void {
+    // Once the present state is known, the wait continues through an outage.
+    if (this.#hasRead) return;
+    const error = new ProblemError("scheduler-unavailable", status, detail, { retryAfterS: 5 });
+    this.#result.reject(error);
+    this.#end();
+  }
+
+  onRecovered(): void {
+    // The next state ends the wait.
+  }
+
+  tick(): void {
+    this.#end();
+  }
+
+  bye(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#context.connections.remove(this);
+    this.#context.metrics.connections.dec({ transport: "poll" });
+    this.#context.hub.unsubscribe(this.#subscription);
+    this.#result.resolve(undefined);
+  }
+}

@@ -1,0 +1,178 @@
+import type { Socket } from "node:net";
+import { type ByeReason, createBye, reconnectMs } from "../bye.ts";
+import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "../connections.ts";
+import { heartbeatJson } from "../heartbeat.ts";
+import { Outbox, type OutboxOwner } from "../outbox.ts";
+import {
+  formatEvent,
+  formatRetry,
+  fromChunk,
+  LAST_CHUNK,
+  type ServerSentEvent,
+  toChunk,
+  withResumed,
+} from "./sse-format.ts";
+import { StreamClock } from "../stream-clock.ts";
+import type { StreamContext } from "../stream-context.ts";
+
+/** What a connection needs of the stream that it carries. */
+export interface StreamContent {
+  /** The id that a client resumes from; repeated in heartbeats and at the end. */
+  cursor(): string | undefined;
+  /**
+   * Whether it continues where the client's cursor says, for the first event of the connection;
+   * `undefined` where that is not known.
+   */
+  readonly resumed: boolean | undefined;
+  /** No change older than this, in epoch milliseconds, is missing from what was sent. */
+  asOfMs(): number | undefined;
+  /** The client has caught up: pending states can be sent. */
+  onReady(): void;
+  /** The stream has ended, on whichever side. Called once. */
+  onClose(): void;
+}
+
+/** How an answer to a request for a stream is written. */
+export interface SseAnswer {
+  /** Whether the client knows chunks, which HTTP/1.0 does not: its stream ends with the connection. */
+  readonly chunked: boolean;
+  /** Further headers, as `name: value`. */
+  readonly headers: readonly string[];
+}
+
+const HEAD = [
+  "HTTP/1.1 200 OK",
+  "content-type: text/event-stream",
+  "cache-control: no-cache, no-store, no-transform",
+  "x-accel-buffering: no",
+  "connection: close",
+];
+
+/**
+ * One SSE client, on the bare socket of a request that HTTP has parsed: writing a prepared chunk there
+ * costs a third less than a response's own `write`.
+ *   SSE-1. Sending never waits. A client that cannot keep up is sent `bye slow` and disconnected.
+ *   SSE-2. `bye` is the last event, once, followed by a clean end where the client takes it.
+ *   SSE-3. The connection is counted until its socket has closed. Then no timer and no listener is left.
+ */
+export class SseConnection implements Connection, OutboxOwner {
+  dueAtMs = 0;
+  readonly #context: StreamContext;
+  readonly #content: StreamContent;
+  readonly #outbox: Outbox;
+  readonly #clock: StreamClock;
+  readonly #socket: Socket;
+  readonly #chunked: boolean;
+  #isFirst = true;
+  #ended = false;
+
+  constructor(
+    socket: Socket,
+    { chunked, headers }: SseAnswer,
+    content: StreamContent,
+    context: StreamContext,
+  ) {
+    const { options, connections, metrics } = context;
+    this.#content = content;
+    this.#socket = socket;
+    this.#chunked = chunked;
+    this.#context = context;
+    this.#clock = new StreamClock(options, performance.now());
+    this.#outbox = new Outbox(socket, this);
+    connections.add(this);
+    metrics.connections.inc({ transport: "sse" });
+    const head = [...HEAD, ...headers, ...(chunked ? ["transfer-encoding: chunked"] : [])];
+    this.#outbox.write(Buffer.from(`${head.join("\r\n")}\r\n\r\n`));
+    this.#outbox.write(this.#framed(toChunk(`${formatRetry(reconnectMs())}\n`)));
+  }
+
+  get ready(): boolean {
+    return this.#outbox.ready;
+  }
+
+  get maxBufferedBytes(): number {
+    return this.#context.options.maxBufferedBytes;
+  }
+
+  onUnsent(): void {
+    this.dueAtMs = Math.min(this.dueAtMs, performance.now() + CHECK_EVERY_MS);
+  }
+
+  onReady(): void {
+    this.#content.onReady();
+  }
+
+  onSlow(): void {
+    this.bye("slow");
+  }
+
+  onClosed(): void {
+    this.#end("client-left");
+    this.#context.connections.remove(this);
+    this.#context.metrics.connections.dec({ transport: "sse" });
+  }
+
+  /** Joins what is sent until the end of this turn of the event loop into one packet. */
+  cork(): void {
+    if (!this.#ended) this.#outbox.cork();
+  }
+
+  /** Sends a prepared chunk; `type` is what it counts as. */
+  sendChunk(type: string, chunk: Buffer): void {
+    if (this.#ended) return;
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    const { resumed } = this.#content;
+    this.#outbox.write(
+      this.#framed(isFirst && resumed !== undefined ? withResumed(chunk, resumed) : chunk),
+    );
+    this.#context.metrics.events.inc({ type, transport: "sse" });
+  }
+
+  send(event: ServerSentEvent): void {
+    this.sendChunk(event.event, toChunk(formatEvent(event)));
+  }
+
+  tick(nowMs: number): void {
+    const unsent = this.#outbox.check(nowMs);
+    this.dueAtMs = unsent ? nowMs + CHECK_EVERY_MS : Number.POSITIVE_INFINITY;
+    if (this.#ended) return;
+    const beat = this.#clock.isTimeToBeat(nowMs);
+    this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
+    if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
+    else if (beat && this.ready) this.heartbeat();
+  }
+
+  bye(reason: ByeReason, retryWithinMs?: number): void {
+    if (!this.#ended) {
+      const bye = createBye(reason, retryWithinMs);
+      const id = this.#content.cursor();
+      const data = JSON.stringify(bye);
+      const last = toChunk(formatEvent({ event: "bye", id, data, retryMs: bye.retry_ms }));
+      this.#context.metrics.events.inc({ type: "bye", transport: "sse" });
+      this.#end(reason);
+      const frame = this.#chunked ? Buffer.concat([last, LAST_CHUNK]) : fromChunk(last);
+      this.#outbox.end(frame, () => this.#socket.end());
+      this.dueAtMs = performance.now() + CHECK_EVERY_MS;
+    }
+    if (reason === "drain") this.#outbox.closeBy(performance.now() + DRAIN_WITHIN_MS);
+  }
+
+  /** Repeats the id, and says how up to date the stream is. */
+  heartbeat(): void {
+    const id = this.#content.cursor();
+    const data = heartbeatJson(this.#content.asOfMs(), this.#context.options.heartbeatMs);
+    this.send({ event: "heartbeat", id, data });
+  }
+
+  #framed(chunk: Buffer): Buffer {
+    return this.#chunked ? chunk : fromChunk(chunk);
+  }
+
+  #end(reason: ByeReason | "client-left"): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#context.metrics.disconnects.inc({ reason });
+    this.#content.onClose();
+  }
+}

@@ -1,0 +1,94 @@
+import type { Socket } from "node:net";
+import type { ProblemError } from "../../../errors.ts";
+import type { Requester } from "../../reading/fair-queue.ts";
+import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
+import type { StreamContext } from "../stream-context.ts";
+
+/** A client that has requested a stream. */
+export interface SseClient extends SseAnswer, Requester {
+  /** The socket of its request. */
+  readonly socket: Socket;
+}
+
+/** The outcome of a request for a stream. An open stream needs nothing more from its caller. */
+export type Opened = "opened" | "nothing-left";
+
+/** How long a request waits for the first read of the scheduler before its stream is opened. */
+const OPEN_WITHIN_MS = 2000;
+
+/** What is needed until the first byte, and released then: an open stream may last for long. */
+interface Pending {
+  readonly answer: PromiseWithResolvers<Opened>;
+  readonly timer: NodeJS.Timeout;
+  readonly onAbandoned: () => void;
+}
+
+/**
+ * The time between a request for a stream and its first byte, while the response can still be another
+ * one. It ends with the first event, with `nothingLeft`, with `refuse`, or after 2 s.
+ */
+export class SseOpening {
+  /** Rejects with what `refuse` was given. */
+  readonly result: Promise<Opened>;
+  readonly #client: SseClient;
+  readonly #content: StreamContent;
+  readonly #context: StreamContext;
+  #pending: Pending | undefined;
+  #connection: SseConnection | undefined;
+
+  /** @param content its `onClose` is called also where no stream is opened */
+  constructor(client: SseClient, content: StreamContent, context: StreamContext) {
+    this.#client = client;
+    this.#content = content;
+    this.#context = context;
+    const answer = Promise.withResolvers<Opened>();
+    const onAbandoned = () => this.#settle();
+    const timer = setTimeout(() => this.open(), OPEN_WITHIN_MS);
+    this.result = answer.promise;
+    this.#pending = { answer, timer, onAbandoned };
+    client.socket.once("close", onAbandoned);
+  }
+
+  /** The stream, if it is open. */
+  get connection(): SseConnection | undefined {
+    return this.#connection;
+  }
+
+  /** The stream; opens it the first time. Must not be called after another response. */
+  open(): SseConnection {
+    if (this.#connection) return this.#connection;
+    const pending = this.#endPending();
+    const client = this.#client;
+    this.#connection = new SseConnection(client.socket, client, this.#content, this.#context);
+    pending?.answer.resolve("opened");
+    return this.#connection;
+  }
+
+  /** The client has everything: there is nothing to send. */
+  nothingLeft(): void {
+    this.#pending?.answer.resolve("nothing-left");
+    this.#settle();
+  }
+
+  refuse(error: ProblemError): void {
+    this.#pending?.answer.reject(error);
+    this.#settle();
+  }
+
+  #settle(): void {
+    const pending = this.#endPending();
+    if (!pending) return;
+    // An abandoned request needs no response; its caller continues.
+    pending.answer.resolve("opened");
+    this.#content.onClose();
+  }
+
+  #endPending(): Pending | undefined {
+    const pending = this.#pending;
+    if (!pending) return undefined;
+    this.#pending = undefined;
+    clearTimeout(pending.timer);
+    this.#client.socket.off("close", pending.onAbandoned);
+    return pending;
+  }
+}

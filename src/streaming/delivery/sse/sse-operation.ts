@@ -1,0 +1,134 @@
+import { OperationNotFoundError, type Problem } from "../../../errors.ts";
+import { cursorResume, parseCursor } from "../../operation/cursor.ts";
+import type { StreamContent } from "./sse-connection.ts";
+import { stateChunk, stateChunkUnder } from "./sse-format.ts";
+import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
+import type { StateEvent } from "../../operation/state-event.ts";
+import { type StepsSink, StepsView, type StepsWanted } from "../../steps/steps-view.ts";
+import type { StreamContext } from "../stream-context.ts";
+import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
+
+/** What a client requests. */
+export interface OperationWanted {
+  readonly id: string;
+  /** The last id of its earlier stream, as it sent it. */
+  readonly after: string | undefined;
+  /** Default: the status alone. */
+  readonly steps?: StepsWanted | undefined;
+}
+
+/**
+ * Opens the stream of one operation.
+ * @returns `nothing-left` where the client has the terminal state: the response is 204
+ * @throws OperationNotFoundError where there is no such operation and nothing was written yet
+ */
+export function openOperationStream(
+  context: StreamContext,
+  client: SseClient,
+  wanted: OperationWanted,
+): Promise<Opened> {
+  return new OperationStream(context, client, wanted).opened;
+}
+
+/** One operation for one SSE client. Its ids are cursors of the status and, if requested, the steps. */
+class OperationStream implements Subscriber, StepsSink, StreamContent {
+  readonly #context: StreamContext;
+  readonly resumed: boolean;
+  readonly #client: SseClient;
+  #subscription: Subscription;
+  readonly #opening: SseOpening;
+  readonly #steps: StepsView | undefined;
+
+  constructor(context: StreamContext, client: SseClient, { id, after, steps }: OperationWanted) {
+    const { hub } = context;
+    const former = parseCursor(after, id);
+    this.resumed = former !== undefined;
+    this.#context = context;
+    this.#opening = new SseOpening(client, this, context);
+    this.#steps = steps && new StepsView(hub, this, steps, after, former);
+    this.#client = client;
+    this.#subscription = hub.subscribe(id, this, former && cursorResume(former), client);
+  }
+
+  get opened(): Promise<Opened> {
+    return this.#opening.result;
+  }
+
+  get ready(): boolean {
+    return this.#opening.connection?.ready ?? true;
+  }
+
+  onEvent(event: StateEvent): void {
+    const chunk = this.#steps ? stateChunkUnder(this.cursor(), event) : stateChunk(event);
+    this.#opening.open().sendChunk(event.type, chunk);
+    this.#steps?.onStatus(this.#subscription);
+  }
+
+  onUnchanged(subscription: Subscription): void {
+    this.#steps?.onStatus(subscription);
+    // A terminal state ends the subscription next; then the response is a 204.
+    queueMicrotask(() => {
+      if (!subscription.ended) this.#opening.open();
+    });
+  }
+
+  onEnd(reason: EndReason): void {
+    const { connection } = this.#opening;
+    if (reason === "terminal" && this.#steps) this.#steps.onStatusOver();
+    else if (connection) connection.bye(reason);
+    else if (reason === "terminal") this.#opening.nothingLeft();
+    else this.#opening.refuse(new OperationNotFoundError(this.#subscription.id));
+  }
+
+  onStepEvent(type: "step" | "reset", body: string): void {
+    const connection = this.#opening.open();
+    connection.cork();
+    connection.send({ event: type, id: this.cursor(), data: `{${body}` });
+  }
+
+  onStepProblem(problem: Problem): void {
+    if (this.#opening.connection) this.onTrouble(problem);
+  }
+
+  onRestarted(): void {
+    const { hub } = this.#context;
+    const { id, position } = this.#subscription;
+    hub.unsubscribe(this.#subscription);
+    const resume = position && cursorResume(position);
+    this.#subscription = hub.subscribe(id, this, resume, this.#client);
+  }
+
+  onStepsOver(): void {
+    const { connection } = this.#opening;
+    if (connection) connection.bye("terminal");
+    else this.#opening.nothingLeft();
+  }
+
+  onTrouble(problem: Problem): void {
+    const data = JSON.stringify({ type: "problem", problem });
+    this.#opening.open().send({ event: "problem", id: this.cursor(), data });
+  }
+
+  onRecovered(): void {
+    // The next state, or the `as_of` of the next heartbeat, shows it.
+  }
+
+  cursor(): string | undefined {
+    const { position } = this.#subscription;
+    return this.#steps ? this.#steps.idUnder(position) : position?.text;
+  }
+
+  asOfMs(): number | undefined {
+    return this.#context.hub.asOfMs([this.#subscription]);
+  }
+
+  onReady(): void {
+    this.#subscription.flush();
+    this.#steps?.onReady();
+  }
+
+  onClose(): void {
+    this.#context.hub.unsubscribe(this.#subscription);
+    this.#steps?.leave();
+  }
+}

@@ -1,0 +1,19 @@
+import { SseConnection, type StreamContent } from "./sse-connection.ts";
+import type { SseClient } from "./sse-opening.ts";
+import type { StreamContext } from "../stream-context.ts";
+
+const NOTHING: StreamContent = {
+  cursor: () => undefined,
+  asOfMs: () => undefined,
+  resumed: undefined,
+  onReady: () => undefined,
+  onClose: () => undefined,
+};
+
+/**
+ * Sends a client to another replica, or to a later time, by a stream that ends at once: an EventSource
+ * gives up for good on any other response.
+ */
+export function turnAway(client: SseClient, context: StreamContext): void {
+  new SseConnection(client.socket, client, NOTHING, context).bye("drain");
+}

@@ -1,0 +1,53 @@
+import { Feed } from "./feed.ts";
+import { FeedReader, type FeedWatching } from "./feed-reader.ts";
+import type { Listing } from "../reading/listing.ts";
+import type { PollIntervals } from "../reading/poll-schedule.ts";
+import type { Reader } from "../reading/reader.ts";
+
+/** The feeds that are followed in this process: one a prefix, however many follow it. */
+export class Feeds {
+  readonly #feeds = new Map<string, Feed>();
+  readonly #reader: FeedReader;
+  readonly #maxPrefixes: number;
+
+  /** @param maxPrefixes feeds of different prefixes at a time; the feed of all is not counted */
+  constructor(
+    watching: FeedWatching,
+    reader: Reader,
+    listing: Listing,
+    intervals: PollIntervals,
+    maxPrefixes: number,
+  ) {
+    this.#reader = new FeedReader(watching, reader, listing, intervals, ({ prefix }) =>
+      this.#feeds.delete(prefix),
+    );
+    this.#maxPrefixes = maxPrefixes;
+  }
+
+  /** Whether the feed of `prefix` is followed already, or can be. */
+  hasRoomFor(prefix: string): boolean {
+    if (prefix === "" || this.#feeds.has(prefix)) return true;
+    return this.#feeds.size - (this.#feeds.has("") ? 1 : 0) < this.#maxPrefixes;
+  }
+
+  /** The feed of all operations whose ids begin with `prefix`, for which there must be room. */
+  get(prefix: string): Feed {
+    let feed = this.#feeds.get(prefix);
+    if (!feed) {
+      feed = new Feed(prefix, this.#reader);
+      this.#feeds.set(prefix, feed);
+      this.#reader.add(feed);
+    }
+    return feed;
+  }
+
+  /** Something has been started: feeds look for it at once. */
+  expect(): void {
+    this.#reader.expect();
+  }
+
+  close(): void {
+    this.#reader.close();
+    this.#feeds.clear();
+  }
+}

@@ -1,0 +1,354 @@
+import { isSameInstance, isUnchanged } from "../../dts/instance.ts";
+import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
+import { isBefore, isSameState } from "../operation/cursor.ts";
+import type { Requester } from "../reading/fair-queue.ts";
+import { type Operation, toOperation } from "../operation/operation.ts";
+import { Persistence } from "./persistence.ts";
+import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
+import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** What a watcher reports to its owner. */
+export interface WatcherEvents {
+  /** The cursor has moved. @returns whether its next move matters at once, too */
+  onMoved(): boolean;
+  /** Whether the operation is active and somebody waits for its end, whenever that changes. */
+  onAwaitsEnd(awaits: boolean): void;
+}
+
+/** What became of a state that a sweep has listed. */
+export type Refreshed =
+  | "refreshed"
+  /** It has changed, and the page did not carry all of its state: it must be read. */
+  | "incomplete"
+  /** A read that was sent later has returned already. */
+  | "superseded"
+  /** A read that had returned before the page was requested knew a later state: queries lag. */
+  | "lagging";
+
+/**
+ * Reads one operation for all of its subscribers.
+ *   WATCH-1. At most one read of its own is in flight, and reads do not grow with subscribers.
+ *   WATCH-2. A subscriber is counted before the read whose outcome it gets (C5), so that no change falls
+ *       between its first state and the next.
+ *   WATCH-3. The outcome of a read that was sent before one that has already returned is dropped, and
+ *       so is a state before the known one (C2), unless reads keep returning it (persistence.ts).
+ *   WATCH-4. A failed read backs off and ends no subscription; each subscriber is notified once.
+ *   WATCH-5. A known active operation is gone only when two reads in a row do not find it.
+ */
+export class Watcher {
+  readonly id: string;
+  readonly #reader: Reader;
+  readonly #events: WatcherEvents;
+  readonly #schedule: PollSchedule;
+  readonly #subscriptions = new Set<Subscription>();
+  /** Those that have no settled state yet, with the time at which they came. */
+  readonly #unsettled = new Map<Subscription, number>();
+  #awaitingEnd = 0;
+  #awaitsEnd = false;
+  #operation: Operation | undefined;
+  #asOfMs: number | undefined;
+  #safeThroughMs = 0;
+  /** When the newest read that returned was sent, and when the last one returned. */
+  #sentAtMs = Number.NEGATIVE_INFINITY;
+  #returnedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #behind = new Persistence();
+  #problem: Problem | undefined;
+  #notFound = 0;
+  #idleSinceMs: number | undefined;
+  #reading: Promise<ReadOutcome> | undefined;
+  #closed = false;
+
+  constructor(id: string, reader: Reader, intervals: PollIntervals, events: WatcherEvents) {
+    this.id = id;
+    this.#reader = reader;
+    this.#events = events;
+    this.#schedule = new PollSchedule(intervals);
+  }
+
+  /** The newest state that was read. */
+  get operation(): Operation | undefined {
+    return this.#operation;
+  }
+
+  /** When the last successful read was sent, in epoch milliseconds. */
+  get asOfMs(): number | undefined {
+    return this.#asOfMs;
+  }
+
+  /** The same, by `performance.now()`. */
+  get sentAtMs(): number {
+    return this.#sentAtMs;
+  }
+
+  /** Every change that the scheduler dated before this, in epoch milliseconds, has been seen. */
+  get safeThroughMs(): number {
+    return this.#safeThroughMs;
+  }
+
+  /** When it was created, in epoch milliseconds; `undefined` unless it is known to be active. */
+  get activeSinceMs(): number | undefined {
+    const { operation } = this;
+    return operation && !operation.terminal ? operation.cursor.createdAtMs : undefined;
+  }
+
+  /** When the next read is due, by `performance.now()`; infinity while none is planned. */
+  get dueAtMs(): number {
+    return this.#reading !== undefined ? Number.POSITIVE_INFINITY : this.#schedule.dueAtMs;
+  }
+
+  /** The present time between two reads, in milliseconds. */
+  get intervalMs(): number {
+    return this.#schedule.intervalMs;
+  }
+
+  /** Since when nobody subscribes, by `performance.now()`. */
+  get idleSinceMs(): number | undefined {
+    return this.#idleSinceMs;
+  }
+
+  add(subscription: Subscription): void {
+    this.#idleSinceMs = undefined;
+    this.#subscriptions.add(subscription);
+    this.#unsettled.set(subscription, performance.now());
+    if (subscription.waitsForEnd) this.#awaitingEnd += 1;
+    this.#reportEnd();
+    if (this.#isCurrent() && !subscription.needsNewRead) {
+      queueMicrotask(() => this.#welcome(subscription));
+    } else if (this.#reading !== undefined) {
+      this.#reader.hurry(this.id, subscription.requester);
+    } else {
+      void this.readNow(subscription.requester);
+    }
+  }
+
+  remove(subscription: Subscription): void {
+    if (!this.#subscriptions.delete(subscription)) return;
+    this.#unsettled.delete(subscription);
+    if (subscription.waitsForEnd) this.#awaitingEnd -= 1;
+    this.#reportEnd();
+    if (this.#subscriptions.size === 0) this.#idleSinceMs = performance.now();
+  }
+
+  /** Reads at once, for somebody who waits for it. Never rejects. */
+  readNow(requester: Requester): Promise<ReadOutcome> {
+    return this.#track(this.#reader.read(this.id, requester));
+  }
+
+  /** Reads because it is due. Never rejects. */
+  refresh(): Promise<ReadOutcome> {
+    return this.#track(this.#reader.refresh(this.id));
+  }
+
+  /** Makes the next read due at once. */
+  expect(): void {
+    this.#schedule.changed();
+    this.#schedule.planNow();
+  }
+
+  /**
+   * Takes what a sweep has listed.
+   * @param complete whether it carries custom status and output
+   */
+  take(found: Found, complete: boolean): Refreshed {
+    if (found.sentAtMs < this.#sentAtMs) return "superseded";
+    const known = this.#operation;
+    const { instance } = found;
+    if (known) {
+      const returnedBefore = this.#returnedAtMs <= found.sentAtMs;
+      if (isBefore(instance, known.cursor)) {
+        return returnedBefore ? "lagging" : "superseded";
+      }
+    }
+    if (complete || (known && isUnchanged(instance, known.instance))) {
+      const same = complete || !known ? instance : known.instance;
+      this.#settle({ ...found, instance: same });
+      this.#plan(true);
+      return "refreshed";
+    }
+    return "incomplete";
+  }
+
+  /** A sweep is about to refresh it: no read of its own is planned until then. */
+  awaitSweep(): void {
+    this.#schedule.stop();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#schedule.stop();
+    this.#report(false);
+  }
+
+  /** Whether the known state is as fresh as a watched operation's state ever is. */
+  #isCurrent(): boolean {
+    // A terminal operation is no longer read, and may have been restarted.
+    if (!this.#operation || this.#operation.terminal || this.#problem) return false;
+    return performance.now() - this.#returnedAtMs <= this.intervalMs * 2;
+  }
+
+  #welcome(subscription: Subscription): void {
+    const operation = this.#operation;
+    if (!operation || this.#closed || !this.#unsettled.has(subscription)) return;
+    if (subscription.offer(operation, this.#asOfMs)) this.#unsettled.delete(subscription);
+    else this.#planSoon();
+  }
+
+  #track(outcome: Promise<ReadOutcome>): Promise<ReadOutcome> {
+    if (this.#reading === outcome) return outcome;
+    // Chained, so that whoever waits for the outcome finds it settled here.
+    const settled: Promise<ReadOutcome> = outcome.then((result) => {
+      if (this.#reading === settled) this.#reading = undefined;
+      if (this.#closed) return result;
+      if (result.kind === "failed") this.#fail(result.error);
+      else this.#settle(result);
+      this.#readForUnsettled();
+      if (this.#reading === undefined) this.#plan(false);
+      return result;
+    });
+    this.#reading = settled;
+    return settled;
+  }
+
+  #settle(outcome: Exclude<ReadOutcome, { kind: "failed" }>): void {
+    if (outcome.sentAtMs < this.#sentAtMs) return; // WATCH-3
+    const before: ReadTime = {
+      sentAtMs: this.#sentAtMs,
+      asOfMs: this.#asOfMs ?? 0,
+      horizonMs: this.#safeThroughMs,
+    };
+    this.#sentAtMs = outcome.sentAtMs;
+    this.#returnedAtMs = performance.now();
+    if (outcome.kind === "found") this.#find(outcome, before);
+    else this.#miss(outcome);
+  }
+
+  #find(found: Found, before: ReadTime): void {
+    this.#notFound = 0;
+    this.#recover();
+    const { instance } = found;
+    const known = this.#operation;
+    if (known && isSameInstance(instance, known.instance)) {
+      this.#advance(found);
+      this.#behind.reset();
+      this.#schedule.quiet();
+      this.#offer(known, before, this.#unsettled.keys(), found);
+      return;
+    }
+    const operation = toOperation(instance);
+    let accepted = false;
+    if (known && isBefore(operation.cursor, known.cursor)) {
+      accepted = this.#behind.observe();
+      if (!accepted) {
+        this.#schedule.changed(); // Which of the two is true is to be known soon.
+        const waiting = [...this.#unsettled.keys()].filter((each) => !each.needsNewRead);
+        this.#offer(known, before, waiting, found);
+        return; // WATCH-3
+      }
+    }
+    this.#advance(found);
+    this.#behind.reset();
+    if (known && isSameState(operation.cursor, known.cursor)) {
+      // Only its position moved; its content, and all that was prepared from it, remains. Subscribers
+      // from other replicas may have seen a state in between, and are sent this one.
+      this.#schedule.quiet();
+      this.#operation = { ...operation, content: known.content };
+      this.#offer(this.#operation, before, this.#subscriptions, found, accepted);
+      if (this.#events.onMoved()) this.#schedule.changed();
+      return;
+    }
+    if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, before.sentAtMs);
+    this.#schedule.changed();
+    this.#operation = operation;
+    this.#offer(operation, before, this.#subscriptions, found, accepted);
+    this.#events.onMoved();
+  }
+
+  #advance({ asOfMs, horizonMs }: ReadTime): void {
+    this.#asOfMs = asOfMs;
+    this.#safeThroughMs = horizonMs;
+  }
+
+  #offer(
+    operation: Operation,
+    before: ReadTime,
+    to: Iterable<Subscription>,
+    read: ReadTime,
+    accepted = false,
+  ): void {
+    const since = before.asOfMs || undefined;
+    for (const each of [...to]) {
+      const cameAtMs = this.#unsettled.get(each);
+      // A read that was sent before it came may know less than the subscriber does.
+      const isLate = cameAtMs !== undefined && cameAtMs > read.sentAtMs;
+      if (isLate && (operation.terminal || each.needsNewRead)) continue;
+      if (each.offer(operation, since, accepted)) this.#unsettled.delete(each);
+    }
+  }
+
+  /** Some came while a read was in flight that could not serve them, or know a later state. */
+  #readForUnsettled(): void {
+    const [late] = this.#unsettled;
+    if (!late || this.#reading !== undefined || this.#problem) return;
+    const [{ requester }, cameAtMs] = late;
+    if (cameAtMs > this.#sentAtMs) void this.readNow(requester);
+    else this.#schedule.changed();
+  }
+
+  #recover(): void {
+    if (!this.#problem) return;
+    this.#problem = undefined;
+    for (const each of [...this.#subscriptions]) each.recover();
+  }
+
+  #miss(time: ReadTime): void {
+    this.#recover();
+    this.#notFound += 1;
+    if (this.#operation && !this.#operation.terminal && this.#notFound < 2) {
+      this.#schedule.changed(); // WATCH-5
+      return;
+    }
+    this.#advance(time);
+    this.#operation = undefined;
+    for (const each of [...this.#subscriptions]) {
+      const cameAtMs = this.#unsettled.get(each);
+      if (cameAtMs === undefined) each.end("gone");
+      else if (cameAtMs <= time.sentAtMs) each.end("not-found");
+    }
+  }
+
+  #fail(cause: unknown): void {
+    this.#schedule.failed();
+    this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
+    for (const each of [...this.#subscriptions]) each.trouble(this.#problem); // WATCH-4
+  }
+
+  #planSoon(): void {
+    this.#schedule.changed();
+    if (this.#reading === undefined) this.#plan(false);
+  }
+
+  #plan(swept: boolean): void {
+    if (this.#closed) return;
+    this.#reportEnd();
+    if (this.#isSettled()) this.#schedule.stop();
+    else this.#schedule.plan(swept);
+  }
+
+  /** Nothing is left to wait for: the operation is terminal, or there is none, and all know. */
+  #isSettled(): boolean {
+    if (this.#problem) return false;
+    if (!this.#operation) return this.#notFound > 0;
+    return this.#operation.terminal && [...this.#subscriptions].every(({ ended }) => ended);
+  }
+
+  #reportEnd(): void {
+    this.#report(!this.#closed && this.activeSinceMs !== undefined && this.#awaitingEnd > 0);
+  }
+
+  #report(awaitsEnd: boolean): void {
+    if (awaitsEnd === this.#awaitsEnd) return;
+    this.#awaitsEnd = awaitsEnd;
+    this.#events.onAwaitsEnd(awaitsEnd);
+  }
+}
