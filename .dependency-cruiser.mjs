@@ -15,11 +15,30 @@ const mayImport = (room, ...others) => ({
   },
 });
 
+/** The rooms of streaming, each of which may import those before it. */
+const STREAMING = ["operation", "reading", "watching", "feed", "steps", "delivery"];
+const streamingRooms = STREAMING.map((room, index) => ({
+  name: `streaming/${room} → ${STREAMING.slice(0, index).join(", ") || "no other room"}`,
+  severity: "error",
+  from: { path: `^src/streaming/${room}/` },
+  to: {
+    path: "^src/streaming/",
+    pathNot: [
+      "^src/streaming/metrics[.]ts$",
+      // Feeds and steps do not know of each other.
+      ...STREAMING.slice(0, index + 1)
+        .filter((other) => !(room === "steps" && other === "feed"))
+        .map((other) => `^src/streaming/${other}/`),
+    ],
+  },
+}));
+
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
   forbidden: [
     mayImport("api", "streaming", "dts", "errors"),
     mayImport("streaming", "dts", "errors"),
+    ...streamingRooms,
     mayImport("worker", "dts"),
     mayImport("dts"),
     mayImport("scheduler"),

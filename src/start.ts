@@ -9,10 +9,9 @@ import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
 import type { CloseOptions } from "./shutdown.ts";
 import { shutdownTimes } from "./shutdown-times.ts";
-import { Connections } from "./streaming/delivery/connections.ts";
-import { Hub } from "./streaming/watching/watch-registry.ts";
 import { createMetrics } from "./streaming/metrics.ts";
 import { pause } from "./streaming/reading/pause.ts";
+import { createStreaming } from "./streaming/streaming.ts";
 import { startOperationsWorker } from "./worker/worker.ts";
 
 const inOrder = (): CloseOptions => ({ drain: true, hurry: new AbortController().signal });
@@ -36,19 +35,14 @@ export interface RunningApi extends RunningRole {
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
   const scheduler = createSchedulerClient(createConnection(config.target, logger));
   const metrics = createMetrics();
-  const hub = new Hub(scheduler, config, metrics, logger);
   const limits = clientLimits(config.maxConnections, descriptorLimit());
   if (limits.maxStreams < config.maxConnections) {
     const { maxConnections } = config;
     const line = { maxConnections, descriptors: descriptorLimit(), maxStreams: limits.maxStreams };
     logger.warn(line, "MAX_CONNECTIONS exceeds the limit of open files (ulimit -n): fewer streams");
   }
-  const streams = {
-    hub,
-    connections: new Connections(limits.maxStreams),
-    options: config,
-    metrics,
-  };
+  const options = { ...config, maxConnections: limits.maxStreams };
+  const streams = createStreaming(scheduler, options, metrics, logger);
   const { graceMs, sample } = config;
   const times = shutdownTimes(graceMs, config.drainDelayMs);
   const leaving = new AbortController();
@@ -71,7 +65,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     // Serves clients that have just been disconnected, and those that a load balancer still sends here.
     if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
     await app.close();
-    hub.close();
+    streams.close();
     await scheduler.close();
   };
   try {

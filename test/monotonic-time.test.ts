@@ -7,10 +7,10 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 /** Files that may read the wall clock, and what for. Intervals and deadlines use `performance.now()`. */
 const MAY_READ_WALL_CLOCK = new Map([
   ["dts/credentials.ts", "a token states when it expires"],
-  ["streaming/newest.ts", "queries by date of creation"],
-  ["streaming/reader.ts", "as_of"],
-  ["streaming/hub.ts", "lag behind a date of the scheduler"],
-  ["streaming/sse-feed.ts", "lag behind a date of the scheduler"],
+  ["streaming/feed/newest.ts", "queries by date of creation"],
+  ["streaming/reading/reader.ts", "as_of"],
+  ["streaming/watching/watch-registry.ts", "lag behind a date of the scheduler"],
+  ["streaming/delivery/sse/sse-feed.ts", "lag behind a date of the scheduler"],
   ["worker/activities/process-long-running-operation.ts", "a result with its time"],
 ]);
 /** It writes the dates of histories and of instances. */

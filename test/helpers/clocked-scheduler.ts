@@ -1,14 +1,18 @@
 import type { Instance } from "../../src/dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../../src/dts/instance-query.ts";
-import { Hub, type HubOptions, type HubScheduler } from "../../src/streaming/watching/watch-registry.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
+import {
+  createStreaming,
+  type StreamingOptions,
+  type StreamingScheduler,
+} from "../../src/streaming/streaming.ts";
 import type { Subscriber } from "../../src/streaming/watching/subscription.ts";
 
 /**
  * A scheduler in memory, for tests that own the clock: under fake timers nothing real may be awaited,
  * so it stands where the client of a real one would.
  */
-export class ClockedScheduler implements HubScheduler {
+export class ClockedScheduler implements StreamingScheduler {
   readonly states = new Map<string, Instance>();
   /** Ids of all single reads, and the instances of each page. */
   reads: string[] = [];
@@ -72,8 +76,8 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** A hub with the default settings, its log, and what its subscribers are told. */
-export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> = {}) {
+/** Streaming with the default settings, its log, and what its subscribers receive. */
+export function streamingOn(scheduler: ClockedScheduler, options: Partial<StreamingOptions> = {}) {
   const logged: string[] = [];
   const told: { readonly id: string; readonly what: string }[] = [];
   const defaults = {
@@ -84,7 +88,15 @@ export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> 
     maxFeeds: 100,
     maxSubscriptionsPerCaller: 100_000,
   };
-  const hub = new Hub(scheduler, { ...defaults, completionCalls: 0, ...options }, createMetrics(), {
+  const defaultsOfStreams = {
+    completionCalls: 0,
+    maxConnections: 100,
+    heartbeatMs: 15_000,
+    streamMaxAgeMs: 3_600_000,
+    maxBufferedBytes: 1_000_000,
+  };
+  const all = { ...defaults, ...defaultsOfStreams, ...options };
+  const streaming = createStreaming(scheduler, all, createMetrics(), {
     debug: () => undefined,
     warn: (_line, message) => void logged.push(message),
     info: (_line, message) => void logged.push(message),
@@ -102,9 +114,10 @@ export function hubOn(scheduler: ClockedScheduler, options: Partial<HubOptions> 
     onRecovered: () => undefined,
   };
   const requester = { address: "test" };
-  const watch = (id: string) => hub.subscribe(id, subscriber, undefined, requester);
+  const watch = (id: string) => streaming.watches.subscribe(id, subscriber, undefined, requester);
   return {
-    hub,
+    watches: streaming.watches,
+    close: () => streaming.close(),
     watch,
     logged,
     subscriber,

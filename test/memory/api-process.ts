@@ -10,9 +10,8 @@ import { readConfig } from "../../src/config.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import type { HistoryEntry } from "../../src/dts/history.ts";
 import type { Instance } from "../../src/dts/instance.ts";
-import { Connections } from "../../src/streaming/delivery/connections.ts";
-import { Hub } from "../../src/streaming/watching/watch-registry.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
+import { createStreaming } from "../../src/streaming/streaming.ts";
 
 /** Steps of one execution; then the next one continues as new, so that no history grows. */
 const STEPS_PER_EXECUTION = 50;
@@ -67,9 +66,8 @@ const config = {
   streamMaxAgeMs: 3_600_000,
 };
 const metrics = createMetrics();
-const hub = new Hub(scheduler as SchedulerClient, config, metrics, pino({ level: "silent" }));
-const connections = new Connections(config.maxConnections);
-const streams = { hub, connections, options: config, metrics };
+const log = pino({ level: "silent" });
+const streams = createStreaming(scheduler as SchedulerClient, config, metrics, log);
 const app = await buildApp({
   scheduler: scheduler as SchedulerClient,
   streams,

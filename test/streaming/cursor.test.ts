@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { cursorOf, isBefore, isSameState, parseCursor } from "../../src/streaming/operation/cursor.ts";
+import {
+  cursorOf,
+  isBefore,
+  isSameState,
+  parseCursor,
+} from "../../src/streaming/operation/cursor.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
 test("C1: the same stored state gives the same cursor, and only it does", () => {

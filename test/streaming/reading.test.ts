@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { HubOptions } from "../../src/streaming/watching/watch-registry.ts";
-import { ClockedScheduler, hubOn } from "../helpers/clocked-scheduler.ts";
+import type { StreamingOptions } from "../../src/streaming/streaming.ts";
+import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
 
 /* How watchers, pages and single reads work together over time, under a clock that the test owns. */
 
@@ -17,10 +17,10 @@ afterEach(() => {
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 /** Operations op-0, op-1, … each with a subscriber. */
-function watch(count: number, options: Partial<HubOptions> = {}) {
+function watch(count: number, options: Partial<StreamingOptions> = {}) {
   const scheduler = new ClockedScheduler();
   for (let index = 0; index < count; index += 1) scheduler.set(`op-${index}`);
-  const watched = hubOn(scheduler, options);
+  const watched = streamingOn(scheduler, options);
   for (const id of scheduler.states.keys()) watched.watch(id);
   const forget = () => {
     scheduler.reads = [];
@@ -29,8 +29,8 @@ function watch(count: number, options: Partial<HubOptions> = {}) {
   return { scheduler, forget, ...watched };
 }
 
-test("a clock that is set back does not stop reading, with sweeps (HUB-1)", async () => {
-  const { scheduler, hub, forget, toldOf } = watch(2000);
+test("a clock that is set back does not stop reading, with sweeps (REGISTRY-1)", async () => {
+  const { scheduler, close, forget, toldOf } = watch(2000);
   await pass(20_000);
   vi.setSystemTime(Date.now() - HOUR_MS);
   forget();
@@ -38,38 +38,38 @@ test("a clock that is set back does not stop reading, with sweeps (HUB-1)", asyn
   await pass(20_000);
   expect(scheduler.pages.length).toBeGreaterThan(3);
   expect(toldOf("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
-  hub.close();
+  close();
 });
 
 test("a clock that is set back during the first read causes no further reads", async () => {
-  const { scheduler, hub, toldOf, watch: watchOne } = watch(0);
+  const { scheduler, close, toldOf, watch: watchOne } = watch(0);
   scheduler.set("over", { status: "COMPLETED" });
   watchOne("over");
   vi.setSystemTime(Date.now() - HOUR_MS);
   await pass(10_000);
   expect(scheduler.reads.length).toBeLessThanOrEqual(2);
   expect(toldOf("over")).toEqual(["snapshot Completed -", "end terminal"]);
-  hub.close();
+  close();
 });
 
 test("the interval grows although the clock was set back (POLL-1)", async () => {
-  const { scheduler, hub, forget } = watch(1);
+  const { scheduler, close, forget } = watch(1);
   await pass(5);
   vi.setSystemTime(Date.now() - HOUR_MS);
   forget();
   await pass(60_000);
   expect(scheduler.reads.length).toBeLessThanOrEqual(42);
-  hub.close();
+  close();
 });
 
 test("a clock that is set forward makes no read overdue", async () => {
-  const { scheduler, hub, told } = watch(300, { pollPageSize: 0 });
+  const { scheduler, close, told } = watch(300, { pollPageSize: 0 });
   scheduler.readMs = 400;
   await pass(50);
   vi.setSystemTime(Date.now() + 31_000);
   await pass(20_000);
   expect(told.filter(({ what }) => what === "trouble")).toEqual([]);
-  hub.close();
+  close();
 });
 
 /** Holds the next page back, as it was made up, until it is released. */
@@ -85,29 +85,29 @@ function holdPage(scheduler: ClockedScheduler): { isHeld(): boolean; release(): 
 }
 
 test("a page that arrives after a read that was sent later is dropped (WATCH-3, C2)", async () => {
-  const { scheduler, hub, toldOf } = watch(60);
+  const { scheduler, watches, close, toldOf } = watch(60);
   await pass(3000);
   const page = holdPage(scheduler);
   const lastUpdatedAtMs = Date.now() + 1;
   scheduler.set("op-7", { customStatus: '"a"', lastUpdatedAtMs });
   while (!page.isHeld()) await pass(10);
   scheduler.set("op-7", { customStatus: '"b"', lastUpdatedAtMs }); // in the same millisecond
-  hub.wake("op-7");
+  watches.wake("op-7");
   await pass(50);
   page.release();
   await pass(3000);
   expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", 'update RUNNING "b"']);
-  hub.close();
+  close();
 });
 
 test("a page does not restore what was purged since it was requested (WATCH-3, WATCH-5)", async () => {
-  const { scheduler, hub, watch: watchOne, toldOf } = watch(60);
+  const { scheduler, watches, close, watch: watchOne, toldOf } = watch(60);
   await pass(3000);
   const page = holdPage(scheduler);
   while (!page.isHeld()) await pass(10);
   scheduler.states.delete("op-7");
   for (let count = 0; count < 2; count += 1) {
-    hub.wake("op-7");
+    watches.wake("op-7");
     await pass(50);
   }
   page.release();
@@ -115,22 +115,22 @@ test("a page does not restore what was purged since it was requested (WATCH-3, W
   watchOne("op-7");
   await pass(3000);
   expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", "end gone", "end not-found"]);
-  hub.close();
+  close();
 });
 
 test("queries that lag permanently are found out, and hide no end (SWEEP-4)", async () => {
-  const { scheduler, hub, toldOf } = watch(60);
+  const { scheduler, close, toldOf } = watch(60);
   await pass(5000);
   scheduler.listed = new Map(scheduler.states);
   scheduler.set("op-7", { status: "COMPLETED" });
   // One of the watched is read alone at each pass, and a pass of idle ones comes every few seconds.
   await pass(60 * 6000);
   expect(toldOf("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
-  hub.close();
+  close();
 });
 
 test("one operation that changes does not cause sweeps over all that are idle (SWEEP-1)", async () => {
-  const { scheduler, hub, forget } = watch(5000);
+  const { scheduler, close, forget } = watch(5000);
   await pass(40_000);
   forget();
   for (let count = 0; count < 60; count += 1) {
@@ -140,31 +140,31 @@ test("one operation that changes does not cause sweeps over all that are idle (S
   // All idle, 39 s are nine passes of ten pages.
   expect(scheduler.pages.length).toBeLessThan(250);
   expect(scheduler.reads.length).toBeLessThan(500);
-  hub.close();
+  close();
 });
 
 test("operations that are due again during a long sweep wait for the next one (SWEEP-3)", async () => {
-  const { scheduler, hub, forget } = watch(800, { pollPageSize: 100, pollMaxMs: 250 });
+  const { scheduler, close, forget } = watch(800, { pollPageSize: 100, pollMaxMs: 250 });
   scheduler.pageMs = 100;
   await pass(10_000);
   forget();
   await pass(30_000);
   expect(scheduler.pages.length).toBeGreaterThan(200);
   expect(scheduler.reads.length).toBeLessThan(scheduler.pages.length);
-  hub.close();
+  close();
 });
 
 test("pages that are empty and never the last are given up, and are no outage (SWEEP-2)", async () => {
-  const { scheduler, hub, logged } = watch(60);
+  const { scheduler, close, logged } = watch(60);
   scheduler.isEndless = true;
   await pass(60_000);
   expect(scheduler.pages.length).toBeLessThanOrEqual(15);
   expect(logged).toEqual([]);
-  hub.close();
+  close();
 });
 
 test("where sweeps end and the budget is small, all slow down, and no outage is reported (SWEEP-2)", async () => {
-  const { scheduler, hub, told } = watch(2000, { pollReadsPerSecond: 40 });
+  const { scheduler, close, told } = watch(2000, { pollReadsPerSecond: 40 });
   await pass(120_000);
   const before = told.length;
   scheduler.beforePage = () => {
@@ -173,11 +173,11 @@ test("where sweeps end and the budget is small, all slow down, and no outage is 
   };
   await pass(60_000);
   expect(told.slice(before).filter(({ what }) => what === "trouble")).toEqual([]);
-  hub.close();
+  close();
 });
 
 test("an operation that no page lists keeps its own interval (SWEEP-3)", async () => {
-  const { scheduler, hub, forget } = watch(400);
+  const { scheduler, close, forget } = watch(400);
   scheduler.listed = new Map([...scheduler.states].slice(100));
   await pass(20_000);
   forget();
@@ -188,15 +188,15 @@ test("an operation that no page lists keeps its own interval (SWEEP-3)", async (
   }
   // A hundred at one in five seconds, and one of all at each pass.
   expect(scheduler.reads.length).toBeLessThan(100 * (78 / 5) * 1.3 + scheduler.pages.length * 2);
-  hub.close();
+  close();
 });
 
-test("a hub that is closed during a sweep requests no more pages (HUB-1)", async () => {
-  const { scheduler, hub, forget, logged } = watch(60, { pollPageSize: 10 });
+test("a watches, close that is closed during a sweep requests no more pages (REGISTRY-1)", async () => {
+  const { scheduler, close, forget, logged } = watch(60, { pollPageSize: 10 });
   await pass(3000);
   const page = holdPage(scheduler);
   while (!page.isHeld()) await pass(10);
-  hub.close();
+  close();
   forget();
   page.release();
   await pass(10_000);
@@ -204,7 +204,7 @@ test("a hub that is closed during a sweep requests no more pages (HUB-1)", async
 });
 
 test("with a tiny budget reads stay within it (BUDGET-1)", async () => {
-  const { scheduler, hub, forget } = watch(3000, {
+  const { scheduler, watches, close, forget } = watch(3000, {
     pollMaxMs: HOUR_MS,
     pollReadsPerSecond: 1,
     pollPageSize: 0,
@@ -213,6 +213,6 @@ test("with a tiny budget reads stay within it (BUDGET-1)", async () => {
   forget();
   await pass(60_000);
   expect(scheduler.reads.length).toBeLessThanOrEqual(62);
-  expect(hub.intervalMs("op-0")).toBeLessThan(TWO_POWER_31);
-  hub.close();
+  expect(watches.intervalMs("op-0")).toBeLessThan(TWO_POWER_31);
+  close();
 });

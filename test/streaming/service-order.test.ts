@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type Operation, toOperation } from "../../src/streaming/operation/operation.ts";
 import { ServiceOrder } from "../../src/streaming/delivery/service-order.ts";
+import { type Operation, toOperation } from "../../src/streaming/operation/operation.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
 /** Subscriptions of one connection. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { cursorOf, cursorResume } from "../../src/streaming/operation/cursor.ts";
-import { ClockedScheduler, hubOn } from "../helpers/clocked-scheduler.ts";
+import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
 
 /* What watchers do with the states that reads return, under a clock that the test owns. */
 
@@ -17,11 +17,11 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 function start() {
   const scheduler = new ClockedScheduler();
-  return { scheduler, ...hubOn(scheduler) };
+  return { scheduler, ...streamingOn(scheduler) };
 }
 
 test("a state that one read returns and the next does not is dropped, however early it is (C2)", async () => {
-  const { scheduler, hub, watch, toldOf } = start();
+  const { scheduler, close, watch, toldOf } = start();
   scheduler.set("op", { customStatus: '"2"' });
   watch("op");
   await pass(100);
@@ -33,11 +33,11 @@ test("a state that one read returns and the next does not is dropped, however ea
     await pass(300);
   }
   expect(toldOf("op")).toEqual(['snapshot RUNNING "2"']);
-  hub.close();
+  close();
 });
 
 test("a state that reads keep returning is accepted after seconds, whatever its date (WATCH-3)", async () => {
-  const { scheduler, hub, watch, toldOf } = start();
+  const { scheduler, close, watch, toldOf } = start();
   scheduler.set("op");
   watch("op");
   await pass(100);
@@ -46,67 +46,67 @@ test("a state that reads keep returning is accepted after seconds, whatever its 
   expect(toldOf("op")).toEqual(["snapshot RUNNING -"]);
   await pass(3000);
   expect(toldOf("op").slice(1)).toEqual(["update Completed -", "end terminal"]);
-  hub.close();
+  close();
 });
 
 test("a client with a cursor from before the scheduler's clock was set back gets the present state", async () => {
-  const { scheduler, hub, subscriber, toldOf } = start();
+  const { scheduler, watches, close, subscriber, toldOf } = start();
   scheduler.set("op", { customStatus: '"later"', lastUpdatedAtMs: Date.now() + HOUR_MS });
   const ahead = cursorOf(scheduler.states.get("op") as never);
   scheduler.set("op", { status: "COMPLETED", customStatus: undefined });
-  hub.subscribe("op", subscriber, cursorResume(ahead), { address: "test" });
+  watches.subscribe("op", subscriber, cursorResume(ahead), { address: "test" });
   await pass(1000);
   expect(toldOf("op")).toEqual([]);
   await pass(8000);
   expect(toldOf("op")).toEqual(["snapshot Completed -", "end terminal"]);
-  hub.close();
+  close();
 });
 
 test("as_of is the time at which the read was sent, and unknown until a state is settled", async () => {
-  const { scheduler, hub, watch } = start();
+  const { scheduler, watches, close, watch } = start();
   scheduler.set("op");
   scheduler.readMs = 100;
   const startMs = Date.now();
   const subscription = watch("op");
-  expect(hub.asOfMs([subscription])).toBeUndefined();
+  expect(watches.asOfMs([subscription])).toBeUndefined();
   await pass(99);
-  expect(hub.asOfMs([subscription])).toBeUndefined();
+  expect(watches.asOfMs([subscription])).toBeUndefined();
   await pass(1);
-  expect(hub.asOfMs([subscription])).toBe(startMs);
-  hub.close();
+  expect(watches.asOfMs([subscription])).toBe(startMs);
+  close();
 });
 
 test("as_of stays behind while a change is pending for a client that is not ready", async () => {
-  const { scheduler, hub, subscriber } = start();
+  const { scheduler, watches, close, subscriber } = start();
   const slow = { ...subscriber, ready: true };
   scheduler.set("op");
-  const subscription = hub.subscribe("op", slow, undefined, { address: "test" });
+  const subscription = watches.subscribe("op", slow, undefined, { address: "test" });
   await pass(2000);
-  const before = hub.asOfMs([subscription]) as number;
+  const before = watches.asOfMs([subscription]) as number;
   slow.ready = false;
   scheduler.set("op", { customStatus: "1" });
   await pass(5000);
-  const pendingMs = hub.asOfMs([subscription]) as number;
+  const pendingMs = watches.asOfMs([subscription]) as number;
   expect(pendingMs).toBeGreaterThanOrEqual(before);
   expect(pendingMs).toBeLessThanOrEqual(scheduler.states.get("op")?.lastUpdatedAtMs as number);
   slow.ready = true;
   subscription.flush();
-  expect(hub.asOfMs([subscription])).toBeGreaterThan(pendingMs);
-  hub.close();
+  expect(watches.asOfMs([subscription])).toBeGreaterThan(pendingMs);
+  close();
 });
 
 test("a subscription has no as_of during an outage that began before its first state", async () => {
-  const { scheduler, hub, watch, toldOf } = start();
+  const { scheduler, watches, close, watch, toldOf } = start();
   scheduler.getInstance = () => Promise.reject(new Error("silent"));
   const subscription = watch("op");
   await pass(60_000);
   expect(toldOf("op")).toEqual(["trouble"]);
-  expect(hub.asOfMs([subscription])).toBeUndefined();
-  hub.close();
+  expect(watches.asOfMs([subscription])).toBeUndefined();
+  close();
 });
 
 test("an unknown id that is found to be unknown after an outage ends as not found", async () => {
-  const { scheduler, hub, watch, toldOf } = start();
+  const { scheduler, close, watch, toldOf } = start();
   const read = scheduler.getInstance.bind(scheduler);
   scheduler.getInstance = () => Promise.reject(new Error("silent"));
   watch("nothing");
@@ -114,53 +114,55 @@ test("an unknown id that is found to be unknown after an outage ends as not foun
   scheduler.getInstance = read;
   await pass(10_000);
   expect(toldOf("nothing")).toEqual(["trouble", "end not-found"]);
-  hub.close();
+  close();
 });
 
 test("first reads come before refreshes, and connections share them (READ-3, FAIR-1)", async () => {
   const scheduler = new ClockedScheduler();
   scheduler.set("wanted");
-  const { hub, subscriber, toldOf } = hubOn(scheduler);
+  const { watches, close, subscriber, toldOf } = streamingOn(scheduler);
   const flood = () => {
     for (let connection = 0; connection < 100; connection += 1) {
       const requester = { address: "test" };
       for (let index = 0; index < 200; index += 1) {
-        hub.subscribe(`unknown-${connection}-${index}`, subscriber, undefined, requester);
+        watches.subscribe(`unknown-${connection}-${index}`, subscriber, undefined, requester);
       }
     }
   };
   flood();
   await pass(1000);
-  hub.subscribe("wanted", subscriber, undefined, { address: "test" });
+  watches.subscribe("wanted", subscriber, undefined, { address: "test" });
   await pass(500);
   expect(toldOf("wanted")).toEqual(["snapshot RUNNING -"]);
-  hub.close();
+  close();
 });
 
 test("ids that were not found lately are read after all others (READ-4)", async () => {
   const scheduler = new ClockedScheduler();
   for (let index = 0; index < 100; index += 1) scheduler.set(`op-${index}`);
-  const { hub, subscriber } = hubOn(scheduler, { pollReadsPerSecond: 100 });
+  const { watches, close, subscriber } = streamingOn(scheduler, { pollReadsPerSecond: 100 });
   const attacker = { address: "one" };
   const ask = () =>
-    Array.from({ length: 50 }, (_, index) => hub.read(`nothing-${index}`, attacker).catch(() => 0));
+    Array.from({ length: 50 }, (_, index) =>
+      watches.read(`nothing-${index}`, attacker).catch(() => 0),
+    );
   await Promise.all([...ask(), pass(2000)]);
   scheduler.reads = [];
   const again = ask();
   for (let index = 0; index < 100; index += 1) {
-    hub.subscribe(`op-${index}`, subscriber, undefined, { address: "two" });
+    watches.subscribe(`op-${index}`, subscriber, undefined, { address: "two" });
   }
   await pass(500);
   const unknown = scheduler.reads.filter((id) => id.startsWith("nothing")).length;
   expect(scheduler.reads.length).toBeGreaterThan(40);
   expect(unknown).toBeLessThanOrEqual(scheduler.reads.length / 5);
   await Promise.all([...again, pass(20_000)]);
-  hub.close();
+  close();
 });
 
 test("with more watched operations than the budget allows for, each is read in its turn", async () => {
   const scheduler = new ClockedScheduler();
-  const { hub, watch } = hubOn(scheduler, {
+  const { close, watch } = streamingOn(scheduler, {
     pollReadsPerSecond: 100,
     pollPageSize: 0,
     pollMaxMs: 250,
@@ -174,5 +176,5 @@ test("with more watched operations than the budget allows for, each is read in i
   for (const id of scheduler.reads) counts.set(id, (counts.get(id) ?? 0) + 1);
   expect(counts.size).toBe(500);
   expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(2);
-  hub.close();
+  close();
 });

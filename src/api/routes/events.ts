@@ -3,7 +3,10 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { openFeedStream } from "../../streaming/delivery/sse/sse-feed.ts";
 import type { Opened, SseClient } from "../../streaming/delivery/sse/sse-opening.ts";
 import { openOperationStream } from "../../streaming/delivery/sse/sse-operation.ts";
-import { MAX_OPERATIONS, openOperationsStream } from "../../streaming/delivery/sse/sse-operations.ts";
+import {
+  MAX_OPERATIONS,
+  openOperationsStream,
+} from "../../streaming/delivery/sse/sse-operations.ts";
 import { turnAway } from "../../streaming/delivery/sse/sse-turn-away.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { streamedSockets } from "../http/streamed-sockets.ts";
@@ -18,7 +21,7 @@ import {
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
 export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
-  const { hub } = context;
+  const { watches, feeds } = context;
 
   const answer = async (
     request: FastifyRequest,
@@ -47,7 +50,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     async (request, reply) => {
       const id = operationIdInPath(request.params);
       const steps = stepsWanted(request.query);
-      const hasRoom = (client: SseClient) => hub.hasRoomFor(client, 1);
+      const hasRoom = (client: SseClient) => watches.hasRoomFor(client, 1);
       return answer(request, reply, hasRoom, (client, after) =>
         openOperationStream(context, client, { id, after, steps }),
       );
@@ -61,8 +64,8 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
       const wanted = eventsWanted(request.query, MAX_OPERATIONS);
       const hasRoom = (client: SseClient) =>
         wanted.kind === "feed"
-          ? hub.feeds.hasRoomFor(wanted.prefix)
-          : hub.hasRoomFor(client, wanted.kind === "operations" ? wanted.ids.length : 1);
+          ? feeds.hasRoomFor(wanted.prefix)
+          : watches.hasRoomFor(client, wanted.kind === "operations" ? wanted.ids.length : 1);
       return answer(request, reply, hasRoom, async (client, after) => {
         switch (wanted.kind) {
           case "operation":

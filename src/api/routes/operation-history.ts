@@ -3,10 +3,10 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { ProblemError } from "../../errors.ts";
+import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { type HistoryWanted, historyDocument } from "../../streaming/steps/history-document.ts";
 import type { HistoryReader } from "../../streaming/steps/step-source.ts";
-import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { piecesOf } from "../http/large-responses.ts";
 import { HistoryQuery, OperationHistoryQuery, operationIdInPath } from "../request/query.ts";
 
@@ -17,7 +17,7 @@ const MAX_DOCUMENTS = 16;
 export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
   readonly scheduler: HistoryReader;
   readonly streams: StreamContext;
-}> = async (app, { scheduler, streams: { hub } }) => {
+}> = async (app, { scheduler, streams: { watches } }) => {
   let underWay = 0;
 
   app.get(
@@ -44,11 +44,11 @@ export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
       afterSeq: Number(query.after ?? 0),
       payloads: query.include === "payloads",
     };
-    const { cursor: status } = await hub.read(wanted.id, { address: request.ip });
+    const { cursor: status } = await watches.read(wanted.id, { address: request.ip });
     if (underWay >= MAX_DOCUMENTS) throw new TooManyHistoriesError();
     underWay += 1;
     try {
-      await hub.permit();
+      await watches.permit();
       const pieces = historyDocument(scheduler, { ...wanted, status });
       // A failure before the first piece is an error response; a later one cuts the document off.
       const first = await pieces.next();

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { reconnectMs } from "../../streaming/delivery/bye.ts";
-import type { Cursor } from "../../streaming/operation/cursor.ts";
 import { waitForChange } from "../../streaming/delivery/long-poll.ts";
+import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
+import type { Cursor } from "../../streaming/operation/cursor.ts";
 import type { Operation } from "../../streaming/operation/operation.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
-import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { parseIfNoneMatch, parseWait } from "../request/conditions.ts";
 import { NoQuery, operationIdInPath, StatusQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";
@@ -16,7 +16,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
   app,
   { streams },
 ) => {
-  const { hub, connections } = streams;
+  const { watches, connections } = streams;
 
   app.get("/api/operations/:id", { schema: { querystring: NoQuery } }, (request, reply) =>
     answerStatus(operationIdInPath(request.params), request, reply),
@@ -33,7 +33,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     const condition = parseIfNoneMatch(request.headers["if-none-match"], id);
     const seen = condition?.newest;
     const caller = { address: request.ip };
-    const hasRoom = !connections.full && hub.hasRoomFor(caller, 1);
+    const hasRoom = !connections.full && watches.hasRoomFor(caller, 1);
     const waitS = hasRoom ? parseWait(request.headers.prefer) : undefined;
     reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
@@ -50,7 +50,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
       return changed ? answer(reply, changed) : notModified(reply, seen);
     }
-    const operation = await hub.read(id, caller);
+    const operation = await watches.read(id, caller);
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation);
@@ -89,7 +89,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
 
   const adviseRetry = (reply: FastifyReply, operation: Operation | undefined): void => {
     if (!operation || operation.terminal) return;
-    reply.header("retry-after", retryAfterS(hub.intervalMs(operation.id)));
+    reply.header("retry-after", retryAfterS(watches.intervalMs(operation.id)));
   };
 };
 

@@ -13,11 +13,11 @@ export interface StartOperationOptions {
     startOrchestration(name: string, input: unknown, id: string): Promise<void>;
   };
   readonly streams: {
-    readonly hub: {
+    /** An operation was started. */
+    changed(id: string): void;
+    readonly watches: {
       /** After how long a read may find something new, in milliseconds. */
       intervalMs(id: string): number;
-      /** Something has happened to an operation. */
-      wake(id: string): void;
     };
   };
 }
@@ -37,7 +37,7 @@ const Body = Type.Object({
 /** Starting an operation, as in the sample's API. */
 export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOptions> = async (
   app,
-  { scheduler, streams: { hub } },
+  { scheduler, streams },
 ) => {
   app.post(
     "/api/start-operation",
@@ -55,12 +55,12 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
         // Without any answer the operation may exist, so the client gets its id.
         if (!exists) throw new SchedulerUnavailableError(error, { operation_id });
       }
-      hub.wake(operation_id);
+      streams.changed(operation_id);
       const { status_url, events_url } = operationUrls(operation_id);
       return reply
         .code(202)
         .header("location", status_url)
-        .header("retry-after", retryAfterS(hub.intervalMs(operation_id)))
+        .header("retry-after", retryAfterS(streams.watches.intervalMs(operation_id)))
         .send({ operation_id, status_url, events_url });
     },
   );

@@ -1,11 +1,11 @@
 import { OperationNotFoundError, type Problem, ProblemError } from "../../errors.ts";
-import type { Connection } from "./connections.ts";
 import { type Cursor, cursorResume } from "../operation/cursor.ts";
-import type { Requester } from "../reading/fair-queue.ts";
 import type { Operation } from "../operation/operation.ts";
 import type { StateEvent } from "../operation/state-event.ts";
-import type { StreamContext } from "./stream-context.ts";
+import type { Requester } from "../reading/fair-queue.ts";
 import type { EndReason, Subscriber, Subscription } from "../watching/subscription.ts";
+import type { Connection } from "./connections.ts";
+import type { StreamContext } from "./stream-context.ts";
 
 /**
  * Waits for the first state of operation `id` other than `after`.
@@ -52,7 +52,12 @@ class LongPoll implements Subscriber, Connection {
     signal.addEventListener("abort", this.#onAbort, { once: true });
     context.connections.add(this);
     context.metrics.connections.inc({ transport: "poll" });
-    this.#subscription = context.hub.subscribe(id, this, after && cursorResume(after), requester);
+    this.#subscription = context.watches.subscribe(
+      id,
+      this,
+      after && cursorResume(after),
+      requester,
+    );
   }
 
   get result(): Promise<Operation | undefined> {
@@ -100,7 +105,7 @@ class LongPoll implements Subscriber, Connection {
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#context.connections.remove(this);
     this.#context.metrics.connections.dec({ transport: "poll" });
-    this.#context.hub.unsubscribe(this.#subscription);
+    this.#context.watches.unsubscribe(this.#subscription);
     this.#result.resolve(undefined);
   }
 }

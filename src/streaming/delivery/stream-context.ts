@@ -1,6 +1,9 @@
-import type { Connections } from "./connections.ts";
-import type { Hub } from "../watching/watch-registry.ts";
+import type { FeedRegistry } from "../feed/feed-registry.ts";
 import type { Metrics } from "../metrics.ts";
+import type { DebugLog } from "../reading/reader.ts";
+import type { StepSources } from "../steps/step-sources.ts";
+import type { WatchRegistry } from "../watching/watch-registry.ts";
+import type { Connections } from "./connections.ts";
 
 /** Settings of all streams. */
 export interface StreamOptions {
@@ -14,8 +17,13 @@ export interface StreamOptions {
 
 /** Everything a stream needs beside its client. */
 export interface StreamContext {
-  readonly hub: Hub;
+  readonly watches: WatchRegistry;
+  readonly feeds: FeedRegistry;
+  readonly steps: StepSources;
   readonly connections: Connections;
   readonly options: StreamOptions;
   readonly metrics: Metrics;
+  readonly log: DebugLog;
+  /** An operation was started or changed through this process: it is read at once. */
+  changed(id: string): void;
 }

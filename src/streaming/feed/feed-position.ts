@@ -1,6 +1,4 @@
 import { type Cursor, isSameState } from "../operation/cursor.ts";
-import type { Feed } from "./feed.ts";
-import type { FeedEntry } from "./feed-log.ts";
 import type { Operation } from "../operation/operation.ts";
 import {
   formatTime,
@@ -11,6 +9,8 @@ import {
   type Sent,
   type Watermark,
 } from "../operation/watermark.ts";
+import type { Feed } from "./feed.ts";
+import type { FeedEntry } from "./feed-log.ts";
 
 /** What a position needs of its feed. */
 type Source = Pick<Feed, "log" | "scope" | "safeThroughMs" | "isValidThrough" | "watermark">;

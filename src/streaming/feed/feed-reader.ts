@@ -1,16 +1,16 @@
 import { isUnchanged } from "../../dts/instance.ts";
 import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
 import { cursorResume, isBefore } from "../operation/cursor.ts";
-import type { Requester } from "../reading/fair-queue.ts";
-import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
-import type { Listing } from "../reading/listing.ts";
-import { type ListedInstance, listNewest } from "./newest.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
+import type { StateEvent } from "../operation/state-event.ts";
+import type { Requester } from "../reading/fair-queue.ts";
+import type { Listing } from "../reading/listing.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadTime } from "../reading/reader.ts";
-import type { StateEvent } from "../operation/state-event.ts";
 import { type EndReason, type Subscriber, Subscription } from "../watching/subscription.ts";
 import type { Watcher } from "../watching/watcher.ts";
+import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
+import { type ListedInstance, listNewest } from "./newest.ts";
 
 /** Most pages of one query. */
 const MAX_PAGES = 40;

@@ -1,11 +1,11 @@
-import { Feed } from "./feed.ts";
-import { FeedReader, type FeedWatching } from "./feed-reader.ts";
 import type { Listing } from "../reading/listing.ts";
 import type { PollIntervals } from "../reading/poll-schedule.ts";
 import type { Reader } from "../reading/reader.ts";
+import { Feed } from "./feed.ts";
+import { FeedReader, type FeedWatching } from "./feed-reader.ts";
 
 /** The feeds that are followed in this process: one a prefix, however many follow it. */
-export class Feeds {
+export class FeedRegistry {
   readonly #feeds = new Map<string, Feed>();
   readonly #reader: FeedReader;
   readonly #maxPrefixes: number;

@@ -1,7 +1,7 @@
 import { type Problem, ProblemError } from "../../errors.ts";
-import { type FeedEntry, FeedLog } from "./feed-log.ts";
 import type { Operation } from "../operation/operation.ts";
 import { formatWatermark, scopeOf } from "../operation/watermark.ts";
+import { type FeedEntry, FeedLog } from "./feed-log.ts";
 
 /** Most operations that a feed carries. */
 export const CAPACITY = 1000;

@@ -1,7 +1,7 @@
 import type { Instance } from "../../dts/instance.ts";
-import { isOlder } from "./feed-log.ts";
 import type { Listed, Listing } from "../reading/listing.ts";
 import type { ReadTime } from "../reading/reader.ts";
+import { isOlder } from "./feed-log.ts";
 
 /** Pages of one window, after which it is halved: it holds more than is wanted. */
 const WINDOW_PAGES = 4;

@@ -1,5 +1,5 @@
-import { jittered } from "./jitter.ts";
 import type { Metrics } from "../metrics.ts";
+import { jittered } from "./jitter.ts";
 import { pause } from "./pause.ts";
 
 /** What waiting needs of the scheduler. */

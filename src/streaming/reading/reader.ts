@@ -34,11 +34,15 @@ export type ReadOutcome =
   | ({ readonly kind: "missing" } & ReadTime)
   | { readonly kind: "failed"; readonly error: unknown };
 
-/** Receives a line when the scheduler stops answering reads, and when it answers again. */
-export interface OutageLog {
+/** Receives a line for each read and subscription, which helps to see why a stream behaves as it does. */
+export interface DebugLog {
+  debug(line: object, message: string): void;
+}
+
+/** Receives a line when the scheduler stops answering reads, and when it answers again, too. */
+export interface OutageLog extends DebugLog {
   warn(line: object, message: string): void;
   info(line: object, message: string): void;
-  debug(line: object, message: string): void;
 }
 
 /** First reads that may wait for a permit; beyond that a read fails at once. */
@@ -135,6 +139,7 @@ export class Reader {
    */
   async query(query: InstanceQuery, withinMs?: number): Promise<InstancePage & ReadTime> {
     await this.#budget.permit();
+    this.#log.debug({ query }, "query");
     const signal = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
     const time = this.#now();
     const stopTimer = this.#metrics.readDuration.startTimer();
@@ -209,6 +214,8 @@ export class Reader {
     this.#awaited.delete(flight);
     this.#refreshes.delete(flight);
     flight.sent = true;
+    const why = flight.awaitedSinceMs === undefined ? "refresh" : "first";
+    this.#log.debug({ operation: flight.id, why }, "read");
     const time = this.#now();
     const stopTimer = this.#metrics.readDuration.startTimer();
     let outcome: ReadOutcome;

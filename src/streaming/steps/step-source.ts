@@ -1,7 +1,7 @@
 import type { HistoryEntry } from "../../dts/history.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
-import { jittered } from "../reading/jitter.ts";
 import type { Metrics } from "../metrics.ts";
+import { jittered } from "../reading/jitter.ts";
 import { pause } from "../reading/pause.ts";
 import type { ReadBudget } from "../reading/read-budget.ts";
 import { StepBuilder } from "./step.ts";

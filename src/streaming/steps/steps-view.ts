@@ -1,6 +1,5 @@
 import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../../errors.ts";
 import type { Cursor } from "../operation/cursor.ts";
-import type { Hub } from "../watching/watch-registry.ts";
 import type { Subscription } from "../watching/subscription.ts";
 import { EARLIER_INCARNATION, parseStepPosition, withStepPosition } from "./position.ts";
 import type { Step } from "./step.ts";
@@ -10,7 +9,7 @@ import {
   StepFollower,
   type StepSubscriber,
 } from "./step-follower.ts";
-import type { FollowedSteps } from "./step-sources.ts";
+import type { FollowedSteps, StepSources } from "./step-sources.ts";
 
 /** The options of a subscription to steps. */
 export interface StepsWanted {
@@ -63,7 +62,7 @@ const READ_AGAIN_MIN_MS = 100;
  * position, and the `StepSource` of the operation reads the history for all followers.
  */
 export class StepsView implements StepSubscriber {
-  readonly #hub: Hub;
+  readonly #sources: StepSources;
   readonly #sink: StepsSink;
   readonly #payloads: boolean;
   readonly #follower: StepFollower;
@@ -81,13 +80,13 @@ export class StepsView implements StepSubscriber {
 
   /** @param after the id that the client resumes from, and `former`, the status cursor in it */
   constructor(
-    hub: Hub,
+    sources: StepSources,
     sink: StepsSink,
     wanted: StepsWanted,
     after: string | undefined,
     former: Cursor | undefined,
   ) {
-    this.#hub = hub;
+    this.#sources = sources;
     this.#sink = sink;
     this.#payloads = wanted.payloads;
     if (former?.status === "FAILED") this.#failure = former.text;
@@ -121,7 +120,7 @@ export class StepsView implements StepSubscriber {
     this.#failure = status?.status === "FAILED" ? status.text : undefined;
     this.#enter({ kind: "active" });
     if (this.#followed) this.#followed.nudge();
-    else this.#followed = this.#hub.steps.follow(id, this.#follower);
+    else this.#followed = this.#sources.follow(id, this.#follower);
   }
 
   /** The status is terminal. */

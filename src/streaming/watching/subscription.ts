@@ -1,9 +1,9 @@
 import type { Problem } from "../../errors.ts";
 import { type Cursor, isBefore, isSameState, type ResumePoint } from "../operation/cursor.ts";
-import type { Requester } from "../reading/fair-queue.ts";
 import type { Operation } from "../operation/operation.ts";
-import { Persistence } from "./persistence.ts";
 import { type StateEvent, snapshotOf, updateOf } from "../operation/state-event.ts";
+import type { Requester } from "../reading/fair-queue.ts";
+import { Persistence } from "./persistence.ts";
 
 /** Why a subscription ended by itself. */
 export type EndReason =

@@ -1,5 +1,5 @@
-import type { Listing } from "../reading/listing.ts";
 import { ACTIVE_STATUSES } from "../operation/operation-status.ts";
+import type { Listing } from "../reading/listing.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** Below this number of watched operations each is read by itself. */

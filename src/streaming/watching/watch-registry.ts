@@ -1,33 +1,36 @@
 import { OperationNotFoundError, SchedulerUnavailableError } from "../../errors.ts";
-import { type CompletionWaiter, CompletionWaits } from "../reading/completion-waits.ts";
-import { isBefore, type ResumePoint } from "../operation/cursor.ts";
-import type { Requester } from "../reading/fair-queue.ts";
-import { Feeds } from "../feed/feed-registry.ts";
-import { Listing } from "../reading/listing.ts";
 import type { Metrics } from "../metrics.ts";
+import { isBefore, type ResumePoint } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
+import type { CompletionWaits } from "../reading/completion-waits.ts";
+import type { Requester } from "../reading/fair-queue.ts";
+import type { Listing } from "../reading/listing.ts";
 import type { PollIntervals } from "../reading/poll-schedule.ts";
-import { ReadBudget } from "../reading/read-budget.ts";
-import { type Found, type InstanceReader, type OutageLog, Reader } from "../reading/reader.ts";
-import type { HistoryReader } from "../steps/step-source.ts";
-import { StepSources } from "../steps/step-sources.ts";
+import type { ReadBudget } from "../reading/read-budget.ts";
+import type { DebugLog, Found, Reader } from "../reading/reader.ts";
 import { type Subscriber, Subscription, type SubscriptionObserver } from "./subscription.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Watcher } from "./watcher.ts";
 
-/** Times in milliseconds. The README's table has the defaults. */
-export interface HubOptions {
-  readonly pollMinMs: number;
-  readonly pollMaxMs: number;
-  readonly pollReadsPerSecond: number;
-  /** Instances per page of a sweep, which takes the place of many reads; 0 for no sweeps. */
-  readonly pollPageSize: number;
-  /** Calls that wait for the end of an operation, at a time; 0 for none. */
-  readonly completionCalls: number;
-  /** Different prefixes whose feeds are followed at a time. */
-  readonly maxFeeds: number;
+export interface WatchOptions {
+  readonly intervals: PollIntervals;
+  /** Most instances per page of a sweep; 0 for no sweeps. */
+  readonly pageSize: number;
   /** Subscriptions of one caller, that is of one address, at a time. */
   readonly maxSubscriptionsPerCaller: number;
+  readonly metrics: Metrics;
+  readonly log: DebugLog;
+  /** The cursor of an operation has moved. @returns whether its next move matters at once, too */
+  onMoved(id: string): boolean;
+}
+
+/** What reads for the registry. */
+export interface Reading {
+  readonly reader: Reader;
+  readonly budget: ReadBudget;
+  readonly listing: Listing;
+  /** Waits for the end of operations; `onCompleted` of it must call `wake`. */
+  readonly completions: CompletionWaits;
 }
 
 /** How long an operation is read after its last subscriber left, for one that reconnects. */
@@ -37,25 +40,17 @@ const TICK_SHARE = 1 / 8;
 const TICK_MIN_MS = 5;
 const TICK_MAX_MS = 50;
 
-/** What the hub needs of the scheduler. */
-export type HubScheduler = InstanceReader & CompletionWaiter & HistoryReader;
-
 /**
  * All operations that are watched in this process: one watcher each, however many subscribe.
- *   HUB-1. One timer serves all watchers, so that those that are due together can be read together.
+ *   REGISTRY-1. One timer serves all watchers, so that those that are due together can be read together.
  *       It runs while something is watched. After `close` nothing is read.
  */
-export class Hub {
-  readonly feeds: Feeds;
-  readonly steps: StepSources;
+export class WatchRegistry {
   readonly #watchers = new Map<string, Watcher>();
-  readonly #reader: Reader;
-  readonly #budget: ReadBudget;
+  readonly #reading: Reading;
   readonly #sweeper: Sweeper;
-  readonly #completions: CompletionWaits;
-  readonly #intervals: PollIntervals;
+  readonly #options: WatchOptions;
   readonly #metrics: Metrics;
-  readonly #maxSubscriptionsPerCaller: number;
   /** Subscriptions by the address of their callers. */
   readonly #callers = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -71,19 +66,11 @@ export class Hub {
     },
   };
 
-  constructor(scheduler: HubScheduler, options: HubOptions, metrics: Metrics, log: OutageLog) {
-    this.#intervals = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
-    this.#maxSubscriptionsPerCaller = options.maxSubscriptionsPerCaller;
-    this.#metrics = metrics;
-    this.#budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
-    this.#reader = new Reader(scheduler, this.#budget, metrics, log);
-    const listing = new Listing(this.#reader, options.pollPageSize || 500);
-    this.#sweeper = new Sweeper(listing, this.#watchers, options.pollPageSize);
-    this.#completions = new CompletionWaits(scheduler, options.completionCalls, metrics, (id) =>
-      this.wake(id),
-    );
-    this.feeds = new Feeds(this, this.#reader, listing, this.#intervals, options.maxFeeds);
-    this.steps = new StepSources(scheduler, this.#budget, metrics);
+  constructor(reading: Reading, options: WatchOptions) {
+    this.#reading = reading;
+    this.#options = options;
+    this.#metrics = options.metrics;
+    this.#sweeper = new Sweeper(reading.listing, this.#watchers, options.pageSize);
   }
 
   /**
@@ -102,18 +89,23 @@ export class Hub {
     const subscription = new Subscription(id, subscriber, this.#observer, options);
     this.#metrics.subscriptions.inc();
     this.#countCaller(requester, 1);
+    this.#options.log.debug(
+      { operation: id, resumes: resume !== undefined },
+      "subscription opened",
+    );
     this.#watcher(id).add(subscription);
     return subscription;
   }
 
   /** Whether a caller may have so many subscriptions more. */
   hasRoomFor({ address }: Requester, count: number): boolean {
-    return (this.#callers.get(address) ?? 0) + count <= this.#maxSubscriptionsPerCaller;
+    return (this.#callers.get(address) ?? 0) + count <= this.#options.maxSubscriptionsPerCaller;
   }
 
   /** To be called once for each subscription, also for one that ended by itself. */
   unsubscribe(subscription: Subscription): void {
     subscription.cancel();
+    this.#options.log.debug({ operation: subscription.id }, "subscription closed");
     this.#metrics.subscriptions.dec();
     this.#countCaller(subscription.requester, -1);
     this.#watchers.get(subscription.id)?.remove(subscription);
@@ -139,7 +131,7 @@ export class Hub {
    */
   async read(id: string, requester: Requester): Promise<Operation> {
     const watcher = this.#watchers.get(id);
-    const outcome = await (watcher?.readNow(requester) ?? this.#reader.read(id, requester));
+    const outcome = await (watcher?.readNow(requester) ?? this.#reading.reader.read(id, requester));
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);
     if (outcome.kind === "failed") throw new SchedulerUnavailableError(outcome.error);
     const found = toOperation(outcome.instance);
@@ -150,14 +142,13 @@ export class Hub {
 
   /** Makes the watcher of an operation read at once, because something has happened to it. */
   wake(id: string): void {
-    void this.#watchers.get(id)?.readNow(HUB);
-    this.feeds.expect();
+    void this.#watchers.get(id)?.readNow(PROCESS);
   }
 
   /** Resolves when the budget permits one more read, which the caller then makes. */
   async permit(): Promise<void> {
-    await this.#budget.permit();
-    this.#budget.done();
+    await this.#reading.budget.permit();
+    this.#reading.budget.done();
   }
 
   /**
@@ -181,12 +172,12 @@ export class Hub {
 
   /** Whether a watermark's date can be compared with the scheduler's dates of today (HORIZON-1). */
   isValidThrough(throughMs: number): boolean {
-    return this.#reader.horizon.isValid(throughMs);
+    return this.#reading.reader.horizon.isValid(throughMs);
   }
 
   /** The time after which a further read of an operation may find something new, in milliseconds. */
   intervalMs(id: string): number {
-    return this.#watchers.get(id)?.intervalMs ?? this.#intervals.minMs;
+    return this.#watchers.get(id)?.intervalMs ?? this.#options.intervals.minMs;
   }
 
   /** Stops all reading. Subscriptions must have been cancelled before. */
@@ -194,21 +185,19 @@ export class Hub {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#sweeper.close();
-    this.feeds.close();
-    this.steps.close();
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
-    this.#completions.close();
+    this.#reading.completions.close();
     this.#metrics.watchedOperations.set(0);
   }
 
   #watcher(id: string): Watcher {
     let watcher = this.#watchers.get(id);
     if (!watcher) {
-      watcher = new Watcher(id, this.#reader, this.#intervals, {
-        onMoved: () => this.steps.moved(id),
+      watcher = new Watcher(id, this.#reading.reader, this.#options.intervals, {
+        onMoved: () => this.#options.onMoved(id),
         onAwaitsEnd: (awaits) =>
-          awaits ? this.#completions.add(id) : this.#completions.remove(id),
+          awaits ? this.#reading.completions.add(id) : this.#reading.completions.remove(id),
       });
       this.#watchers.set(id, watcher);
       this.#metrics.watchedOperations.set(this.#watchers.size);
@@ -224,7 +213,7 @@ export class Hub {
   }
 
   get #tickMs(): number {
-    return Math.min(TICK_MAX_MS, Math.max(TICK_MIN_MS, this.#intervals.minMs * TICK_SHARE));
+    return Math.min(TICK_MAX_MS, Math.max(TICK_MIN_MS, this.#options.intervals.minMs * TICK_SHARE));
   }
 
   #tick(): void {
@@ -249,4 +238,4 @@ export class Hub {
 }
 
 /** Reads that this process causes by itself. */
-const HUB: Requester = { address: "this process" };
+const PROCESS: Requester = { address: "this process" };

@@ -1,11 +1,11 @@
 import { isSameInstance, isUnchanged } from "../../dts/instance.ts";
 import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
 import { isBefore, isSameState } from "../operation/cursor.ts";
-import type { Requester } from "../reading/fair-queue.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
-import { Persistence } from "./persistence.ts";
+import type { Requester } from "../reading/fair-queue.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts";
+import { Persistence } from "./persistence.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** What a watcher reports to its owner. */

@@ -3,6 +3,8 @@ import { type ByeReason, createBye, reconnectMs } from "../bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "../connections.ts";
 import { heartbeatJson } from "../heartbeat.ts";
 import { Outbox, type OutboxOwner } from "../outbox.ts";
+import { StreamClock } from "../stream-clock.ts";
+import type { StreamContext } from "../stream-context.ts";
 import {
   formatEvent,
   formatRetry,
@@ -12,8 +14,6 @@ import {
   toChunk,
   withResumed,
 } from "./sse-format.ts";
-import { StreamClock } from "../stream-clock.ts";
-import type { StreamContext } from "../stream-context.ts";
 
 /** What a connection needs of the stream that it carries. */
 export interface StreamContent {

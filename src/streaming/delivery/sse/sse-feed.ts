@@ -2,11 +2,11 @@ import type { Problem } from "../../../errors.ts";
 import type { Feed, FeedSubscriber } from "../../feed/feed.ts";
 import type { FeedEntry } from "../../feed/feed-log.ts";
 import { FeedPosition } from "../../feed/feed-position.ts";
+import { type StateEvent, snapshotOf, updateOf } from "../../operation/state-event.ts";
+import type { StreamContext } from "../stream-context.ts";
 import type { StreamContent } from "./sse-connection.ts";
 import { stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
-import { type StateEvent, snapshotOf, updateOf } from "../../operation/state-event.ts";
-import type { StreamContext } from "../stream-context.ts";
 
 /**
  * Opens the feed of all operations whose ids begin with `prefix`.
@@ -41,7 +41,7 @@ class FeedStream implements FeedSubscriber, StreamContent {
     after: string | undefined,
   ) {
     this.#context = context;
-    this.#feed = context.hub.feeds.get(prefix);
+    this.#feed = context.feeds.get(prefix);
     this.#position = new FeedPosition(this.#feed, after);
     this.#opening = new SseOpening(client, this, context);
     this.#feed.add(this);

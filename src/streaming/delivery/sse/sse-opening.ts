@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { ProblemError } from "../../../errors.ts";
 import type { Requester } from "../../reading/fair-queue.ts";
-import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { StreamContext } from "../stream-context.ts";
+import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 
 /** A client that has requested a stream. */
 export interface SseClient extends SseAnswer, Requester {

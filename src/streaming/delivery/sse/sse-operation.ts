@@ -1,12 +1,12 @@
 import { OperationNotFoundError, type Problem } from "../../../errors.ts";
 import { cursorResume, parseCursor } from "../../operation/cursor.ts";
+import type { StateEvent } from "../../operation/state-event.ts";
+import { type StepsSink, StepsView, type StepsWanted } from "../../steps/steps-view.ts";
+import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
+import type { StreamContext } from "../stream-context.ts";
 import type { StreamContent } from "./sse-connection.ts";
 import { stateChunk, stateChunkUnder } from "./sse-format.ts";
 import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
-import type { StateEvent } from "../../operation/state-event.ts";
-import { type StepsSink, StepsView, type StepsWanted } from "../../steps/steps-view.ts";
-import type { StreamContext } from "../stream-context.ts";
-import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
 
 /** What a client requests. */
 export interface OperationWanted {
@@ -40,14 +40,14 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   readonly #steps: StepsView | undefined;
 
   constructor(context: StreamContext, client: SseClient, { id, after, steps }: OperationWanted) {
-    const { hub } = context;
+    const { watches } = context;
     const former = parseCursor(after, id);
     this.resumed = former !== undefined;
     this.#context = context;
     this.#opening = new SseOpening(client, this, context);
-    this.#steps = steps && new StepsView(hub, this, steps, after, former);
+    this.#steps = steps && new StepsView(context.steps, this, steps, after, former);
     this.#client = client;
-    this.#subscription = hub.subscribe(id, this, former && cursorResume(former), client);
+    this.#subscription = watches.subscribe(id, this, former && cursorResume(former), client);
   }
 
   get opened(): Promise<Opened> {
@@ -91,11 +91,11 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   }
 
   onRestarted(): void {
-    const { hub } = this.#context;
+    const { watches } = this.#context;
     const { id, position } = this.#subscription;
-    hub.unsubscribe(this.#subscription);
+    watches.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);
-    this.#subscription = hub.subscribe(id, this, resume, this.#client);
+    this.#subscription = watches.subscribe(id, this, resume, this.#client);
   }
 
   onStepsOver(): void {
@@ -119,7 +119,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   }
 
   asOfMs(): number | undefined {
-    return this.#context.hub.asOfMs([this.#subscription]);
+    return this.#context.watches.asOfMs([this.#subscription]);
   }
 
   onReady(): void {
@@ -128,7 +128,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   }
 
   onClose(): void {
-    this.#context.hub.unsubscribe(this.#subscription);
+    this.#context.watches.unsubscribe(this.#subscription);
     this.#steps?.leave();
   }
 }

@@ -1,13 +1,7 @@
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../../../errors.ts";
 import type { Operation } from "../../operation/operation.ts";
 import { isTerminal } from "../../operation/operation-status.ts";
-import { ServiceOrder } from "../service-order.ts";
-import type { SseConnection, StreamContent } from "./sse-connection.ts";
-import { type ServerSentEvent, stateChunkUnder } from "./sse-format.ts";
-import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
-import type { StreamContext } from "../stream-context.ts";
-import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
 import {
   formatIds,
   formatWatermark,
@@ -17,6 +11,12 @@ import {
   scopeOf,
   type Watermark,
 } from "../../operation/watermark.ts";
+import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
+import { ServiceOrder } from "../service-order.ts";
+import type { StreamContext } from "../stream-context.ts";
+import type { SseConnection, StreamContent } from "./sse-connection.ts";
+import { type ServerSentEvent, stateChunkUnder } from "./sse-format.ts";
+import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
 
 /** Most operations of one stream. */
 export const MAX_OPERATIONS = 200;
@@ -66,7 +66,7 @@ class OperationsStream implements Subscriber, StreamContent {
     this.#scope = scopeOf("ids", ids);
     this.#ids = [...ids].sort();
     this.#opening = new SseOpening(client, this, context);
-    const resume = parseWatermark(after, this.#scope, context.hub);
+    const resume = parseWatermark(after, this.#scope, context.watches);
     this.resumed = resume !== undefined;
     const resumedIds = new Set(resume?.part ? parseIds(resume.part, this.#ids) : resume && ids);
     this.#resume = resume;
@@ -75,7 +75,7 @@ class OperationsStream implements Subscriber, StreamContent {
       covers: (operation: Operation) => resume.covers(operation, resumedIds.has(operation.id)),
     };
     this.#subscriptions = new Map(
-      ids.map((id) => [id, context.hub.subscribe(id, this, point, client)]),
+      ids.map((id) => [id, context.watches.subscribe(id, this, point, client)]),
     );
     this.#active = new Set(this.#subscriptions.values());
     for (const subscription of this.#active) this.#order.add(subscription);
@@ -145,7 +145,7 @@ class OperationsStream implements Subscriber, StreamContent {
       if (!this.#mayChange(subscription)) continue;
       isUnread ||= !position;
       if (!this.#isUpToDate(subscription)) continue;
-      const seenMs = position ? this.#context.hub.safeThroughMs(id) : before;
+      const seenMs = position ? this.#context.watches.safeThroughMs(id) : before;
       throughMs = Math.min(throughMs, Math.max(before, seenMs));
     }
     if (throughMs === Number.POSITIVE_INFINITY) throughMs = newestMs;
@@ -159,7 +159,7 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   asOfMs(): number | undefined {
-    return this.#context.hub.asOfMs(this.#active);
+    return this.#context.watches.asOfMs(this.#active);
   }
 
   onReady(): void {
@@ -167,7 +167,7 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   onClose(): void {
-    for (const each of this.#subscriptions.values()) this.#context.hub.unsubscribe(each);
+    for (const each of this.#subscriptions.values()) this.#context.watches.unsubscribe(each);
   }
 
   #mayChange(subscription: Subscription): boolean {

@@ -1,6 +1,6 @@
+import type { StreamContext } from "../stream-context.ts";
 import { SseConnection, type StreamContent } from "./sse-connection.ts";
 import type { SseClient } from "./sse-opening.ts";
-import type { StreamContext } from "../stream-context.ts";
 
 const NOTHING: StreamContent = {
   cursor: () => undefined,

@@ -1,16 +1,16 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { ProblemError } from "../../../errors.ts";
+import { parseCursor } from "../../operation/cursor.ts";
+import type { EndReason } from "../../watching/subscription.ts";
 import { type ByeReason, createBye } from "../bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "../connections.ts";
-import { parseCursor } from "../../operation/cursor.ts";
 import { heartbeatJson } from "../heartbeat.ts";
 import { Outbox, type OutboxOwner } from "../outbox.ts";
 import { MIN_BYTES_PER_MS } from "../progress.ts";
 import { ServiceOrder } from "../service-order.ts";
 import { StreamClock } from "../stream-clock.ts";
 import type { StreamContext } from "../stream-context.ts";
-import type { EndReason } from "../../watching/subscription.ts";
 import {
   BadMessageError,
   type ClientMessage,
@@ -158,7 +158,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
       );
     }
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
-    if (!this.#context.hub.hasRoomFor(this, 1)) {
+    if (!this.#context.watches.hasRoomFor(this, 1)) {
       const detail =
         "This caller has as many subscriptions at this server as it may have. End some, or try later.";
       throw new SubscriptionError(sub, "caller-limit", 429, detail);
@@ -168,7 +168,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     this.send("subscribed", { sub, operation_id: operationId, resumed }); // WS-1
     // It may have been one message too many for a client that does not keep up (WS-4).
     if (this.#ended) return;
-    const subscription = new WsSubscription(this.#context.hub, this, message);
+    const subscription = new WsSubscription(this.#context, this, message);
     this.#subscriptions.set(sub, subscription);
     this.#order.add(subscription);
   }
@@ -252,7 +252,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
 
   #heartbeat(): void {
     const followed = [...this.#subscriptions.values()].map(({ subscription }) => subscription);
-    const asOfMs = this.#context.hub.asOfMs(followed);
+    const asOfMs = this.#context.watches.asOfMs(followed);
     const json = heartbeatJson(asOfMs, this.#context.options.heartbeatMs);
     this.sendFrame("heartbeat", textFrame(json));
   }

@@ -1,8 +1,8 @@
 import { ProblemError } from "../../../errors.ts";
 import { checkOperationId } from "../../operation/operation-id.ts";
-import { PIECE_BYTES } from "../outbox.ts";
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
 import type { StepsWanted } from "../../steps/steps-view.ts";
+import { PIECE_BYTES } from "../outbox.ts";
 
 /** The WebSocket subprotocol's name (PROTOCOL.md). */
 export const SUBPROTOCOL = "dts-push.v1";

@@ -1,11 +1,11 @@
 import { OperationNotFoundError, type Problem } from "../../../errors.ts";
 import { cursorResume, parseCursor } from "../../operation/cursor.ts";
-import type { Requester } from "../../reading/fair-queue.ts";
-import type { Hub } from "../../watching/watch-registry.ts";
 import type { Operation } from "../../operation/operation.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
+import type { Requester } from "../../reading/fair-queue.ts";
 import { type StepsSink, StepsView } from "../../steps/steps-view.ts";
 import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
+import type { StreamContext } from "../stream-context.ts";
 import { bodyFrame, type SubscribeMessage, stateFrame } from "./ws-protocol.ts";
 
 /** What a subscription needs of its connection. */
@@ -25,19 +25,23 @@ export interface WsWire extends Requester {
 export class WsSubscription implements Subscriber, StepsSink {
   readonly sub: string;
   readonly operationId: string;
-  readonly #hub: Hub;
+  readonly #watches: StreamContext["watches"];
   readonly #wire: WsWire;
   #subscription: Subscription;
   readonly #steps: StepsView | undefined;
 
-  constructor(hub: Hub, wire: WsWire, { sub, operationId, after, steps }: SubscribeMessage) {
+  constructor(
+    { watches, steps: sources }: StreamContext,
+    wire: WsWire,
+    { sub, operationId, after, steps }: SubscribeMessage,
+  ) {
     const former = parseCursor(after, operationId);
     this.sub = sub;
     this.operationId = operationId;
-    this.#hub = hub;
+    this.#watches = watches;
     this.#wire = wire;
-    this.#steps = steps && new StepsView(hub, this, steps, after, former);
-    this.#subscription = hub.subscribe(operationId, this, former && cursorResume(former), wire);
+    this.#steps = steps && new StepsView(sources, this, steps, after, former);
+    this.#subscription = watches.subscribe(operationId, this, former && cursorResume(former), wire);
   }
 
   get ready(): boolean {
@@ -65,7 +69,7 @@ export class WsSubscription implements Subscriber, StepsSink {
 
   /** Stops it. To be called once. */
   leave(): void {
-    this.#hub.unsubscribe(this.#subscription);
+    this.#watches.unsubscribe(this.#subscription);
     this.#steps?.leave();
   }
 
@@ -104,9 +108,9 @@ export class WsSubscription implements Subscriber, StepsSink {
 
   onRestarted(): void {
     const { position } = this.#subscription;
-    this.#hub.unsubscribe(this.#subscription);
+    this.#watches.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);
-    this.#subscription = this.#hub.subscribe(this.operationId, this, resume, this.#wire);
+    this.#subscription = this.#watches.subscribe(this.operationId, this, resume, this.#wire);
   }
 
   onStepsOver(): void {
