@@ -3,15 +3,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { eventually, within } from "./deadline.ts";
+
+// A test of processes starts several, and each takes seconds beside other work.
+vi.setConfig({ testTimeout: 90_000 });
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 const NO_WARNING = "--disable-warning=ExperimentalWarning";
 
-/** A process may take long to start beside other work. */
-const PRINTED_WITHIN_MS = 25_000;
+const PRINTED_WITHIN_MS = 30_000;
+const ENDED_WITHIN_MS = 30_000;
 
 export interface ProcessOptions {
   readonly folder?: string;
@@ -93,7 +96,7 @@ export class AppProcess {
   }
 
   /** How it ended, once it has, and once all that it printed was read. */
-  exited(ms?: number): Promise<Exit> {
+  exited(ms = ENDED_WITHIN_MS): Promise<Exit> {
     return within("the process to end", this.#exited.promise, ms);
   }
 
@@ -102,7 +105,7 @@ export class AppProcess {
   }
 
   /** Sends it a signal and waits for its end. */
-  async kill(signal: NodeJS.Signals, ms?: number): Promise<Exit> {
+  async kill(signal: NodeJS.Signals, ms = ENDED_WITHIN_MS): Promise<Exit> {
     this.#child.kill(signal);
     return this.exited(ms);
   }

@@ -34,7 +34,7 @@ test("the scheduler killed in mid-operation and started again: the open stream g
   const second = AppProcess.start(["scheduler"], { SCHEDULER_DB, SCHEDULER_PORT });
   await second.schedulerAddress();
 
-  const events = await stream.untilBye(25_000);
+  const events = await stream.untilBye(40_000);
   for (const { data } of events) {
     const percent = data.operation?.custom_status?.percent;
     if (percent !== undefined) percents.push(percent);
@@ -47,7 +47,7 @@ test("the scheduler killed in mid-operation and started again: the open stream g
   });
   expect(events.at(-1)?.data.reason).toBe("terminal");
   expect(await stream.ended()).toBe("ended");
-}, 45_000);
+});
 
 test("a worker killed in mid-operation: another one finishes it, and no step is reported twice", async () => {
   const address = await startTestScheduler();

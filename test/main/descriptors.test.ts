@@ -77,5 +77,5 @@ test("out of descriptors: one line in the log, /readyz says so, and it serves ag
     const response = await fetch(new URL("/readyz", url)).catch(() => undefined);
     return response?.ok;
   });
-  expect(await app.kill("SIGTERM", 10_000)).toEqual({ code: 0, signal: null });
+  expect(await app.kill("SIGTERM")).toEqual({ code: 0, signal: null });
 });

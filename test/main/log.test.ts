@@ -18,14 +18,14 @@ async function startOnKnownPort(options: { stdout?: number; prefix?: string[] })
       ({ ok }) => ok,
       () => false,
     );
-  await eventually("the API to be ready", () => answers("/readyz"));
+  await eventually("the API to be ready", () => answers("/readyz"), 30_000);
   return { app, answers };
 }
 
 test("LOG-1: a full disk under the log ends neither the service nor its orderly end", async () => {
   const { app, answers } = await startOnKnownPort({ stdout: openSync("/dev/full", "w") });
   for (let request = 0; request < 20; request += 1) expect(await answers("/healthz")).toBe(true);
-  expect(await app.kill("SIGTERM", 10_000)).toEqual(CLOSED);
+  expect(await app.kill("SIGTERM")).toEqual(CLOSED);
   expect(app.stderr).toBe(
     "dts-push cannot write its log (ENOSPC). It goes on; log lines are lost.\n",
   );
@@ -35,7 +35,7 @@ test("LOG-1: stdout and stderr on a full disk", async () => {
   const prefix = ["bash", "-c", 'exec "$0" "$@" >/dev/full 2>&1'];
   const { app, answers } = await startOnKnownPort({ prefix });
   expect(await answers("/readyz")).toBe(true);
-  expect(await app.kill("SIGTERM", 10_000)).toEqual(CLOSED);
+  expect(await app.kill("SIGTERM")).toEqual(CLOSED);
 });
 
 test("LOG-1: a reader of the log that leaves after the first line, as head -1 does", async () => {
@@ -43,7 +43,7 @@ test("LOG-1: a reader of the log that leaves after the first line, as head -1 do
   const { app, answers } = await startOnKnownPort({ prefix });
   expect(await answers("/readyz")).toBe(true);
   expect(app.stdout.trim().split("\n")).toHaveLength(1);
-  expect(await app.kill("SIGTERM", 10_000)).toEqual(CLOSED);
+  expect(await app.kill("SIGTERM")).toEqual(CLOSED);
   expect(app.stderr).toContain("cannot write its log (EPIPE)");
 });
 
@@ -56,7 +56,7 @@ test("LOG-1: a reader of the log that stalls holds up neither the service nor it
   for (let request = 0; request < 400; request += 1) {
     expect((await fetch(new URL(path, url))).status).toBe(404);
   }
-  const ended = app.kill("SIGTERM", 15_000);
+  const ended = app.kill("SIGTERM");
   await eventually("the server to close", () =>
     fetch(new URL("/healthz", url)).then(
       () => false,

@@ -6,9 +6,6 @@ import { SseClient } from "../helpers/sse-client.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { startOperation } from "./support.ts";
 
-/** What a process is given for its end by those who start and stop containers, at the least. */
-const ENDS_WITHIN_MS = 10_000;
-
 /** A module that makes the process that imports it throw where nothing catches. */
 const FAILING_ON_SIGWINCH = `data:text/javascript,${encodeURIComponent(
   'process.on("SIGWINCH", () => { throw new Error("as the test wants it"); });',
@@ -29,7 +26,7 @@ test("SIGTERM: open streams are told bye drain, and the process ends with code 0
     return ((await response.json()) as { status: string }).status === "RUNNING";
   });
 
-  expect(await app.kill("SIGTERM", ENDS_WITHIN_MS)).toEqual({ code: 0, signal: null });
+  expect(await app.kill("SIGTERM")).toEqual({ code: 0, signal: null });
   expect((await sse.untilBye()).at(-1)?.data).toMatchObject({
     reason: "drain",
     reconnect: true,
@@ -54,10 +51,7 @@ test("an API and a worker whose scheduler is away end with code 0 all the same",
   const url = await api.url();
   const stream = await SseClient.connect(new URL("/api/operations/x/events", url));
   await worker.printed(/worker: the scheduler does not answer/);
-  const exits = await Promise.all([
-    api.kill("SIGTERM", ENDS_WITHIN_MS),
-    worker.kill("SIGTERM", ENDS_WITHIN_MS),
-  ]);
+  const exits = await Promise.all([api.kill("SIGTERM"), worker.kill("SIGTERM")]);
   expect(exits).toEqual([
     { code: 0, signal: null },
     { code: 0, signal: null },
@@ -72,7 +66,7 @@ test("EXIT-2: during the drain delay /readyz is 503 and everything is served on;
   const get = (path: string) => fetch(new URL(path, url));
   const keptOpen = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
   await keptOpen.nextState();
-  const exit = app.kill("SIGTERM", 30_000);
+  const exit = app.kill("SIGTERM");
   const refused = await eventually("/readyz to say so", async () => {
     const response = await get("/readyz");
     return response.status === 503 && response;
@@ -104,7 +98,7 @@ test("EXIT-3: one signal that arrives twice, by the process group and through np
   });
   await app.url();
   const startedMs = performance.now();
-  const exit = app.kill("SIGTERM", ENDS_WITHIN_MS);
+  const exit = app.kill("SIGTERM");
   app.signal("SIGTERM");
   expect(await exit).toEqual({ code: 0, signal: null });
   expect(performance.now() - startedMs).toBeGreaterThan(2900);
@@ -117,7 +111,7 @@ test("EXIT-1: an error that nothing handles closes the process in order, with co
   const id = await startOperation(url, { processing_time: 3600, steps: 1 });
   const stream = await SseClient.connect(new URL(`/api/operations/${id}/events`, url));
   await stream.nextState();
-  expect(await app.kill("SIGWINCH", ENDS_WITHIN_MS)).toEqual({ code: 1, signal: null });
+  expect(await app.kill("SIGWINCH")).toEqual({ code: 1, signal: null });
   expect((await stream.untilBye()).at(-1)?.data.reason).toBe("drain");
   expect(app.stdout).toMatch(/"unhandled error, closing"/);
 });

@@ -111,10 +111,12 @@ test("a task hub that the scheduler lacks is named, and nothing is called ready"
   const api = AppProcess.start(["api"], { ENDPOINT });
   await api.printed(/waits for the scheduler: \S+ has no such task hub \(task hub "default"/);
   expect(api.stdout).not.toContain("dts-push is ready");
+});
 
-  const all = AppProcess.start(["all"], { SCHEDULER_TASKHUBS: "a,b" });
-  expect(await all.exited()).toEqual({ code: 1, signal: null });
-  expect(all.stdout).toContain("TASKHUB (default) is not one of SCHEDULER_TASKHUBS (a, b)");
+test("a TASKHUB that is not one of SCHEDULER_TASKHUBS ends the process at once", async () => {
+  const lacking = AppProcess.start(["all"], { SCHEDULER_TASKHUBS: "a,b" });
+  expect(await lacking.exited()).toEqual({ code: 1, signal: null });
+  expect(lacking.stdout).toContain("TASKHUB (default) is not one of SCHEDULER_TASKHUBS (a, b)");
   const named = AppProcess.start(["all"], { SCHEDULER_TASKHUBS: "a,b", TASKHUB: "b" });
   await named.printed(/dts-push is ready/);
 });

@@ -1,6 +1,6 @@
 import type { Instance } from "../../dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../../dts/instance-query.ts";
-import { SchedulerError } from "../../dts/scheduler-error.ts";
+import { describeFailure, SchedulerError } from "../../dts/scheduler-error.ts";
 import type { Metrics } from "../metrics.ts";
 import { FairQueue, type Requester } from "./fair-queue.ts";
 import { Horizon } from "./horizon.ts";
@@ -246,7 +246,7 @@ export class Reader {
     if (this.#outage || performance.now() < this.#nextLogAtMs) return;
     this.#outage = true;
     this.#nextLogAtMs = performance.now() + LOG_INTERVAL_MS;
-    this.#log.warn({ err }, "the scheduler does not answer reads");
+    this.#log.warn({ err }, `reads: the scheduler ${describeFailure(err)}`);
   }
 
   #answered(): void {
