@@ -1,7 +1,7 @@
 // A worker of one's own: `node examples/worker.mjs`, beside `npm start`. It starts one order, too.
 import { NoOpLogger, TaskHubGrpcClient, TaskHubGrpcWorker } from "@microsoft/durabletask-js";
 
-const hostAddress = process.env.SCHEDULER ?? "localhost:8080";
+const hostAddress = process.env.SCHEDULER ?? "localhost:8080"; // the embedded scheduler
 const logger = new NoOpLogger();
 
 const worker = new TaskHubGrpcWorker({ hostAddress, logger, workItemFilters: "auto" });
