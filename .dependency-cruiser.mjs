@@ -33,6 +33,21 @@ const streamingRooms = STREAMING.map((room, index) => ({
   },
 }));
 
+/** The rooms of the embedded scheduler, each of which may import those before it and the files beside them. */
+const SCHEDULER = ["protocol", "storage", "dispatch", "engine", "grpc"];
+const schedulerRooms = SCHEDULER.map((room, index) => ({
+  name: `scheduler/${room} → ${SCHEDULER.slice(0, index).join(", ") || "no other room"}`,
+  severity: "error",
+  from: { path: `^src/scheduler/${room}/` },
+  to: {
+    path: "^src/scheduler/",
+    pathNot: [
+      "^src/scheduler/(clock|scheduler-logger|start-error)[.]ts$",
+      ...SCHEDULER.slice(0, index + 1).map((other) => `^src/scheduler/${other}/`),
+    ],
+  },
+}));
+
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
   forbidden: [
@@ -42,6 +57,7 @@ export default {
     mayImport("worker", "dts"),
     mayImport("dts"),
     mayImport("scheduler"),
+    ...schedulerRooms,
     {
       name: "only start.ts imports the scheduler",
       severity: "error",

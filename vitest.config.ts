@@ -6,7 +6,8 @@ export default defineConfig({
     execArgv: ["--disable-warning=ExperimentalWarning"],
     // Tests mostly wait for sockets and processes, so two files at a time also on two cores.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Waits have deadlines of their own (helpers/deadline.ts); these only end what has none.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });

@@ -4,12 +4,12 @@ import { Reconnect, RefusedError, Watchdog } from "./reconnect.mjs";
 
 const SUBPROTOCOL = "dts-push.v1";
 
-/** Follows up to 200 operations, which is what one connection carries. Resolves when none is left to follow: each is over,
- * unknown or purged. `onDocument` gets each operation document, `onProblem` each problem.
- * @throws RefusedError when the server closes with a code that means "do not come back", AbortError by `signal` */
+/** Follows up to 200 operations, the limit of one connection. Resolves when none is left to follow: each has ended, is
+ * unknown or was purged. `onDocument` gets each operation document, `onProblem` each problem.
+ * @throws RefusedError if the server closes with a code that means "do not reconnect", AbortError by `signal` */
 export async function followOverWebSocket(url, ids, { onDocument, onProblem, signal }) {
   const reconnect = new Reconnect();
-  /** What is still to be followed, each with the last cursor seen. It outlives the connections. */
+  /** What is still to be followed, each with its last cursor. Kept over all connections. */
   const cursors = new Map(ids.map((id) => [id, undefined]));
   const conversation = { url, cursors, reconnect, onDocument, onProblem, signal };
   while (cursors.size > 0) {
@@ -21,7 +21,7 @@ export async function followOverWebSocket(url, ids, { onDocument, onProblem, sig
   }
 }
 
-/** The bye says it best. Without one the code tells: 1000 and 4400–4999 are final, everything else, as 1006 for a broken
+/** By the bye, or without one by the close code: 1000 and 4400–4999 are final, everything else, such as 1006 for a broken
  * network, is worth another attempt. */
 function mayReconnect(code, bye) {
   if (bye) return bye.reconnect;
@@ -35,7 +35,7 @@ function converse(conversation) {
   const { promise, resolve } = Promise.withResolvers();
   const leave = (code) => {
     socket.close();
-    resolve({ code }); // not waiting for `close`: on a dead network it comes late
+    resolve({ code }); // without waiting for `close`, which is late on a dead network
   };
   const watchdog = new Watchdog(() => leave(1006));
   const abort = () => leave(1000);
@@ -56,12 +56,12 @@ function converse(conversation) {
     if (cursors.size === 0) socket.close(1000);
   };
   socket.onclose = ({ code }) => resolve({ code, bye });
-  // No onerror: a close always follows, and says more.
+  // No onerror: a close always follows.
 
   return promise.finally(() => {
     watchdog.stop();
     signal.removeEventListener("abort", abort);
-    socket.onmessage = null; // what a socket that we left still delivers belongs to nobody
+    socket.onmessage = null; // ignore what an abandoned socket still delivers
   });
 }
 
@@ -81,14 +81,14 @@ function take(message, { cursors, reconnect, onDocument, onProblem }) {
     case "heartbeat":
       reconnect.succeeded();
       break;
-    case "unsubscribed": // terminal, not-found or gone: in each case there is nothing more to come
+    case "unsubscribed": // terminal, not-found or gone: nothing more will follow
       cursors.delete(message.sub);
       break;
     case "problem":
       onProblem(message);
-      // A refused subscription. With a 5xx it stands, and the server goes on trying.
+      // A refused subscription. With a 5xx it stays, and the server retries.
       if (message.sub !== undefined && message.problem.status < 500) cursors.delete(message.sub);
       break;
-    default: // subscribed, pong, and whatever a newer server may say
+    default: // subscribed, pong, and types of newer servers
   }
 }

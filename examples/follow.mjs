@@ -25,12 +25,12 @@ Exits with 0 if all have ended and all agree, else with 1.
   --give-up-after <s>       seconds for all of it          (300)
   --help`;
 
-/** Browsers allow six connections to an origin over HTTP/1.1, so a page would not have more streams of its own. */
+/** Browsers allow six connections to an origin over HTTP/1.1, so a page should not open more streams. */
 const OPERATIONS_WITH_A_STREAM_OF_THEIR_OWN = 6;
-/** A stream and a WebSocket carry up to 200. The ids of a stream are in its URL, though, and proxies take 8 KiB of that. */
+/** A stream and a WebSocket carry up to 200. The ids of a stream are in its URL, of which proxies accept 8 KiB. */
 const OPERATIONS_PER_CONNECTION = 150;
 
-/** What one transport saw: of each operation the last document, and how many there were. */
+/** What one transport received: the last document of each operation, and their number. */
 class Sightings {
   #byId = new Map();
 
@@ -72,7 +72,7 @@ async function startAll({ operations, url, processingTime, steps }, signal) {
 
 /** Some operations on streams of their own, the others together. */
 function overSse(url, ids, sightings, signal) {
-  const handlers = { onDocument: sightings.add, onProblem: tell("SSE"), signal };
+  const handlers = { onDocument: sightings.add, onProblem: reportProblem("SSE"), signal };
   const alone = ids.filter(isSafeInPath).slice(0, OPERATIONS_WITH_A_STREAM_OF_THEIR_OWN);
   const together = chunks(ids.filter((id) => !alone.includes(id)));
   return [
@@ -84,7 +84,7 @@ function overSse(url, ids, sightings, signal) {
 function overWebSocket(url, ids, sightings, signal) {
   const socketUrl = new URL("api/ws", url);
   socketUrl.protocol = socketUrl.protocol.replace("http", "ws");
-  const handlers = { onDocument: sightings.add, onProblem: tell("WebSocket"), signal };
+  const handlers = { onDocument: sightings.add, onProblem: reportProblem("WebSocket"), signal };
   return chunks(ids).map((some) => followOverWebSocket(socketUrl, some, handlers));
 }
 
@@ -111,13 +111,13 @@ function chunks(ids) {
   return chunks;
 }
 
-/** A problem is something to know; what to do about it, the transports know. */
-function tell(transport) {
+/** Prints problems. The transports decide what to do about them. */
+function reportProblem(transport) {
   return ({ problem, operation_id: id }) =>
     console.error(`${transport}: ${problem.title}: ${problem.detail}${id ? ` (${id})` : ""}`);
 }
 
-/** Prints what was seen; `true` if all agree that all is over. */
+/** Prints what was received; `true` if all transports agree that all operations have ended. */
 function report(ids, { sse, websocket, longPoll }) {
   const transports = [sse, websocket, longPoll];
   const rows = ids.map((id) => {
@@ -155,9 +155,9 @@ function readOptions() {
   }
   return {
     ids,
-    url: new URL(values.url.replace(/\/*$/, "/")), // with a slash, so that paths are appended to it
+    url: new URL(values.url.replace(/\/*$/, "/")), // with a slash, so that paths are appended
     operations: positive(values, "operations"),
-    processingTime: Number(values["processing-time"]), // the server says what is wrong with these two
+    processingTime: Number(values["processing-time"]), // validated by the server, like steps
     steps: Number(values.steps),
     giveUpAfter: positive(values, "give-up-after"),
   };

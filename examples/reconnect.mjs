@@ -1,29 +1,29 @@
-/** What all three transports share: when to try again, how to notice a connection that died without a word, and which
- * refusals are worth another attempt. */
+/** What all three transports share: when to reconnect, how to detect a dead connection, and which refusals are worth
+ * another attempt. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A server's default, assumed until its first heartbeat tells its own. */
+/** The server's default, assumed until its first heartbeat. */
 const HEARTBEAT_MS = 15_000;
 
-/** A connection that was silent for so many heartbeats is dead, whatever the socket says (PROTOCOL.md, 4). */
-const PATIENCE = 2.5;
+/** A connection on which nothing arrived for so many heartbeats is dead, whatever the socket says (PROTOCOL.md, 4). */
+const MISSED_HEARTBEATS = 2.5;
 
 const LONGEST_PAUSE_MS = 30_000;
 
 /** The pauses between the attempts of one subscription. */
 export class Reconnect {
   #failures = 0;
-  /** Until a server has said something. By chance, so that many clients do not come in step. */
+  /** Used until the server sends one. Random, so that many clients do not reconnect at once. */
   #retryMs = 500 + 1_000 * Math.random();
 
-  /** Takes the server's word for the next pause: `retry:`, `retry_ms` or `Retry-After`. The server draws it for each
-   * connection, which keeps clients apart after a deploy. So it is used as it is, and only repeated failure makes it grow. */
+  /** Sets the next pause to what the server sent: `retry:`, `retry_ms` or `Retry-After`. The server draws it per connection,
+   * which spreads clients after a deploy. So it is used as it is, and grows only with repeated failures. */
   advise(retryMs) {
     if (Number.isFinite(retryMs) && retryMs >= 0) this.#retryMs = retryMs;
   }
 
-  /** To be called when something of worth arrived, not when a connection opens: an open connection proves little. */
+  /** To be called when an event arrived, not when a connection opens, which proves little. */
   succeeded() {
     this.#failures = 0;
   }
@@ -37,24 +37,27 @@ export class Reconnect {
   }
 }
 
-/** Calls `onSilence` once, if nothing was `heard` for 2.5 heartbeats. */
+/** Calls `onSilence` once, if `heard` was not called for 2.5 heartbeats. */
 export class Watchdog {
   #onSilence;
   #timer;
 
   constructor(onSilence) {
     this.#onSilence = onSilence;
-    this.#timer = setTimeout(onSilence, PATIENCE * HEARTBEAT_MS);
+    this.#timer = setTimeout(onSilence, MISSED_HEARTBEATS * HEARTBEAT_MS);
   }
 
-  /** Something arrived; a heartbeat among it says when to expect the next one. */
+  /** Something arrived; a heartbeat says when to expect the next one. */
   heard(message) {
     if (message?.type !== "heartbeat") {
       this.#timer.refresh();
       return;
     }
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onSilence, PATIENCE * (message.heartbeat_ms ?? HEARTBEAT_MS));
+    this.#timer = setTimeout(
+      this.#onSilence,
+      MISSED_HEARTBEATS * (message.heartbeat_ms ?? HEARTBEAT_MS),
+    );
   }
 
   stop() {
@@ -62,13 +65,13 @@ export class Watchdog {
   }
 }
 
-/** A server's "no" that another attempt would not change. */
+/** A refusal that another attempt would not change. */
 export class RefusedError extends Error {
   name = "RefusedError";
 }
 
-/** Reads an answer that is not the one hoped for. Returns its problem document when another attempt is worth while.
- * @throws RefusedError when it is not, with the problem document's words */
+/** Reads an error response. Returns its problem document if another attempt is worth while.
+ * @throws RefusedError if it is not, with the problem's detail */
 export async function considerRefusal(response, reconnect) {
   const problem = await readProblem(response);
   if (response.status === 408 || response.status === 429 || response.status >= 500) {
@@ -84,7 +87,7 @@ export function retryAfterMs(response) {
   return seconds === null ? undefined : 1_000 * Number(seconds);
 }
 
-/** dts-push answers with `application/problem+json`; a proxy in between may answer with anything. */
+/** dts-push sends `application/problem+json`; a proxy may send anything. */
 async function readProblem(response) {
   const text = await response.text();
   try {

@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
 import { WorkQueue } from "./dispatch/work-queue.ts";
+import { Activities } from "./engine/activities.ts";
 import { InstanceCommands } from "./engine/commands.ts";
 import { Entities } from "./engine/entities.ts";
 import { EntityInbox, entityWork } from "./engine/entity-inbox.ts";
@@ -146,6 +147,7 @@ async function serve(
   const effects = new TurnEffects(store, queue, lifecycle, entities);
   const rewind = new Rewind(store, lifecycle, effects);
   const commands = new InstanceCommands({ store, commit, lifecycle, rewind, entities });
+  const activities = new Activities({ store, commit, queue, lifecycle, unregistered });
   const turns = new Turns({
     store,
     commit,
@@ -153,6 +155,7 @@ async function serve(
     lifecycle,
     effects,
     rewind,
+    activities,
     entities,
     unregistered,
     health,
@@ -171,7 +174,7 @@ async function serve(
   };
   server.addService(
     serviceDefinition,
-    createService({ commands, reads, turns, entities, queue, store, gate }),
+    createService({ commands, reads, turns, activities, entities, queue, store, gate }),
   );
   const host = options.host ?? "127.0.0.1";
   const port = await listen(server, host, options.port);

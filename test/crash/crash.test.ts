@@ -12,4 +12,4 @@ test(`kill -9 of scheduler or worker loses nothing and duplicates nothing (CRASH
   const database = join(folder, "scheduler.db");
   const report = await crashRun({ seed, instances: 300, kills: 8, database, log() {} });
   expect(report.problems).toEqual([]);
-}, 180_000);
+}, 900_000); // a busy machine takes minutes; the run itself waits for progress only

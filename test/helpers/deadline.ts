@@ -1,5 +1,8 @@
-/** Time within which anything a test waits for must happen, on the slowest machine. */
-const DEFAULT_MS = 15_000;
+/**
+ * A wait that is in vain ends after this time, and names what did not happen. It is no measure of speed:
+ * beside four busy loops a process may need half a minute to start.
+ */
+const DEFAULT_MS = 60_000;
 
 /** Settles with `promise`, or fails naming what did not happen in time. */
 export async function within<T>(what: string, promise: Promise<T>, ms = DEFAULT_MS): Promise<T> {
@@ -14,7 +17,7 @@ export async function within<T>(what: string, promise: Promise<T>, ms = DEFAULT_
   }
 }
 
-/** Asks `probe` every few milliseconds until it gives something other than undefined or false. */
+/** Calls `probe` every few milliseconds until it returns something other than undefined or false. */
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,

@@ -29,6 +29,7 @@ const SETTINGS = [
 
 /** What nginx needs for WebSockets, as docs/PROXIES.md has it. */
 const UPGRADE = `
+      proxy_set_header Host $http_host;
       proxy_http_version 1.1;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection "upgrade";`;
@@ -50,6 +51,7 @@ function proxyTo({ url }: { readonly url: URL }, directives = ""): string {
   return `
     location / {
       proxy_pass ${url.origin};
+      proxy_set_header Host $http_host;
       ${directives}
     }
     location = /api/ws {

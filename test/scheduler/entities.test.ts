@@ -1,7 +1,7 @@
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
 import { expect, test } from "vitest";
 import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
-import { within } from "./support/deadline.ts";
+import { within } from "../helpers/deadline.ts";
 import { callEntity, complete, kinds, lockEntities, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 

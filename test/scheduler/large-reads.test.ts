@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { pb, stringValue } from "../../src/scheduler/protocol/proto.ts";
 import { Store } from "../../src/scheduler/storage/store.ts";
-import { within } from "./support/deadline.ts";
+import { within } from "../helpers/deadline.ts";
 import { complete, kinds, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 

@@ -7,7 +7,7 @@ import {
   RUNNING,
   TERMINATED,
 } from "../../src/scheduler/protocol/status.ts";
-import { eventually } from "./support/deadline.ts";
+import { eventually } from "../helpers/deadline.ts";
 import {
   complete,
   createTimer,

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { pb } from "../../src/scheduler/protocol/proto.ts";
 import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
 import { MIGRATIONS } from "../../src/scheduler/storage/migrations.ts";
-import { within } from "./support/deadline.ts";
+import { within } from "../helpers/deadline.ts";
 import { complete, createTimer, kinds, RawClient, scheduleTask } from "./support/raw-client.ts";
 import { startTestScheduler, temporaryFolder } from "./support/scheduler.ts";
 

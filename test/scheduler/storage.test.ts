@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { pb } from "../../src/scheduler/protocol/proto.ts";
-import { eventually, within } from "./support/deadline.ts";
+import { eventually, within } from "../helpers/deadline.ts";
 import { complete, RawClient } from "./support/raw-client.ts";
 import { silentLogger, startTestScheduler, temporaryFolder } from "./support/scheduler.ts";
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { pb } from "../../src/scheduler/protocol/proto.ts";
 import { FAILED } from "../../src/scheduler/protocol/status.ts";
-import { eventually } from "./support/deadline.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { complete, RawClient, scheduleTask, type WorkStream } from "./support/raw-client.ts";
 import { silentLogger, startTestScheduler } from "./support/scheduler.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { pb } from "../../src/scheduler/protocol/proto.ts";
 import { COMPLETED, RUNNING } from "../../src/scheduler/protocol/status.ts";
-import { within } from "./support/deadline.ts";
+import { within } from "../helpers/deadline.ts";
 import { complete, RawClient } from "./support/raw-client.ts";
 import { startTestScheduler } from "./support/scheduler.ts";
 

@@ -37,10 +37,11 @@ test("the feed begins with all operations, newest first, and new ones appear by 
   }
   const client = await SseClient.connect(new URL("/api/events", stack.url));
   const shown = await present(client);
-  expect(shown.map(idOf).sort()).toEqual([...before].sort());
-  const created = shown.map(({ data }) => data.operation.created_at);
+  // The one that runs may have moved on meanwhile.
+  const snapshots = shown.filter(({ event }) => event === "snapshot");
+  expect(snapshots.map(idOf).sort()).toEqual([...before].sort());
+  const created = snapshots.map(({ data }) => data.operation.created_at);
   expect(created).toEqual([...created].sort().reverse());
-  expect(shown.every(({ event }) => event === "snapshot")).toBe(true);
   const id = await stack.startOperation({ processing_time: 1, steps: 2 });
   const events = await untilEnd(client, id);
   expect(events[0]?.event).toBe("snapshot");

@@ -1,6 +1,7 @@
 /** Entities: delivers operations to them, gives batches to workers, and applies the results. */
 
 import { now } from "../clock.ts";
+import { storeResult } from "../dispatch/store-result.ts";
 import type { UnregisteredWork } from "../dispatch/unregistered-work.ts";
 import type { LoadedWork, WorkItem } from "../dispatch/work-item.ts";
 import type { Lease, WorkQueue } from "../dispatch/work-queue.ts";
@@ -136,12 +137,9 @@ export class Entities {
     this.#unregistered.inspect(lease, failure);
     // The worker could not run the batch at all, so no operation has happened.
     if (result.hasFailuredetails()) return this.#queue.requeueLater(lease);
-    try {
-      await this.#commit.run((after) => this.#apply(after, lease, batch, result));
-    } catch (error) {
-      this.#queue.requeueLater(lease);
-      throw error;
-    }
+    await storeResult(this.#commit, this.#queue, lease, (after) =>
+      this.#apply(after, lease, batch, result),
+    );
     this.#queue.finish(lease.item);
   }
 

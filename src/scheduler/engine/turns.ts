@@ -1,5 +1,5 @@
 /**
- * Orchestrator turns and activities: loads them for workers and applies their results.
+ * Orchestrator turns: loads them for workers and applies their results.
  *
  *   TURN-1. All effects of a turn are stored together or not at all, and once.
  *   TURN-2. The history of a turn is: the events that the orchestrator received, then its actions.
@@ -8,26 +8,26 @@
  */
 
 import { now } from "../clock.ts";
+import { storeResult } from "../dispatch/store-result.ts";
 import type { UnregisteredWork } from "../dispatch/unregistered-work.ts";
 import type { LeasedTurn, LoadedWork, WorkItem } from "../dispatch/work-item.ts";
-import type { Lease, WorkQueue } from "../dispatch/work-queue.ts";
-import { activityWorkItem, historyChunk, orchestratorWorkItem } from "../protocol/framing.ts";
+import type { WorkQueue } from "../dispatch/work-queue.ts";
+import { historyChunk, orchestratorWorkItem } from "../protocol/framing.ts";
 import {
   EventKind,
   executionCompleted,
   failureDetails,
   orchestratorStarted,
-  taskCompleted,
-  taskFailed,
 } from "../protocol/history-events.ts";
 import { Duration, pb, stringValue } from "../protocol/proto.ts";
 import { FAILED, isTerminal, RUNNING, SUSPENDED, TERMINATED } from "../protocol/status.ts";
 import { staleToken } from "../protocol/status-errors.ts";
-import { boundedFailure, payloadProblem, traceContextProblem } from "../protocol/validation.ts";
+import { boundedFailure, traceContextProblem } from "../protocol/validation.ts";
 import type { FileHealth } from "../storage/file-health.ts";
 import type { After, GroupCommit } from "../storage/group-commit.ts";
 import type { InstanceRow } from "../storage/instance-table.ts";
 import type { Store } from "../storage/store.ts";
+import type { Activities } from "./activities.ts";
 import { continueAsNew } from "./continue-as-new.ts";
 import type { Entities } from "./entities.ts";
 import type { Lifecycle, Outcome } from "./lifecycle.ts";
@@ -42,6 +42,7 @@ export interface TurnParts {
   readonly lifecycle: Lifecycle;
   readonly effects: TurnEffects;
   readonly rewind: Rewind;
+  readonly activities: Activities;
   readonly entities: Entities;
   readonly unregistered: UnregisteredWork;
   readonly health: FileHealth;
@@ -54,6 +55,7 @@ export class Turns {
   readonly #lifecycle: Lifecycle;
   readonly #effects: TurnEffects;
   readonly #rewind: Rewind;
+  readonly #activities: Activities;
   readonly #entities: Entities;
   readonly #unregistered: UnregisteredWork;
   readonly #health: FileHealth;
@@ -65,6 +67,7 @@ export class Turns {
     lifecycle,
     effects,
     rewind,
+    activities,
     entities,
     unregistered,
     health,
@@ -75,6 +78,7 @@ export class Turns {
     this.#lifecycle = lifecycle;
     this.#effects = effects;
     this.#rewind = rewind;
+    this.#activities = activities;
     this.#entities = entities;
     this.#unregistered = unregistered;
     this.#health = health;
@@ -100,12 +104,7 @@ export class Turns {
 
   #read(item: WorkItem): LoadedWork | undefined {
     if (item.kind === "turn") return this.#loadTurn(item);
-    return item.kind === "activity" ? this.#loadActivity(item) : this.#entities.load(item);
-  }
-
-  #loadActivity(item: WorkItem): LoadedWork | undefined {
-    const request = this.#store.activityRequest(item.instanceKey, item.id);
-    return request && { bytes: activityWorkItem(request) };
+    return item.kind === "activity" ? this.#activities.load(item) : this.#entities.load(item);
   }
 
   #loadTurn(item: WorkItem): LoadedWork | undefined {
@@ -126,7 +125,7 @@ export class Turns {
     };
   }
 
-  async completeTurn(response: pb.OrchestratorResponse): Promise<void> {
+  async complete(response: pb.OrchestratorResponse): Promise<void> {
     const token = response.getCompletiontoken();
     if (response.getIspartial()) return this.#addPart(token, response);
     const lease = this.#queue.settle(token, "turn");
@@ -135,7 +134,7 @@ export class Turns {
     const { item, turn } = lease;
     const end = response.getActionsList().find((action) => action.hasCompleteorchestration());
     this.#unregistered.inspect(lease, end?.getCompleteorchestration()?.getFailuredetails());
-    await this.#keep(lease, (after) => {
+    await storeResult(this.#commit, this.#queue, lease, (after) => {
       const instance = this.#store.instances.byKey(item.instanceKey);
       // Purged or terminated by force meanwhile, so this turn must not change anything.
       if (instance?.generation !== turn.generation || isTerminal(instance.status))
@@ -151,40 +150,6 @@ export class Turns {
     const lease = this.#queue.lease(token, "turn");
     if (!lease) throw staleToken();
     for (const action of response.getActionsList()) lease.parts.push(action);
-  }
-
-  async completeActivity(response: pb.ActivityResponse): Promise<void> {
-    const lease = this.#queue.settle(response.getCompletiontoken(), "activity");
-    if (!lease) throw staleToken();
-    this.#unregistered.inspect(lease, response.getFailuredetails());
-    await this.#keep(lease, (after) => this.#storeResult(after, lease, response));
-  }
-
-  /** Stores a result. If that fails, the item is queued again after a pause. */
-  async #keep(lease: Lease, work: (after: After) => void): Promise<void> {
-    try {
-      await this.#commit.run(work);
-    } catch (error) {
-      this.#queue.requeueLater(lease);
-      throw error;
-    }
-  }
-
-  #storeResult(after: After, { item }: Lease, response: pb.ActivityResponse): void {
-    const activity = this.#store.activity(item.instanceKey, item.id);
-    if (!activity) return;
-    this.#store.removeActivity(item.instanceKey, item.id);
-    const instance = this.#store.instances.byKey(item.instanceKey);
-    if (instance?.generation !== activity.generation) return; // INSTANCE-2
-    const result = response.getResult()?.getValue();
-    const problem = payloadProblem(`The result of activity '${activity.name}'`, result);
-    const failure = problem
-      ? failureDetails("PayloadTooLarge", problem)
-      : boundedFailure(response.getFailuredetails());
-    const message = failure
-      ? taskFailed(now(), activity.taskId, failure)
-      : taskCompleted(now(), activity.taskId, result);
-    this.#lifecycle.deliver(after, instance, message);
   }
 
   #apply(

@@ -7,6 +7,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { WorkQueue } from "../dispatch/work-queue.ts";
+import type { Activities } from "../engine/activities.ts";
 import type { InstanceCommands } from "../engine/commands.ts";
 import type { Entities } from "../engine/entities.ts";
 import type { Reads } from "../engine/reads.ts";
@@ -27,6 +28,7 @@ export interface ServiceParts {
   readonly commands: InstanceCommands;
   readonly reads: Reads;
   readonly turns: Turns;
+  readonly activities: Activities;
   readonly entities: Entities;
   readonly queue: WorkQueue;
   readonly store: Store;
@@ -49,7 +51,7 @@ function asBytes(message: unknown): Buffer {
 }
 
 export function createService(parts: ServiceParts): UntypedServiceImplementation {
-  const { commands, reads, turns, entities, queue, store, gate } = parts;
+  const { commands, reads, turns, activities, entities, queue, store, gate } = parts;
   const service: UntypedServiceImplementation = {};
   for (const [method, { path }] of Object.entries(serviceDefinition)) {
     const name = path.slice(path.lastIndexOf("/") + 1);
@@ -61,7 +63,7 @@ export function createService(parts: ServiceParts): UntypedServiceImplementation
     ...managementMethods(commands, reads),
     ...queryMethods(commands, reads, store),
     ...entityMethods(entities, reads, store),
-    ...workerMethods(turns, entities, queue),
+    ...workerMethods(turns, activities, entities, queue),
   };
   for (const [method, handler] of Object.entries(handlers)) {
     const run = handler as Handler<unknown, unknown>;

@@ -4,6 +4,7 @@ import type { ServerWritableStream } from "@grpc/grpc-js";
 import type { WorkKind } from "../dispatch/work-item.ts";
 import type { WorkQueue } from "../dispatch/work-queue.ts";
 import { WorkerStream } from "../dispatch/worker-stream.ts";
+import type { Activities } from "../engine/activities.ts";
 import type { Entities } from "../engine/entities.ts";
 import type { Turns } from "../engine/turns.ts";
 import { Empty, pb } from "../protocol/proto.ts";
@@ -13,7 +14,12 @@ import type { TaskHub } from "../storage/task-hubs.ts";
 
 const MAX_LABEL_LENGTH = 200;
 
-export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue) {
+export function workerMethods(
+  turns: Turns,
+  activities: Activities,
+  entities: Entities,
+  queue: WorkQueue,
+) {
   const abandon = (token: string, kind: WorkKind): void => {
     const lease = queue.settle(token, kind);
     if (!lease) throw staleToken();
@@ -24,12 +30,12 @@ export function workerMethods(turns: Turns, entities: Entities, queue: WorkQueue
     hello: () => new Empty(),
 
     completeOrchestratorTask: async (response: pb.OrchestratorResponse) => {
-      await turns.completeTurn(response);
+      await turns.complete(response);
       return new pb.CompleteTaskResponse();
     },
 
     completeActivityTask: async (response: pb.ActivityResponse) => {
-      await turns.completeActivity(response);
+      await activities.complete(response);
       return new pb.CompleteTaskResponse();
     },
 

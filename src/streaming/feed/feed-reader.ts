@@ -1,35 +1,17 @@
 import { isUnchanged } from "../../dts/instance.ts";
 import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
-import { cursorResume, isBefore } from "../operation/cursor.ts";
+import { isBefore } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
-import type { StateEvent } from "../operation/state-event.ts";
-import type { Requester } from "../reading/fair-queue.ts";
 import type { Listing } from "../reading/listing.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadTime } from "../reading/reader.ts";
-import { type EndReason, type Subscriber, Subscription } from "../watching/subscription.ts";
-import type { Watcher } from "../watching/watcher.ts";
 import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
+import { type FeedWatching, FollowedOperations } from "./followed-operations.ts";
+import { listSince } from "./list-since.ts";
 import { type ListedInstance, listNewest } from "./newest.ts";
 
-/** Most pages of one query. */
-const MAX_PAGES = 40;
 /** How long what is known of the reading is used again, since many clients ask for it at once. */
 const READING_FOR_MS = 200;
-
-/** What following an operation needs of the hub. */
-export interface FeedWatching {
-  /** Adds a subscription; `found` is what is known of its operation. */
-  watch(subscription: Subscription, found: Found | undefined): Watcher;
-  unwatch(subscription: Subscription): void;
-}
-
-/** An operation that is read for feeds: one that is active, or was found to have changed. */
-interface Followed {
-  readonly subscription: Subscription;
-  readonly watcher: Watcher;
-  readonly settled: PromiseWithResolvers<void>;
-}
 
 /**
  * Reads for all feeds of this process.
@@ -40,18 +22,17 @@ interface Followed {
  *       pass), since terminal operations can be rewound, restarted or purged, and dates can go back.
  *   FEED-4. A failed pass backs off and costs no subscriber its place; each is notified once.
  */
-export class FeedReader implements FeedOwner, Subscriber {
-  readonly ready = true;
-  readonly #watching: FeedWatching;
+export class FeedReader implements FeedOwner {
   readonly #reader: Reader;
   readonly #listing: Listing;
   readonly #onIdle: (feed: Feed) => void;
   /** Each with the time of its last comparison as a whole. */
   readonly #feeds = new Map<Feed, ReadTime | undefined>();
   readonly #toCheck = new Set<Feed>();
-  readonly #followed = new Map<string, Followed>();
-  readonly #failing = new Set<Subscription>();
+  readonly #followed: FollowedOperations;
+  /** Queries fail, and reads of single operations fail. */
   #queryProblem: Problem | undefined;
+  #readProblem: Problem | undefined;
   #lastPass: ReadTime | undefined;
   readonly #schedule: PollSchedule;
   readonly #checkEveryMs: number;
@@ -68,7 +49,19 @@ export class FeedReader implements FeedOwner, Subscriber {
     intervals: PollIntervals,
     onIdle: (feed: Feed) => void,
   ) {
-    this.#watching = watching;
+    this.#followed = new FollowedOperations(watching, {
+      onState: (operation) => {
+        this.#schedule.changed();
+        this.#put(operation);
+      },
+      onGone: (id) => {
+        for (const feed of this.#feeds.keys()) feed.log.remove(id);
+      },
+      onProblem: (problem) => {
+        this.#readProblem = problem;
+        this.#reportProblem();
+      },
+    });
     this.#reader = reader;
     this.#listing = listing;
     this.#schedule = new PollSchedule(intervals);
@@ -111,7 +104,7 @@ export class FeedReader implements FeedOwner, Subscriber {
     const pass = this.#lastPass ?? checked;
     let safeThroughMs = Math.min(pass?.horizonMs ?? 0, checked?.horizonMs ?? 0);
     let asOfMs = checked && Math.min(pass?.asOfMs ?? checked.asOfMs, checked.asOfMs);
-    for (const { watcher } of this.#followed.values()) {
+    for (const watcher of this.#followed.watchers()) {
       // Of an operation that has not been read yet nothing is known, and nothing was sent.
       if (watcher.asOfMs === undefined) continue;
       if (asOfMs !== undefined) asOfMs = Math.min(asOfMs, watcher.asOfMs);
@@ -130,35 +123,8 @@ export class FeedReader implements FeedOwner, Subscriber {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const feed of this.#feeds.keys()) feed.close();
-    for (const { subscription } of this.#followed.values()) this.#watching.unwatch(subscription);
     this.#feeds.clear();
-    this.#followed.clear();
-  }
-
-  onEvent({ operation }: StateEvent, { id }: Subscription): void {
-    this.#schedule.changed();
-    this.#put(operation);
-    this.#followed.get(id)?.settled.resolve();
-  }
-
-  onUnchanged({ id }: Subscription): void {
-    this.#followed.get(id)?.settled.resolve();
-  }
-
-  onEnd(reason: EndReason, subscription: Subscription): void {
-    const { id } = subscription;
-    if (reason !== "terminal") for (const feed of this.#feeds.keys()) feed.log.remove(id);
-    this.#unfollow(id);
-  }
-
-  onTrouble(problem: Problem, subscription: Subscription): void {
-    this.#failing.add(subscription);
-    this.#reportProblem(problem);
-  }
-
-  onRecovered(subscription: Subscription): void {
-    this.#failing.delete(subscription);
-    this.#reportProblem(this.#queryProblem);
+    this.#followed.retain(() => false);
   }
 
   #passSoon(): void {
@@ -181,18 +147,15 @@ export class FeedReader implements FeedOwner, Subscriber {
     }
     this.#passing = false;
     if (this.#closed) return;
-    this.#reportProblem(this.#queryProblem);
+    this.#reportProblem();
     this.#unfollowUncarried();
     if (this.#feeds.size === 0) return;
     this.#schedule.plan(false);
-    const isWanted = !this.#queryProblem && (this.#toCheck.size > 0 || this.#hasNew());
+    const hasNew = [...this.#feeds.keys()].some(({ state }) => state.kind === "new");
+    const isWanted = !this.#queryProblem && (this.#toCheck.size > 0 || hasNew);
     const delayMs = isWanted ? 0 : Math.max(0, this.#schedule.dueAtMs - performance.now());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#pass(), delayMs);
-  }
-
-  #hasNew(): boolean {
-    return [...this.#feeds.keys()].some(({ state }) => state.kind === "new");
   }
 
   /** Fills a new feed with the newest operations. */
@@ -223,19 +186,15 @@ export class FeedReader implements FeedOwner, Subscriber {
     if (feeds.length === 0) return;
     const idPrefix = commonPrefix(feeds.map(({ prefix }) => prefix));
     const createdFromMs = this.#reader.horizon.listedThroughMs;
-    const first = await this.#list(
-      { createdFromMs, idPrefix },
-      (each) => void this.#take(each, feeds),
-    );
-    this.#lastPass = first;
+    const since = { createdFromMs, idPrefix };
+    this.#lastPass = await listSince(this.#listing, since, (each) => void this.#take(each, feeds));
   }
 
   #feedsToCheck(): Feed[] {
     const wanted = [...this.#toCheck];
     this.#toCheck.clear();
-    const beforeMs = performance.now() - this.#checkEveryMs;
     let stalest: Feed | undefined;
-    let stalestMs = beforeMs;
+    let stalestMs = performance.now() - this.#checkEveryMs;
     for (const [feed, checked] of this.#feeds) {
       if (!checked || checked.sentAtMs >= stalestMs) continue;
       stalest = feed;
@@ -251,16 +210,18 @@ export class FeedReader implements FeedOwner, Subscriber {
     const listed = new Set<string>();
     const settled: Promise<unknown>[] = [];
     const before = this.#feeds.get(feed);
-    const first = await this.#list({ createdFromMs, idPrefix: feed.prefix }, (each) => {
+    const since = { createdFromMs, idPrefix: feed.prefix };
+    const first = await listSince(this.#listing, since, (each) => {
       const { id, createdAtMs } = each.instance;
       listed.add(id);
-      const isNew = !feed.log.get(id) && !this.#followed.has(id);
+      const isNew = !feed.log.get(id) && !this.#followed.get(id);
       // Created since the last check, and dated before what was known then: a clock was set back.
       if (isNew && before) this.#reader.horizon.observeChange(createdAtMs, before.sentAtMs);
       settled.push(this.#take(each, [feed]));
     });
     for (const { operation } of [...feed.log.entries()]) {
-      if (!listed.has(operation.id)) settled.push(this.#readAlone(operation));
+      // It was purged, or queries lag.
+      if (!listed.has(operation.id)) settled.push(this.#followed.readAlone(operation));
     }
     await Promise.all(settled);
     if (!this.#feeds.has(feed)) return;
@@ -268,29 +229,9 @@ export class FeedReader implements FeedOwner, Subscriber {
     feed.checked(first.sentAtMs);
   }
 
-  /** Lists by one query, entities left out. @returns when its first page was requested */
-  async #list(
-    { createdFromMs, idPrefix }: { readonly createdFromMs: number; readonly idPrefix: string },
-    onListed: (listed: ListedInstance) => void,
-  ): Promise<ReadTime> {
-    let first: ReadTime | undefined;
-    let pageToken: string | undefined;
-    for (let count = 0; count < MAX_PAGES; count += 1) {
-      const query = { createdFromMs, ...(idPrefix && { idPrefix }), pageToken };
-      const page = await this.#listing.page(query);
-      first ??= page;
-      if (this.#closed) break;
-      for (const instance of page.instances) {
-        if (!instance.id.startsWith("@")) onListed({ instance, page });
-      }
-      pageToken = page.nextPageToken;
-      if (!pageToken) break;
-    }
-    return first as ReadTime;
-  }
-
   /** Takes a listed instance into the logs of `feeds`. @returns when its state is known */
   async #take({ instance, page }: ListedInstance, feeds: readonly Feed[]): Promise<void> {
+    if (this.#closed) return;
     const { id } = instance;
     const carrying = feeds.filter(
       ({ prefix, log }) => id.startsWith(prefix) && log.hasRoomFor(instance),
@@ -298,11 +239,11 @@ export class FeedReader implements FeedOwner, Subscriber {
     if (carrying.length === 0) return;
     const { sentAtMs, asOfMs, horizonMs, complete } = page;
     const found: Found = { kind: "found", instance, sentAtMs, asOfMs, horizonMs };
-    const followed = this.#followed.get(id);
-    if (followed) {
-      const outcome = followed.watcher.take(found, complete);
-      if (outcome === "incomplete" || outcome === "lagging") await followed.watcher.refresh();
-      const { operation } = followed.watcher;
+    const watcher = this.#followed.get(id);
+    if (watcher) {
+      const outcome = watcher.take(found, complete);
+      if (outcome === "incomplete" || outcome === "lagging") await watcher.refresh();
+      const { operation } = watcher;
       if (operation) for (const feed of carrying) feed.put(operation);
       return;
     }
@@ -313,50 +254,20 @@ export class FeedReader implements FeedOwner, Subscriber {
     }
     const operation = complete ? toOperation(instance) : undefined;
     if (!operation || (known && isBefore(operation.cursor, known.cursor))) {
-      await this.#follow(id, known, undefined);
+      await this.#followed.follow(id, known, undefined);
       return;
     }
     this.#put(operation);
-    if (!operation.terminal) await this.#follow(id, operation, found);
+    if (!operation.terminal) await this.#followed.follow(id, operation, found);
   }
 
-  /** Reads an operation that a check did not list: it was purged, or queries lag. */
-  async #readAlone(known: Operation): Promise<void> {
-    const followed = this.#followed.get(known.id);
-    if (followed) await followed.watcher.refresh();
-    else await this.#follow(known.id, known, undefined);
-  }
-
-  #follow(id: string, known: Operation | undefined, found: Found | undefined): Promise<void> {
-    const subscription = new Subscription(id, this, SILENT, {
-      resume: known && cursorResume(known.cursor),
-      requester: FEED,
-      waitsForEnd: false,
-    });
-    const settled = Promise.withResolvers<void>();
-    const watcher = this.#watching.watch(subscription, found);
-    this.#followed.set(id, { subscription, watcher, settled });
-    return settled.promise;
-  }
-
-  #unfollow(id: string): void {
-    const followed = this.#followed.get(id);
-    if (!followed) return;
-    this.#followed.delete(id);
-    this.#failing.delete(followed.subscription);
-    this.#watching.unwatch(followed.subscription);
-    followed.settled.resolve();
-  }
-
-  /** Newer operations have taken their place, or their feed is no longer followed. */
+  /** Operations in whose place there are newer ones, or whose feed is no longer followed. */
   #unfollowUncarried(): void {
-    for (const [id, { watcher }] of this.#followed) {
-      const isRead = watcher.operation !== undefined;
-      const isWanted = [...this.#feeds.keys()].some((feed) =>
-        isRead ? feed.log.get(id) : id.startsWith(feed.prefix),
-      );
-      if (!isWanted) this.#unfollow(id);
-    }
+    this.#followed.retain(({ id, operation }) =>
+      [...this.#feeds.keys()].some((feed) =>
+        operation ? feed.log.get(id) : id.startsWith(feed.prefix),
+      ),
+    );
   }
 
   #known(id: string): Operation | undefined {
@@ -373,18 +284,10 @@ export class FeedReader implements FeedOwner, Subscriber {
     }
   }
 
-  #reportProblem(problem: Problem | undefined): void {
-    const isOver = !problem && this.#failing.size === 0 && !this.#queryProblem;
-    if (!problem && !isOver) return;
-    for (const feed of this.#feeds.keys()) feed.setProblem(problem);
+  #reportProblem(): void {
+    for (const feed of this.#feeds.keys()) feed.setProblem(this.#queryProblem ?? this.#readProblem);
   }
 }
-
-/** Reads that feeds cause. */
-const FEED: Requester = { address: "the feeds" };
-
-/** What feeds follow is counted where it is sent. */
-const SILENT = { onResumed: () => undefined, onSent: () => undefined };
 
 function commonPrefix(prefixes: readonly string[]): string {
   let [common = ""] = prefixes;

@@ -2,7 +2,8 @@ import type { Listing } from "../reading/listing.ts";
 import type { PollIntervals } from "../reading/poll-schedule.ts";
 import type { Reader } from "../reading/reader.ts";
 import { Feed } from "./feed.ts";
-import { FeedReader, type FeedWatching } from "./feed-reader.ts";
+import { FeedReader } from "./feed-reader.ts";
+import type { FeedWatching } from "./followed-operations.ts";
 
 /** The feeds that are followed in this process: one a prefix, however many follow it. */
 export class FeedRegistry {

@@ -70,10 +70,6 @@ export class PollSchedule {
     this.#dueAtMs = performance.now() + (together ? intervalMs : jittered(intervalMs));
   }
 
-  planNow(): void {
-    this.#dueAtMs = performance.now();
-  }
-
   stop(): void {
     this.#dueAtMs = Number.POSITIVE_INFINITY;
   }

@@ -5,6 +5,7 @@ import type { Metrics } from "../metrics.ts";
 import { FairQueue, type Requester } from "./fair-queue.ts";
 import { Horizon } from "./horizon.ts";
 import type { ReadBudget } from "./read-budget.ts";
+import { UnknownIds } from "./unknown-ids.ts";
 
 /** What reading needs of the scheduler. Each call must have a deadline of its own. */
 export interface InstanceReader {
@@ -51,9 +52,6 @@ const MAX_WAITING = 20_000;
 const MAX_WAIT_MS = 30_000;
 /** Outages that come and go are logged this seldom. */
 const LOG_INTERVAL_MS = 10_000;
-/** How long an id is remembered as unknown, and how many of them. */
-const UNKNOWN_FOR_MS = 5000;
-const MAX_UNKNOWN = 10_000;
 
 /** More reads are waiting than the budget allows for. */
 export class ReadBudgetError extends Error {
@@ -82,8 +80,7 @@ export class Reader {
   readonly #refreshes = new Set<Flight>();
   /** Flights that somebody waits for and that have not been sent, oldest first. */
   readonly #awaited = new Set<Flight>();
-  /** Ids that were not found, with the time until which that is remembered; oldest first. */
-  readonly #unknownUntilMs = new Map<string, number>();
+  readonly #unknownIds = new UnknownIds();
   #permits = 0;
   #pumping = false;
   #outage = false;
@@ -178,7 +175,7 @@ export class Reader {
   }
 
   #await(flight: Flight, requester: Requester): void {
-    const queue = this.#isUnknown(flight.id) ? this.#unknown : this.#first;
+    const queue = this.#unknownIds.has(flight.id) ? this.#unknown : this.#first;
     queue.add(flight, requester);
     flight.awaitedSinceMs ??= performance.now();
     this.#awaited.add(flight);
@@ -223,7 +220,8 @@ export class Reader {
       const instance = await this.#scheduler.getInstance(flight.id);
       outcome = instance ? { kind: "found", instance, ...time } : { kind: "missing", ...time };
       if (instance) this.#horizon.observe(instance.lastUpdatedAtMs);
-      this.#remember(flight.id, outcome.kind === "missing");
+      if (instance) this.#unknownIds.delete(flight.id);
+      else this.#unknownIds.add(flight.id);
       this.#answered();
     } catch (error) {
       outcome = { kind: "failed", error };
@@ -241,18 +239,6 @@ export class Reader {
       asOfMs: Date.now(),
       horizonMs: this.#horizon.settledMs(),
     };
-  }
-
-  #isUnknown(id: string): boolean {
-    return (this.#unknownUntilMs.get(id) ?? 0) > performance.now();
-  }
-
-  #remember(id: string, isUnknown: boolean): void {
-    this.#unknownUntilMs.delete(id);
-    if (!isUnknown) return;
-    this.#unknownUntilMs.set(id, performance.now() + UNKNOWN_FOR_MS);
-    const [oldest] = this.#unknownUntilMs.keys();
-    if (this.#unknownUntilMs.size > MAX_UNKNOWN && oldest) this.#unknownUntilMs.delete(oldest);
   }
 
   /** One line per outage, and not more than one in ten seconds. */

@@ -6,6 +6,7 @@ import type { Requester } from "../reading/fair-queue.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts";
 import { Persistence } from "./persistence.ts";
+import { Subscribers } from "./subscribers.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** What a watcher reports to its owner. */
@@ -41,10 +42,7 @@ export class Watcher {
   readonly #reader: Reader;
   readonly #events: WatcherEvents;
   readonly #schedule: PollSchedule;
-  readonly #subscriptions = new Set<Subscription>();
-  /** Those that have no settled state yet, with the time at which they came. */
-  readonly #unsettled = new Map<Subscription, number>();
-  #awaitingEnd = 0;
+  readonly #subscribers = new Subscribers();
   #awaitsEnd = false;
   #operation: Operation | undefined;
   #asOfMs: number | undefined;
@@ -76,11 +74,6 @@ export class Watcher {
     return this.#asOfMs;
   }
 
-  /** The same, by `performance.now()`. */
-  get sentAtMs(): number {
-    return this.#sentAtMs;
-  }
-
   /** Every change that the scheduler dated before this, in epoch milliseconds, has been seen. */
   get safeThroughMs(): number {
     return this.#safeThroughMs;
@@ -109,9 +102,7 @@ export class Watcher {
 
   add(subscription: Subscription): void {
     this.#idleSinceMs = undefined;
-    this.#subscriptions.add(subscription);
-    this.#unsettled.set(subscription, performance.now());
-    if (subscription.waitsForEnd) this.#awaitingEnd += 1;
+    this.#subscribers.add(subscription);
     this.#reportEnd();
     if (this.#isCurrent() && !subscription.needsNewRead) {
       queueMicrotask(() => this.#welcome(subscription));
@@ -123,11 +114,9 @@ export class Watcher {
   }
 
   remove(subscription: Subscription): void {
-    if (!this.#subscriptions.delete(subscription)) return;
-    this.#unsettled.delete(subscription);
-    if (subscription.waitsForEnd) this.#awaitingEnd -= 1;
+    if (!this.#subscribers.remove(subscription)) return;
     this.#reportEnd();
-    if (this.#subscriptions.size === 0) this.#idleSinceMs = performance.now();
+    if (this.#subscribers.size === 0) this.#idleSinceMs = performance.now();
   }
 
   /** Reads at once, for somebody who waits for it. Never rejects. */
@@ -138,12 +127,6 @@ export class Watcher {
   /** Reads because it is due. Never rejects. */
   refresh(): Promise<ReadOutcome> {
     return this.#track(this.#reader.refresh(this.id));
-  }
-
-  /** Makes the next read due at once. */
-  expect(): void {
-    this.#schedule.changed();
-    this.#schedule.planNow();
   }
 
   /**
@@ -189,9 +172,10 @@ export class Watcher {
 
   #welcome(subscription: Subscription): void {
     const operation = this.#operation;
-    if (!operation || this.#closed || !this.#unsettled.has(subscription)) return;
-    if (subscription.offer(operation, this.#asOfMs)) this.#unsettled.delete(subscription);
-    else this.#planSoon();
+    if (!operation || this.#closed) return;
+    if (this.#subscribers.welcome(subscription, operation, this.#asOfMs)) return;
+    this.#schedule.changed();
+    if (this.#reading === undefined) this.#plan(false);
   }
 
   #track(outcome: Promise<ReadOutcome>): Promise<ReadOutcome> {
@@ -212,27 +196,24 @@ export class Watcher {
 
   #settle(outcome: Exclude<ReadOutcome, { kind: "failed" }>): void {
     if (outcome.sentAtMs < this.#sentAtMs) return; // WATCH-3
-    const before: ReadTime = {
-      sentAtMs: this.#sentAtMs,
-      asOfMs: this.#asOfMs ?? 0,
-      horizonMs: this.#safeThroughMs,
-    };
+    const beforeMs = this.#sentAtMs;
     this.#sentAtMs = outcome.sentAtMs;
     this.#returnedAtMs = performance.now();
-    if (outcome.kind === "found") this.#find(outcome, before);
+    if (outcome.kind === "found") this.#find(outcome, beforeMs);
     else this.#miss(outcome);
   }
 
-  #find(found: Found, before: ReadTime): void {
+  #find(found: Found, beforeMs: number): void {
     this.#notFound = 0;
     this.#recover();
-    const { instance } = found;
+    const { instance, sentAtMs } = found;
+    const since = this.#asOfMs;
     const known = this.#operation;
     if (known && isSameInstance(instance, known.instance)) {
       this.#advance(found);
       this.#behind.reset();
       this.#schedule.quiet();
-      this.#offer(known, before, this.#unsettled.keys(), found);
+      this.#subscribers.offerToUnsettled({ operation: known, sentAtMs, since });
       return;
     }
     const operation = toOperation(instance);
@@ -241,8 +222,7 @@ export class Watcher {
       accepted = this.#behind.observe();
       if (!accepted) {
         this.#schedule.changed(); // Which of the two is true is to be known soon.
-        const waiting = [...this.#unsettled.keys()].filter((each) => !each.needsNewRead);
-        this.#offer(known, before, waiting, found);
+        this.#subscribers.offerToUnsettled({ operation: known, sentAtMs, since });
         return; // WATCH-3
       }
     }
@@ -253,14 +233,14 @@ export class Watcher {
       // from other replicas may have seen a state in between, and are sent this one.
       this.#schedule.quiet();
       this.#operation = { ...operation, content: known.content };
-      this.#offer(this.#operation, before, this.#subscriptions, found, accepted);
+      this.#subscribers.offer({ operation: this.#operation, sentAtMs, since, accepted });
       if (this.#events.onMoved()) this.#schedule.changed();
       return;
     }
-    if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, before.sentAtMs);
+    if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, beforeMs);
     this.#schedule.changed();
     this.#operation = operation;
-    this.#offer(operation, before, this.#subscriptions, found, accepted);
+    this.#subscribers.offer({ operation, sentAtMs, since, accepted });
     this.#events.onMoved();
   }
 
@@ -269,36 +249,18 @@ export class Watcher {
     this.#safeThroughMs = horizonMs;
   }
 
-  #offer(
-    operation: Operation,
-    before: ReadTime,
-    to: Iterable<Subscription>,
-    read: ReadTime,
-    accepted = false,
-  ): void {
-    const since = before.asOfMs || undefined;
-    for (const each of [...to]) {
-      const cameAtMs = this.#unsettled.get(each);
-      // A read that was sent before it came may know less than the subscriber does.
-      const isLate = cameAtMs !== undefined && cameAtMs > read.sentAtMs;
-      if (isLate && (operation.terminal || each.needsNewRead)) continue;
-      if (each.offer(operation, since, accepted)) this.#unsettled.delete(each);
-    }
-  }
-
   /** Some came while a read was in flight that could not serve them, or know a later state. */
   #readForUnsettled(): void {
-    const [late] = this.#unsettled;
-    if (!late || this.#reading !== undefined || this.#problem) return;
-    const [{ requester }, cameAtMs] = late;
-    if (cameAtMs > this.#sentAtMs) void this.readNow(requester);
+    const first = this.#subscribers.firstUnsettled;
+    if (!first || this.#reading !== undefined || this.#problem) return;
+    if (first.cameAtMs > this.#sentAtMs) void this.readNow(first.subscription.requester);
     else this.#schedule.changed();
   }
 
   #recover(): void {
     if (!this.#problem) return;
     this.#problem = undefined;
-    for (const each of [...this.#subscriptions]) each.recover();
+    this.#subscribers.recover();
   }
 
   #miss(time: ReadTime): void {
@@ -310,22 +272,13 @@ export class Watcher {
     }
     this.#advance(time);
     this.#operation = undefined;
-    for (const each of [...this.#subscriptions]) {
-      const cameAtMs = this.#unsettled.get(each);
-      if (cameAtMs === undefined) each.end("gone");
-      else if (cameAtMs <= time.sentAtMs) each.end("not-found");
-    }
+    this.#subscribers.end(time);
   }
 
   #fail(cause: unknown): void {
     this.#schedule.failed();
     this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
-    for (const each of [...this.#subscriptions]) each.trouble(this.#problem); // WATCH-4
-  }
-
-  #planSoon(): void {
-    this.#schedule.changed();
-    if (this.#reading === undefined) this.#plan(false);
+    this.#subscribers.trouble(this.#problem); // WATCH-4
   }
 
   #plan(swept: boolean): void {
@@ -339,11 +292,11 @@ export class Watcher {
   #isSettled(): boolean {
     if (this.#problem) return false;
     if (!this.#operation) return this.#notFound > 0;
-    return this.#operation.terminal && [...this.#subscriptions].every(({ ended }) => ended);
+    return this.#operation.terminal && this.#subscribers.allEnded;
   }
 
   #reportEnd(): void {
-    this.#report(!this.#closed && this.activeSinceMs !== undefined && this.#awaitingEnd > 0);
+    this.#report(!this.#closed && this.activeSinceMs !== undefined && this.#subscribers.awaitEnd);
   }
 
   #report(awaitsEnd: boolean): void {

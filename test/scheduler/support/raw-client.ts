@@ -4,7 +4,7 @@ import service from "@microsoft/durabletask-js/dist/proto/orchestrator_service_g
 import { onTestFinished } from "vitest";
 import { pb, stringValue, toTimestamp } from "../../../src/scheduler/protocol/proto.ts";
 import { COMPLETED } from "../../../src/scheduler/protocol/status.ts";
-import { within } from "./deadline.ts";
+import { within } from "../../helpers/deadline.ts";
 
 type Stub = InstanceType<typeof service.TaskHubSidecarServiceClient>;
 type Unary<Request, Response> = (

@@ -1,0 +1,107 @@
+import type { Problem } from "../../errors.ts";
+import type { Operation } from "../operation/operation.ts";
+import type { ReadTime } from "../reading/reader.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** A state to be offered, and the read that returned it. */
+export interface Offer {
+  readonly operation: Operation;
+  /** When that read was sent, by `performance.now()`. */
+  readonly sentAtMs: number;
+  /** When the last read before it was sent, in epoch milliseconds. */
+  readonly since: number | undefined;
+  /** Whether it counts although it is dated before what subscribers have. */
+  readonly accepted?: boolean;
+}
+
+/** The subscriptions of one watcher, and which of them have no settled state yet. */
+export class Subscribers {
+  readonly #all = new Set<Subscription>();
+  /** Those without a settled state, with the time at which they came; oldest first. */
+  readonly #unsettled = new Map<Subscription, number>();
+  #awaitingEnd = 0;
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Whether somebody waits for the operation's end. */
+  get awaitEnd(): boolean {
+    return this.#awaitingEnd > 0;
+  }
+
+  /** Whether each has been sent the terminal state. */
+  get allEnded(): boolean {
+    return [...this.#all].every(({ ended }) => ended);
+  }
+
+  /** The one that has waited longest for a settled state, and since when. */
+  get firstUnsettled():
+    | { readonly subscription: Subscription; readonly cameAtMs: number }
+    | undefined {
+    const [first] = this.#unsettled;
+    return first && { subscription: first[0], cameAtMs: first[1] };
+  }
+
+  add(subscription: Subscription): void {
+    this.#all.add(subscription);
+    this.#unsettled.set(subscription, performance.now());
+    if (subscription.waitsForEnd) this.#awaitingEnd += 1;
+  }
+
+  /** @returns whether it was there */
+  remove(subscription: Subscription): boolean {
+    if (!this.#all.delete(subscription)) return false;
+    this.#unsettled.delete(subscription);
+    if (subscription.waitsForEnd) this.#awaitingEnd -= 1;
+    return true;
+  }
+
+  /** Offers a state to all. */
+  offer(offer: Offer): void {
+    this.#offer(offer, [...this.#all]);
+  }
+
+  /** Offers a state that is not new to those without a settled one. */
+  offerToUnsettled(offer: Offer): void {
+    this.#offer(offer, [...this.#unsettled.keys()]);
+  }
+
+  /**
+   * Offers the known state to one that has just come.
+   * @returns whether its state is settled now
+   */
+  welcome(subscription: Subscription, operation: Operation, since: number | undefined): boolean {
+    if (!this.#unsettled.has(subscription)) return true;
+    const isSettled = subscription.offer(operation, since);
+    if (isSettled) this.#unsettled.delete(subscription);
+    return isSettled;
+  }
+
+  /** A read has not found the operation. */
+  end({ sentAtMs }: ReadTime): void {
+    for (const each of [...this.#all]) {
+      const cameAtMs = this.#unsettled.get(each);
+      if (cameAtMs === undefined) each.end("gone");
+      else if (cameAtMs <= sentAtMs) each.end("not-found");
+    }
+  }
+
+  trouble(problem: Problem): void {
+    for (const each of [...this.#all]) each.trouble(problem);
+  }
+
+  recover(): void {
+    for (const each of [...this.#all]) each.recover();
+  }
+
+  #offer({ operation, sentAtMs, since, accepted }: Offer, to: readonly Subscription[]): void {
+    for (const each of to) {
+      const cameAtMs = this.#unsettled.get(each);
+      // A read that was sent before it came may know less than the subscriber does.
+      const isLate = cameAtMs !== undefined && cameAtMs > sentAtMs;
+      if (isLate && (operation.terminal || each.needsNewRead)) continue;
+      if (each.offer(operation, since, accepted)) this.#unsettled.delete(each);
+    }
+  }
+}
