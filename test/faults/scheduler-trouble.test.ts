@@ -32,21 +32,22 @@ const ended = instance({
   lastUpdatedAtMs: START_MS + 9000,
 });
 
-const troubles: readonly [name: string, trouble: Trouble][] = [
-  ["answers nothing at all", { kind: "silent" }],
-  ["fails with INTERNAL", { kind: "error", code: status.INTERNAL }],
-  ["is UNAVAILABLE", { kind: "error", code: status.UNAVAILABLE }],
-  ["throttles with RESOURCE_EXHAUSTED", { kind: "error", code: status.RESOURCE_EXHAUSTED }],
+const failing = (code: status): Trouble => ({ kind: "error", code });
+const troubles: readonly [name: string, slug: string, trouble: Trouble][] = [
+  ["answers nothing at all", "scheduler-unavailable", { kind: "silent" }],
+  ["fails with INTERNAL", "scheduler-unavailable", failing(status.INTERNAL)],
+  ["is UNAVAILABLE", "scheduler-unavailable", failing(status.UNAVAILABLE)],
+  ["throttles with RESOURCE_EXHAUSTED", "scheduler-throttled", failing(status.RESOURCE_EXHAUSTED)],
 ];
 
 test.for(troubles)(
   "W4, C3: while the scheduler %s a stream stays open, as_of ages, one problem says so",
-  async ([, trouble]) => {
+  async ([, slug, trouble]) => {
     const { scheduler, client } = await startWatched();
     for (const change of ["1", undefined]) {
       scheduler.trouble = trouble;
       const before = await until(client, "problem");
-      expect(before.at(-1)?.data.problem.type).toBe("urn:dts-push:problem:scheduler-unavailable");
+      expect(before.at(-1)?.data.problem.type).toBe(`urn:dts-push:problem:${slug}`);
       const beats = [];
       while (beats.length < 3) beats.push(...(await until(client, "heartbeat")));
       expect(beats.map(({ event }) => event)).toEqual(["heartbeat", "heartbeat", "heartbeat"]);
