@@ -160,9 +160,10 @@ export class World {
 }
 
 /** What a viewer sees of a stored state: the document without its position. */
-export function visible(instance: Instance, status?: string): string {
-  const { customStatus, output, failure } = instance;
-  const shown = status ?? SHOWN_AS[instance.status] ?? instance.status;
+export function visible(instance: Instance): string {
+  const { customStatus, output, failure, createdAtMs, lastUpdatedAtMs } = instance;
+  const isContinuing = instance.status === "PENDING" && lastUpdatedAtMs > createdAtMs;
+  const shown = isContinuing ? "RUNNING" : (SHOWN_AS[instance.status] ?? instance.status);
   return contentOf({
     operation_id: instance.id,
     status: shown,
@@ -181,11 +182,9 @@ export function contentOf({ cursor: _cursor, last_updated: _updated, ...rest }: 
   return JSON.stringify(Object.fromEntries(Object.entries(rest).sort()));
 }
 
-/** Whether a document shows this stored state; a PENDING may be a continue-as-new on its way. */
+/** Whether a document shows this stored state. */
 export function shows(document: Document, instance: Instance): boolean {
-  const content = contentOf(document);
-  if (content === visible(instance)) return true;
-  return instance.status === "PENDING" && content === visible(instance, "RUNNING");
+  return contentOf(document) === visible(instance);
 }
 
 export function isOver(document: Document): boolean {
