@@ -117,6 +117,17 @@ test("an unknown id that is found to be unknown after an outage ends as not foun
   close();
 });
 
+test("a subscriber that comes during the read that finds nothing gets a read of its own (C5)", async () => {
+  const { scheduler, close, watch, toldOf } = start();
+  scheduler.readMs = 100;
+  watch("nothing");
+  await pass(50);
+  watch("nothing"); // The first one stays subscribed until its stream closes.
+  await pass(1000);
+  expect(toldOf("nothing")).toEqual(["end not-found", "end not-found"]);
+  close();
+});
+
 test("first reads come before refreshes, and connections share them (READ-3, FAIR-1)", async () => {
   const scheduler = new ClockedScheduler();
   scheduler.set("wanted");

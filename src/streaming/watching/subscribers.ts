@@ -82,8 +82,9 @@ export class Subscribers {
   end({ sentAtMs }: ReadTime): void {
     for (const each of [...this.#all]) {
       const cameAtMs = this.#unsettled.get(each);
-      if (cameAtMs === undefined) each.end("gone");
-      else if (cameAtMs <= sentAtMs) each.end("not-found");
+      if (cameAtMs !== undefined && cameAtMs > sentAtMs) continue;
+      this.#unsettled.delete(each);
+      each.end(cameAtMs === undefined ? "gone" : "not-found");
     }
   }
 

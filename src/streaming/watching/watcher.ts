@@ -291,7 +291,7 @@ export class Watcher {
   /** Nothing is left to wait for: the operation is terminal, or there is none, and all know. */
   #isSettled(): boolean {
     if (this.#problem) return false;
-    if (!this.#operation) return this.#notFound > 0;
+    if (!this.#operation) return this.#notFound > 0 && !this.#subscribers.firstUnsettled;
     return this.#operation.terminal && this.#subscribers.allEnded;
   }
 
