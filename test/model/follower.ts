@@ -260,8 +260,9 @@ export class SseFollower extends Follower {
   #bye({ reason, reconnect }: Document): void {
     this.note(`bye ${reason}`);
     const open = this.ids.filter((id) => !this.current.get(id)?.end);
-    if (reason === "terminal" || reason === "gone") {
-      if (!this.#several) for (const id of open) this.ended(id, reason);
+    if (reason === "terminal" || reason === "gone" || reason === "not-found") {
+      const end = reason === "terminal" ? "terminal" : "gone";
+      if (!this.#several) for (const id of open) this.ended(id, end);
       else if (open.length > 0) this.#endSilently(open);
     } else for (const id of open) (this.current.get(id) as View).end = "left";
     this.over(reconnect);
