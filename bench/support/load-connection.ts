@@ -139,7 +139,7 @@ function frameEnd(data: Buffer): number {
 }
 
 function request({ path, transport }: LoadTarget): string {
-  const common = `GET ${path} HTTP/1.1\r\nhost: bench\r\n`;
+  const common = `GET ${path} HTTP/1.1\r\nhost: localhost\r\n`;
   if (transport === "sse") return `${common}accept: text/event-stream\r\n\r\n`;
   return (
     `${common}connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n` +
