@@ -1,5 +1,5 @@
 import { isSameInstance, isUnchanged } from "../../dts/instance.ts";
-import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
+import { type Problem, SchedulerProblemError } from "../../problems.ts";
 import { isBefore, isSameState } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Requester } from "../reading/fair-queue.ts";
@@ -277,7 +277,7 @@ export class Watcher {
 
   #fail(cause: unknown): void {
     this.#schedule.failed();
-    this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
+    this.#problem ??= new SchedulerProblemError(cause).toProblem();
     this.#subscribers.trouble(this.#problem); // WATCH-4
   }
 
