@@ -160,7 +160,7 @@ export class Watcher {
   close(): void {
     this.#closed = true;
     this.#schedule.stop();
-    this.#report(false);
+    this.#reportEnd();
   }
 
   /** Whether the known state is as fresh as a watched operation's state ever is. */
@@ -296,10 +296,8 @@ export class Watcher {
   }
 
   #reportEnd(): void {
-    this.#report(!this.#closed && this.activeSinceMs !== undefined && this.#subscribers.awaitEnd);
-  }
-
-  #report(awaitsEnd: boolean): void {
+    const isActive = !this.#closed && this.activeSinceMs !== undefined;
+    const awaitsEnd = isActive && this.#subscribers.awaitEnd;
     if (awaitsEnd === this.#awaitsEnd) return;
     this.#awaitsEnd = awaitsEnd;
     this.#events.onAwaitsEnd(awaitsEnd);
