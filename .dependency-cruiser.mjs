@@ -2,7 +2,7 @@
  * The direction of imports, checked by `npm run lint`: main → api → streaming → dts, worker → dts. Nothing but
  * start-up, tests and benches imports the embedded scheduler, and it imports none of the others.
  */
-const PROBLEMS = "^src/errors[.]ts$";
+const PROBLEMS = "^src/problems[.]ts$";
 
 /** A room and the only other places in src that it may import. */
 const mayImport = (room, ...others) => ({
@@ -11,7 +11,7 @@ const mayImport = (room, ...others) => ({
   from: { path: `^src/${room}/` },
   to: {
     path: "^src/",
-    pathNot: [room, ...others].map((name) => (name === "errors" ? PROBLEMS : `^src/${name}/`)),
+    pathNot: [room, ...others].map((name) => (name === "problems" ? PROBLEMS : `^src/${name}/`)),
   },
 });
 
@@ -51,8 +51,8 @@ const schedulerRooms = SCHEDULER.map((room, index) => ({
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
   forbidden: [
-    mayImport("api", "streaming", "dts", "errors"),
-    mayImport("streaming", "dts", "errors"),
+    mayImport("api", "streaming", "dts", "problems"),
+    mayImport("streaming", "dts", "problems"),
     ...streamingRooms,
     mayImport("worker", "dts"),
     mayImport("dts"),

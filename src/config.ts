@@ -1,5 +1,5 @@
-import { parseConnectionString } from "./dts/connection-string.ts";
-import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/target.ts";
+import { parseConnectionString } from "./dts/connection/connection-string.ts";
+import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/connection/target.ts";
 import { MIN_CLOSE_MS, readSettings, SETTINGS, type Settings } from "./settings.ts";
 
 /** `POLL_MIN_MS` → `pollMinMs` */

@@ -4,7 +4,7 @@ import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
 import { createSchedulerClient } from "./dts/client.ts";
-import { createConnection } from "./dts/connection.ts";
+import { createConnection } from "./dts/connection/connection.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
 import type { CloseOptions } from "./shutdown.ts";

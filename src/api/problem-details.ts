@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { SchedulerError } from "../dts/scheduler-error.ts";
-import { ProblemError, SchedulerUnavailableError } from "../errors.ts";
+import { ProblemError, SchedulerProblemError } from "../problems.ts";
 import { streamedSockets } from "./http/streamed-sockets.ts";
 import { endAndDiscard } from "./http/unread-body.ts";
 
@@ -79,7 +79,7 @@ function toProblemError(
 ): ProblemError {
   if (error instanceof ProblemError) return error;
   return error instanceof SchedulerError
-    ? new SchedulerUnavailableError(error)
+    ? new SchedulerProblemError(error)
     : fromFastify(error, request);
 }
 

@@ -1,13 +1,13 @@
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
-import { createCompletionCalls } from "./completion-calls.ts";
-import type { Connection } from "./connection.ts";
+import { createCompletionCalls } from "./connection/completion-calls.ts";
+import type { Connection } from "./connection/connection.ts";
+import { Refusals } from "./connection/refusals.ts";
+import { createStub, unary } from "./connection/unary.ts";
 import { type HistoryEntry, readHistory } from "./history.ts";
 import { type Instance, toInstance } from "./instance.ts";
 import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from "./instance-query.ts";
-import { Refusals } from "./refusals.ts";
-import { createStub, unary } from "./unary.ts";
 
 /** One task hub, as the rest of the process uses it. All calls but `waitForCompletion` have deadlines. */
 export interface SchedulerClient {

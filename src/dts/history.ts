@@ -1,9 +1,9 @@
 import { type CallOptions, InterceptingCall } from "@grpc/grpc-js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
-import type { ConnectionOptions } from "./connection.ts";
+import type { ConnectionOptions } from "./connection/connection.ts";
+import type { Stub } from "./connection/unary.ts";
 import { SchedulerError } from "./scheduler-error.ts";
-import type { Stub } from "./unary.ts";
 
 /** One entry of a stored history: the fields that steps show. */
 export interface HistoryEntry {

@@ -10,7 +10,7 @@ import {
 } from "@microsoft/durabletask-js";
 import type { Logger } from "pino";
 import { createBackOff } from "./back-off.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { createSdkLogger } from "./logger.ts";
 import { describeFailure, SchedulerError } from "./scheduler-error.ts";
 

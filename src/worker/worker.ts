@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Connection } from "../dts/connection.ts";
+import type { Connection } from "../dts/connection/connection.ts";
 import { type RunningWorker, startWorker } from "../dts/worker.ts";
 import {
   PROCESS_LONG_RUNNING_OPERATION,

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { CallLog } from "../../src/dts/call-log.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import { createSchedulerClient } from "../../src/dts/client.ts";
-import { createConnection } from "../../src/dts/connection.ts";
+import { createConnection } from "../../src/dts/connection/connection.ts";
 import type { RuntimeStatus } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseConnectionString } from "../../src/dts/connection-string.ts";
-import { targetFromEndpoint } from "../../src/dts/target.ts";
+import { parseConnectionString } from "../../src/dts/connection/connection-string.ts";
+import { targetFromEndpoint } from "../../src/dts/connection/target.ts";
 
 const parse = (text: string, clientId?: string) => parseConnectionString(text, clientId);
 

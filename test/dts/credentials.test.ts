@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { cacheToken } from "../../src/dts/credentials.ts";
+import { cacheToken } from "../../src/dts/connection/credentials.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -3,7 +3,7 @@ import { status } from "@grpc/grpc-js";
 import type pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { expect, onTestFinished, test } from "vitest";
-import { createConnection } from "../../src/dts/connection.ts";
+import { createConnection } from "../../src/dts/connection/connection.ts";
 import { type Registrations, type RunningWorker, startWorker } from "../../src/dts/worker.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { freePort } from "../helpers/free-port.ts";

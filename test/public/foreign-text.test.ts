@@ -1,7 +1,7 @@
 import type { OrchestrationContext, TOrchestrator } from "@microsoft/durabletask-js";
 import { expect, onTestFinished, test } from "vitest";
 import { createSchedulerClient } from "../../src/dts/client.ts";
-import { createConnection } from "../../src/dts/connection.ts";
+import { createConnection } from "../../src/dts/connection/connection.ts";
 import { startWorker } from "../../src/dts/worker.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { logger, startTestApi, startTestScheduler } from "../helpers/stack.ts";

@@ -1,7 +1,7 @@
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createSchedulerClient } from "../../src/dts/client.ts";
-import { createConnection } from "../../src/dts/connection.ts";
+import { createConnection } from "../../src/dts/connection/connection.ts";
 import { eventually } from "../helpers/deadline.ts";
 import {
   completed,

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 
 /** Names under which a browser on this machine reaches it. DNS cannot point them elsewhere. */
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;

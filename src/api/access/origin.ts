@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 

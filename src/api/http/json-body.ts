@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 
 /** With or without parameters. Pages of other origins cannot send this type without a preflight. */
 const JSON_TYPE = /^application\/json\s*(?:;|$)/;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { FastifyReply } from "fastify";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 import { sendProblem } from "../problem-details.ts";
 
 /** Number of requests per socket whose answer is not complete. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocketServer } from "ws";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 import { writeProblem } from "../problem-details.ts";
 import { isPipelined } from "./unanswered-requests.ts";
 

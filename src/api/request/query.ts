@@ -1,5 +1,5 @@
 import { type Static, type TProperties, Type } from "typebox";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import type { StepsWanted } from "../../streaming/steps/steps-view.ts";
 

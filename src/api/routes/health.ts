@@ -1,9 +1,5 @@
 import type { FastifyPluginAsync } from "fastify";
-import {
-  DescriptorsExhaustedError,
-  DrainingError,
-  SchedulerUnavailableError,
-} from "../../errors.ts";
+import { DescriptorsExhaustedError, DrainingError, SchedulerProblemError } from "../../problems.ts";
 import type { Metrics } from "../../streaming/metrics.ts";
 
 export interface HealthOptions {
@@ -45,7 +41,7 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
     if (leaving.aborted) throw new DrainingError();
     if (sockets.exhausted) throw new DescriptorsExhaustedError();
     await check().catch((cause: unknown) => {
-      throw new SchedulerUnavailableError(cause);
+      throw new SchedulerProblemError(cause);
     });
     return { status: "ready" };
   });

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { type HistoryWanted, historyDocument } from "../../streaming/steps/history-document.ts";

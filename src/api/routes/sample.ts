@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from "fastify";
-import { SampleOffError } from "../../errors.ts";
+import { SampleOffError } from "../../problems.ts";
 import { type StartOperationOptions, startOperationRoute } from "./start-operation.ts";
 
 export interface SampleOptions extends StartOperationOptions {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
-import { ProblemError, SchedulerUnavailableError } from "../../errors.ts";
+import { ProblemError, SchedulerProblemError } from "../../problems.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { operationUrls } from "../request/operation-urls.ts";
 import { NoQuery } from "../request/query.ts";
@@ -53,7 +53,7 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
         if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);
         // A generated id is in use only by our own call, which the channel repeats if its answer is lost.
         // Without any answer the operation may exist, so the client gets its id.
-        if (!exists) throw new SchedulerUnavailableError(error, { operation_id });
+        if (!exists) throw new SchedulerProblemError(error, { operation_id });
       }
       streams.changed(operation_id);
       const { status_url, events_url } = operationUrls(operation_id);

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { ProblemError } from "../../errors.ts";
+import { ProblemError } from "../../problems.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { WsConnection } from "../../streaming/delivery/ws/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../../streaming/delivery/ws/ws-protocol.ts";

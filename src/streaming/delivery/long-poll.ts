@@ -1,4 +1,4 @@
-import { OperationNotFoundError, type Problem, ProblemError } from "../../errors.ts";
+import { OperationNotFoundError, type Problem, ProblemError } from "../../problems.ts";
 import { type Cursor, cursorResume } from "../operation/cursor.ts";
 import type { Operation } from "../operation/operation.ts";
 import type { StateEvent } from "../operation/state-event.ts";
@@ -12,7 +12,7 @@ import type { StreamContext } from "./stream-context.ts";
  * @param signal ends the wait: the client has disconnected
  * @returns that state; `undefined` after `waitMs`, when `after` is the operation's terminal state, or
  *   when this process shuts down
- * @throws OperationNotFoundError, SchedulerUnavailableError where its present state cannot be read
+ * @throws OperationNotFoundError, SchedulerProblemError where its present state cannot be read
  */
 export function waitForChange(
   context: StreamContext,

@@ -1,5 +1,5 @@
 import { isUnchanged } from "../../dts/instance.ts";
-import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
+import { type Problem, SchedulerProblemError } from "../../problems.ts";
 import { isBefore } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Listing } from "../reading/listing.ts";
@@ -143,7 +143,7 @@ export class FeedReader implements FeedOwner {
       this.#schedule.quiet();
     } catch (error) {
       this.#schedule.failed();
-      this.#queryProblem = new SchedulerUnavailableError(error).toProblem();
+      this.#queryProblem = new SchedulerProblemError(error).toProblem();
     }
     this.#passing = false;
     if (this.#closed) return;

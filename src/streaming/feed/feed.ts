@@ -1,4 +1,4 @@
-import { type Problem, ProblemError } from "../../errors.ts";
+import { type Problem, ProblemError } from "../../problems.ts";
 import type { Operation } from "../operation/operation.ts";
 import { formatWatermark, scopeOf } from "../operation/watermark.ts";
 import { type FeedEntry, FeedLog } from "./feed-log.ts";

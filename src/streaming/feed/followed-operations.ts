@@ -1,4 +1,4 @@
-import type { Problem } from "../../errors.ts";
+import type { Problem } from "../../problems.ts";
 import { cursorResume } from "../operation/cursor.ts";
 import type { Operation } from "../operation/operation.ts";
 import type { StateEvent } from "../operation/state-event.ts";

@@ -1,4 +1,4 @@
-import { InvalidOperationIdError } from "../../errors.ts";
+import { InvalidOperationIdError } from "../../problems.ts";
 
 /** Durable Task Scheduler's limits for instance ids. */
 const OPERATION_ID = /^(?!@)[\x20-\x7e]{1,100}$/;

@@ -1,5 +1,5 @@
 import { SchedulerError } from "../../dts/scheduler-error.ts";
-import { HistoryNotKeptError } from "../../errors.ts";
+import { HistoryNotKeptError } from "../../problems.ts";
 import type { Cursor } from "../operation/cursor.ts";
 import { withStepPosition } from "./position.ts";
 import { StepBuilder } from "./step.ts";

@@ -1,4 +1,4 @@
-import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../../errors.ts";
+import { HistoryNotKeptError, HistoryUnavailableError, type Problem } from "../../problems.ts";
 import type { Cursor } from "../operation/cursor.ts";
 import type { Subscription } from "../watching/subscription.ts";
 import { EARLIER_INCARNATION, parseStepPosition, withStepPosition } from "./position.ts";

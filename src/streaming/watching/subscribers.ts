@@ -1,4 +1,4 @@
-import type { Problem } from "../../errors.ts";
+import type { Problem } from "../../problems.ts";
 import type { Operation } from "../operation/operation.ts";
 import type { ReadTime } from "../reading/reader.ts";
 import type { Subscription } from "./subscription.ts";

@@ -1,4 +1,4 @@
-import type { Problem } from "../../errors.ts";
+import type { Problem } from "../../problems.ts";
 import { type Cursor, isBefore, isSameState, type ResumePoint } from "../operation/cursor.ts";
 import type { Operation } from "../operation/operation.ts";
 import { type StateEvent, snapshotOf, updateOf } from "../operation/state-event.ts";

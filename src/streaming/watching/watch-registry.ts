@@ -1,4 +1,4 @@
-import { OperationNotFoundError, SchedulerUnavailableError } from "../../errors.ts";
+import { OperationNotFoundError, SchedulerProblemError } from "../../problems.ts";
 import type { Metrics } from "../metrics.ts";
 import { isBefore, type ResumePoint } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
@@ -127,13 +127,13 @@ export class WatchRegistry {
 
   /**
    * Reads an operation now, for a request that is answered once.
-   * @throws OperationNotFoundError, SchedulerUnavailableError
+   * @throws OperationNotFoundError, SchedulerProblemError
    */
   async read(id: string, requester: Requester): Promise<Operation> {
     const watcher = this.#watchers.get(id);
     const outcome = await (watcher?.readNow(requester) ?? this.#reading.reader.read(id, requester));
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);
-    if (outcome.kind === "failed") throw new SchedulerUnavailableError(outcome.error);
+    if (outcome.kind === "failed") throw new SchedulerProblemError(outcome.error);
     const found = toOperation(outcome.instance);
     const known = watcher?.operation;
     // A scheduler may answer with an earlier state than it has answered before.

@@ -1,5 +1,5 @@
 import { isSameInstance, isUnchanged } from "../../dts/instance.ts";
-import { type Problem, SchedulerUnavailableError } from "../../errors.ts";
+import { type Problem, SchedulerProblemError } from "../../problems.ts";
 import { isBefore, isSameState } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Requester } from "../reading/fair-queue.ts";
@@ -160,7 +160,7 @@ export class Watcher {
   close(): void {
     this.#closed = true;
     this.#schedule.stop();
-    this.#report(false);
+    this.#reportEnd();
   }
 
   /** Whether the known state is as fresh as a watched operation's state ever is. */
@@ -277,7 +277,7 @@ export class Watcher {
 
   #fail(cause: unknown): void {
     this.#schedule.failed();
-    this.#problem ??= new SchedulerUnavailableError(cause).toProblem();
+    this.#problem ??= new SchedulerProblemError(cause).toProblem();
     this.#subscribers.trouble(this.#problem); // WATCH-4
   }
 
@@ -296,10 +296,8 @@ export class Watcher {
   }
 
   #reportEnd(): void {
-    this.#report(!this.#closed && this.activeSinceMs !== undefined && this.#subscribers.awaitEnd);
-  }
-
-  #report(awaitsEnd: boolean): void {
+    const isActive = !this.#closed && this.activeSinceMs !== undefined;
+    const awaitsEnd = isActive && this.#subscribers.awaitEnd;
     if (awaitsEnd === this.#awaitsEnd) return;
     this.#awaitsEnd = awaitsEnd;
     this.#events.onAwaitsEnd(awaitsEnd);

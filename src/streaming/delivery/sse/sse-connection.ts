@@ -24,6 +24,8 @@ export interface StreamContent {
    * `undefined` where that is not known.
    */
   readonly resumed: boolean | undefined;
+  /** What it carries, for the log: an operation, several, or a feed. */
+  readonly subject: object;
   /** No change older than this, in epoch milliseconds, is missing from what was sent. */
   asOfMs(): number | undefined;
   /** The client has caught up: pending states can be sent. */
@@ -173,6 +175,7 @@ export class SseConnection implements Connection, OutboxOwner {
     if (this.#ended) return;
     this.#ended = true;
     this.#context.metrics.disconnects.inc({ reason });
+    this.#context.log.debug({ ...this.#content.subject, reason }, "SSE stream ended");
     this.#content.onClose();
   }
 }

@@ -1,4 +1,4 @@
-import type { Problem } from "../../../errors.ts";
+import type { Problem } from "../../../problems.ts";
 import type { Feed, FeedSubscriber } from "../../feed/feed.ts";
 import type { FeedEntry } from "../../feed/feed-log.ts";
 import { FeedPosition } from "../../feed/feed-position.ts";
@@ -106,6 +106,10 @@ class FeedStream implements FeedSubscriber, StreamContent {
 
   cursor(): string | undefined {
     return this.#position.watermark();
+  }
+
+  get subject() {
+    return { prefix: this.#feed.prefix };
   }
 
   asOfMs(): number | undefined {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ProblemError } from "../../../errors.ts";
+import type { ProblemError } from "../../../problems.ts";
 import type { Requester } from "../../reading/fair-queue.ts";
 import type { StreamContext } from "../stream-context.ts";
 import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";

@@ -1,4 +1,4 @@
-import { OperationNotFoundError, type Problem } from "../../../errors.ts";
+import { OperationNotFoundError, type Problem } from "../../../problems.ts";
 import { cursorResume, parseCursor } from "../../operation/cursor.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
 import { type StepsSink, StepsView, type StepsWanted } from "../../steps/steps-view.ts";
@@ -116,6 +116,10 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   cursor(): string | undefined {
     const { position } = this.#subscription;
     return this.#steps ? this.#steps.idUnder(position) : position?.text;
+  }
+
+  get subject() {
+    return { operation: this.#subscription.id };
   }
 
   asOfMs(): number | undefined {

@@ -1,4 +1,4 @@
-import { OperationGoneError, OperationNotFoundError, type Problem } from "../../../errors.ts";
+import { OperationGoneError, OperationNotFoundError, type Problem } from "../../../problems.ts";
 import type { Operation } from "../../operation/operation.ts";
 import { isTerminal } from "../../operation/operation-status.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
@@ -156,6 +156,10 @@ class OperationsStream implements Subscriber, StreamContent {
     // Of those not read yet, the client has what its own watermark names.
     const seenBefore = isUnread ? this.#resume?.seen : [];
     return formatWatermark(this.#scope, throughMs, sent, seenBefore, part);
+  }
+
+  get subject() {
+    return { operations: this.#ids };
   }
 
   asOfMs(): number | undefined {

@@ -6,6 +6,7 @@ const NOTHING: StreamContent = {
   cursor: () => undefined,
   asOfMs: () => undefined,
   resumed: undefined,
+  subject: { turnedAway: true },
   onReady: () => undefined,
   onClose: () => undefined,
 };

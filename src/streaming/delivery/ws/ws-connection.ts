@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { ProblemError } from "../../../errors.ts";
+import { ProblemError } from "../../../problems.ts";
 import { parseCursor } from "../../operation/cursor.ts";
 import type { EndReason } from "../../watching/subscription.ts";
 import { type ByeReason, createBye } from "../bye.ts";
@@ -282,6 +282,8 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   #end(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    const operations = [...this.#subscriptions.values()].map(({ operationId }) => operationId);
+    this.#context.log.debug({ operations, reason }, "WebSocket ended");
     for (const subscription of this.#subscriptions.values()) subscription.leave();
     this.#subscriptions.clear();
     this.#context.metrics.disconnects.inc({ reason });

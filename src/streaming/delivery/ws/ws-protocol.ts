@@ -1,4 +1,4 @@
-import { ProblemError } from "../../../errors.ts";
+import { ProblemError } from "../../../problems.ts";
 import { checkOperationId } from "../../operation/operation-id.ts";
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
 import type { StepsWanted } from "../../steps/steps-view.ts";

@@ -1,4 +1,4 @@
-import { OperationNotFoundError, type Problem } from "../../../errors.ts";
+import { OperationNotFoundError, type Problem } from "../../../problems.ts";
 import { cursorResume, parseCursor } from "../../operation/cursor.ts";
 import type { Operation } from "../../operation/operation.ts";
 import type { StateEvent } from "../../operation/state-event.ts";

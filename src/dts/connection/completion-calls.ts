@@ -1,7 +1,7 @@
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import { type Instance, toInstance } from "../instance.ts";
 import type { Connection } from "./connection.ts";
-import { type Instance, toInstance } from "./instance.ts";
 import { createStub, type Stub, unary } from "./unary.ts";
 
 /** Calls that stay open until an instance has ended. */

@@ -1,5 +1,5 @@
-import { type BackOff, createBackOff } from "./back-off.ts";
-import { SchedulerError } from "./scheduler-error.ts";
+import { type BackOff, createBackOff } from "../back-off.ts";
+import { SchedulerError } from "../scheduler-error.ts";
 
 const MIN_MS = 2000;
 const MAX_MS = 30_000;

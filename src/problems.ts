@@ -182,7 +182,7 @@ const SCHEDULER_PROBLEMS: Record<
 };
 
 /** A call to the scheduler failed. The cause is for the log, clients see its kind only. */
-export class SchedulerUnavailableError extends ProblemError {
+export class SchedulerProblemError extends ProblemError {
   constructor(cause?: unknown, members: Record<string, unknown> = {}) {
     const kind = cause instanceof SchedulerError ? cause.kind : "unavailable";
     const { slug, status, detail, retryAfterS } = SCHEDULER_PROBLEMS[kind];

@@ -1,8 +1,8 @@
 import type { ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
-import { logged } from "./call-log.ts";
+import { logged } from "../call-log.ts";
+import { SchedulerError } from "../scheduler-error.ts";
 import type { ConnectionOptions } from "./connection.ts";
-import { SchedulerError } from "./scheduler-error.ts";
 
 /** The SDK's generated client: every RPC, with nothing hidden. */
 export type Stub = InstanceType<typeof grpcPb.TaskHubSidecarServiceClient>;

@@ -3,9 +3,9 @@ import { hostname } from "node:os";
 import { type ChannelOptions, credentials, Metadata } from "@grpc/grpc-js";
 import type { TaskHubGrpcClientOptions } from "@microsoft/durabletask-js";
 import sdk from "@microsoft/durabletask-js/dist/version.js";
-import type { CallLog } from "./call-log.ts";
+import type { CallLog } from "../call-log.ts";
+import { CredentialError } from "../scheduler-error.ts";
 import { createTokenSource } from "./credentials.ts";
-import { CredentialError } from "./scheduler-error.ts";
 import type { SchedulerTarget } from "./target.ts";
 
 /**
