@@ -2,7 +2,7 @@
  * The direction of imports, checked by `npm run lint`: main → api → streaming → dts, worker → dts. Nothing but
  * start-up, tests and benches imports the embedded scheduler, and it imports none of the others.
  */
-const PROBLEMS = "^src/problems[.]ts$";
+const FILES = { problems: "^src/problems[.]ts$", sample: "^src/sample[.]ts$" };
 
 /** A room and the only other places in src that it may import. */
 const mayImport = (room, ...others) => ({
@@ -11,7 +11,7 @@ const mayImport = (room, ...others) => ({
   from: { path: `^src/${room}/` },
   to: {
     path: "^src/",
-    pathNot: [room, ...others].map((name) => (name === "problems" ? PROBLEMS : `^src/${name}/`)),
+    pathNot: [room, ...others].map((name) => FILES[name] ?? `^src/${name}/`),
   },
 });
 
@@ -51,10 +51,10 @@ const schedulerRooms = SCHEDULER.map((room, index) => ({
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
   forbidden: [
-    mayImport("api", "streaming", "dts", "problems"),
+    mayImport("api", "streaming", "dts", "problems", "sample"),
     mayImport("streaming", "dts", "problems"),
     ...streamingRooms,
-    mayImport("worker", "dts"),
+    mayImport("worker", "dts", "sample"),
     mayImport("dts"),
     mayImport("scheduler"),
     ...schedulerRooms,

@@ -1,14 +1,12 @@
 import type { Logger } from "pino";
 import type { Connection } from "../dts/connection/connection.ts";
 import { type RunningWorker, startWorker } from "../dts/worker.ts";
+import { SAMPLE_ORCHESTRATION } from "../sample.ts";
 import {
   PROCESS_LONG_RUNNING_OPERATION,
   processLongRunningOperation,
 } from "./activities/process-long-running-operation.ts";
-import {
-  ASYNC_HTTP_API_ORCHESTRATOR,
-  createAsyncHttpApiOrchestrator,
-} from "./orchestrators/async-http-api.ts";
+import { createAsyncHttpApiOrchestrator } from "./orchestrators/async-http-api.ts";
 
 /**
  * Serves this project's orchestrations and activities to one task hub.
@@ -22,7 +20,7 @@ export function startOperationsWorker(
   return startWorker(
     connection,
     {
-      orchestrators: { [ASYNC_HTTP_API_ORCHESTRATOR]: createAsyncHttpApiOrchestrator(logger) },
+      orchestrators: { [SAMPLE_ORCHESTRATION]: createAsyncHttpApiOrchestrator(logger) },
       activities: { [PROCESS_LONG_RUNNING_OPERATION]: processLongRunningOperation },
     },
     logger,

@@ -1,7 +1,7 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../problems.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
-import type { StepsWanted } from "../../streaming/steps/steps-view.ts";
+import { type StepsWanted, stepsWanted } from "../../streaming/steps/steps-wanted.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
 function only<T extends TProperties>(parameters: T) {
@@ -56,12 +56,13 @@ export function operationIdsOf(
   return ids;
 }
 
-/** Whether `detail=steps` is asked for, and with what. @throws ProblemError `invalid-query` */
-export function stepsWanted(query: Static<typeof OperationEventsQuery>): StepsWanted | undefined {
-  const payloads = query.include === "payloads";
-  if (query.detail === "steps") return { payloads };
-  if (payloads) throw invalidQuery('"include=payloads" needs "detail=steps".');
-  return undefined;
+/** What a query asks of an operation's steps. @throws ProblemError `invalid-query` */
+export function stepsOf({ detail, include }: Static<typeof OperationEventsQuery>) {
+  try {
+    return stepsWanted(detail, include);
+  } catch (error) {
+    throw invalidQuery((error as Error).message);
+  }
 }
 
 /** What `/api/events` is asked for. */
@@ -73,7 +74,7 @@ export type EventsWanted =
 /** @throws InvalidOperationIdError, ProblemError `invalid-query` for parameters that contradict */
 export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
   const ids = operationIdsOf(query, most);
-  const steps = stepsWanted(query);
+  const steps = stepsOf(query);
   if (steps) {
     const [id] = ids;
     if (id === undefined || ids.length > 1 || query.prefix !== undefined) {

@@ -16,7 +16,7 @@ import {
   eventsWanted,
   OperationEventsQuery,
   operationIdInPath,
-  stepsWanted,
+  stepsOf,
 } from "../request/query.ts";
 
 /** Server-sent events. The streams write to the socket themselves, head included. */
@@ -49,7 +49,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     { schema: { querystring: OperationEventsQuery }, exposeHeadRoute: false },
     async (request, reply) => {
       const id = operationIdInPath(request.params);
-      const steps = stepsWanted(request.query);
+      const steps = stepsOf(request.query);
       const hasRoom = (client: SseClient) => watches.hasRoomFor(client, 1);
       return answer(request, reply, hasRoom, (client, after) =>
         openOperationStream(context, client, { id, after, steps }),

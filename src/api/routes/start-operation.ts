@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { ProblemError, SchedulerProblemError } from "../../problems.ts";
+import { SAMPLE_ORCHESTRATION } from "../../sample.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { operationUrls } from "../request/operation-urls.ts";
 import { NoQuery } from "../request/query.ts";
@@ -21,9 +22,6 @@ export interface StartOperationOptions {
     };
   };
 }
-
-/** The orchestration that serves the sample's API, here and in Microsoft's Python sample. */
-const ORCHESTRATION = "async_http_api_orchestrator";
 
 const Body = Type.Object({
   /** The id of the new operation. A client that chooses it can repeat a start safely. */
@@ -47,7 +45,7 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
       const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
       const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
       try {
-        await scheduler.startOrchestration(ORCHESTRATION, input, operation_id);
+        await scheduler.startOrchestration(SAMPLE_ORCHESTRATION, input, operation_id);
       } catch (error) {
         const exists = error instanceof SchedulerError && error.kind === "already-exists";
         if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);

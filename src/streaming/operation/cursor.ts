@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Instance, RuntimeStatus } from "../../dts/instance.ts";
 import { isTerminal, shownStatus } from "./operation-status.ts";
 import { shortHash } from "./short-hash.ts";
@@ -119,7 +118,6 @@ function contentHash(letter: string, { customStatus, output, failure }: Instance
     failure?.type ?? null,
     failure?.message ?? null,
   ]);
-  const digest = createHash("sha256").update(fields).digest();
-  // 48 bits: two consecutive states of one operation collide once in 10^14 times.
-  return digest.readUIntBE(0, 6).toString(36).padStart(HASH_DIGITS, "0");
+  // Of 48 bits: two consecutive states of one operation collide once in 10^14 times.
+  return shortHash(fields, HASH_DIGITS);
 }

@@ -1,3 +1,4 @@
+import { createBackOff } from "../../dts/back-off.ts";
 import type { Metrics } from "../metrics.ts";
 import { jittered } from "./jitter.ts";
 import { pause } from "./pause.ts";
@@ -11,8 +12,7 @@ export interface CompletionWaiter {
 /** The service ends a call that is idle for 4 minutes; ours ends before, and is made again. */
 const REARM_MS = 200_000;
 /** Time to the next call after one that failed, or returned nothing. */
-const RETRY_MIN_MS = 5000;
-const RETRY_MAX_MS = 60_000;
+const RETRY = { minMs: 5000, maxMs: 60_000 };
 
 /**
  * Learns of an operation's end sooner than the next read would, by calls that the scheduler answers at
@@ -72,18 +72,17 @@ export class CompletionWaits {
   }
 
   async #watch(id: string, removed: AbortSignal): Promise<void> {
-    let retryMs = RETRY_MIN_MS;
+    let backOff = createBackOff(RETRY);
     while (!removed.aborted) {
       const outcome = await this.#call(id, removed);
       if (removed.aborted) return;
       if (outcome === "completed") this.#onCompleted(id);
       if (outcome === "rearm") {
-        retryMs = RETRY_MIN_MS;
+        backOff = createBackOff(RETRY);
         continue;
       }
       // Also after "completed": the watcher removes it, unless the operation runs again by then.
-      await pause(jittered(retryMs), removed);
-      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      await pause(backOff.nextMs(), removed);
     }
   }
 

@@ -1,5 +1,5 @@
-import { hash } from "node:crypto";
 import type { HistoryEntry } from "../../dts/history.ts";
+import { shortHash } from "../operation/short-hash.ts";
 
 /** A place in one history: after the first `seq` steps of `execution`. `digest` identifies these steps. */
 export interface StepPosition {
@@ -32,17 +32,12 @@ export function withStepPosition(cursor: string, position: StepPosition): string
 }
 
 export function executionTag(executionId: string | undefined): string {
-  return digits(executionId ?? "", 6);
+  return shortHash(executionId ?? "", 6);
 }
 
 /** The digest of all steps up to `entry`, from the one before it. Any difference in them changes it. */
 export function nextDigest(digest: string, entry: HistoryEntry): string {
   const { type, eventId, atMs, name, completes, status, failure, input, output } = entry;
   const fields = [digest, type, eventId, atMs, name, completes, status, failure, input, output];
-  return digits(JSON.stringify(fields), 10);
-}
-
-function digits(text: string, count: number): string {
-  const value = hash("sha256", text, "buffer").readUIntBE(0, 6);
-  return (value % 36 ** count).toString(36).padStart(count, "0");
+  return shortHash(JSON.stringify(fields), 10);
 }

@@ -1,7 +1,7 @@
+import { createBackOff } from "../../dts/back-off.ts";
 import type { HistoryEntry } from "../../dts/history.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import type { Metrics } from "../metrics.ts";
-import { jittered } from "../reading/jitter.ts";
 import { pause } from "../reading/pause.ts";
 import type { ReadBudget } from "../reading/read-budget.ts";
 import { StepBuilder } from "./step.ts";
@@ -19,8 +19,7 @@ const MAX_WAIT_MS = 5000;
 const MAX_SHARED_WAIT_MS = 250;
 /** Share of the time that live passes may take, so that reading a long history costs no more than a short one. */
 const LIVE_DUTY = 0.25;
-const RETRY_MIN_MS = 250;
-const RETRY_MAX_MS = 5000;
+const RETRY = { minMs: 250, maxMs: 5000 };
 /** A history that is shorter than what was sent of it for this long and in this many passes is another one. */
 const SHORT_MS = 1500;
 const SHORT_PASSES = 3;
@@ -123,7 +122,7 @@ export class StepSource {
   async #readLive(): Promise<void> {
     if (this.#isLive) return;
     this.#isLive = true;
-    let retryMs = RETRY_MIN_MS;
+    let backOff = createBackOff(RETRY);
     while (this.#stale && this.#present.size > 0) {
       const beganMs = performance.now();
       this.#hurried = Promise.withResolvers();
@@ -131,8 +130,8 @@ export class StepSource {
       if (!succeeded) this.#stale = true;
       const restMs = succeeded
         ? (performance.now() - beganMs) * (1 / LIVE_DUTY - 1)
-        : jittered(retryMs);
-      retryMs = succeeded ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
+        : backOff.nextMs();
+      if (succeeded) backOff = createBackOff(RETRY);
       const rest = pause(restMs, this.#closed.signal);
       await (succeeded ? Promise.race([rest, this.#hurried.promise]) : rest);
     }
@@ -143,7 +142,7 @@ export class StepSource {
   async #catchUp(): Promise<void> {
     if (this.#isCatchingUp) return;
     this.#isCatchingUp = true;
-    let retryMs = RETRY_MIN_MS;
+    let backOff = createBackOff(RETRY);
     while (this.#lagging.size > 0) {
       if (!some(this.#lagging, ({ ready }) => ready)) {
         await this.#nudged.promise;
@@ -156,11 +155,11 @@ export class StepSource {
         succeeded &&
         before.some(({ each, position }) => !this.#lagging.has(each) || each.position !== position);
       if (!helped) {
-        const rest = pause(jittered(retryMs), this.#closed.signal);
+        const rest = pause(backOff.nextMs(), this.#closed.signal);
         // While reading works, a new follower and a move end the wait.
         await (succeeded ? Promise.race([rest, changed]) : rest);
       }
-      retryMs = helped ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
+      if (helped) backOff = createBackOff(RETRY);
     }
     this.#isCatchingUp = false;
   }

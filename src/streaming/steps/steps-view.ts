@@ -10,12 +10,7 @@ import {
   type StepSubscriber,
 } from "./step-follower.ts";
 import type { FollowedSteps, StepSources } from "./step-sources.ts";
-
-/** The options of a subscription to steps. */
-export interface StepsWanted {
-  /** Whether steps include inputs and outputs. */
-  readonly payloads: boolean;
-}
+import type { StepsWanted } from "./steps-wanted.ts";
 
 /** The stream on which the steps are sent. */
 export interface StepsSink {

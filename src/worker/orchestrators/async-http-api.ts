@@ -6,8 +6,6 @@ import {
   type ProcessResult,
 } from "../activities/process-long-running-operation.ts";
 
-export const ASYNC_HTTP_API_ORCHESTRATOR = "async_http_api_orchestrator";
-
 /** Input of the orchestration, as the API sends it. The sample's client leaves `steps` out. */
 export interface OperationInput {
   readonly operation_id?: string;

@@ -1,7 +1,8 @@
 import { OperationNotFoundError, type Problem } from "../../../problems.ts";
 import { cursorResume, parseCursor } from "../../operation/cursor.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
-import { type StepsSink, StepsView, type StepsWanted } from "../../steps/steps-view.ts";
+import { type StepsSink, StepsView } from "../../steps/steps-view.ts";
+import type { StepsWanted } from "../../steps/steps-wanted.ts";
 import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
 import type { StreamContext } from "../stream-context.ts";
 import type { StreamContent } from "./sse-connection.ts";

@@ -1,7 +1,7 @@
 import { ProblemError } from "../../../problems.ts";
 import { checkOperationId } from "../../operation/operation-id.ts";
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
-import type { StepsWanted } from "../../steps/steps-view.ts";
+import { type StepsWanted, stepsWanted } from "../../steps/steps-wanted.ts";
 import { PIECE_BYTES } from "../outbox.ts";
 
 /** The WebSocket subprotocol's name (PROTOCOL.md). */
@@ -103,22 +103,24 @@ export function parseMessage(text: string): ClientMessage {
 }
 
 function toSubscribe(sub: string, message: Record<string, unknown>): SubscribeMessage {
-  const { operation_id, after, detail = "status", include } = message;
+  const { operation_id, after, detail, include } = message;
   if (after !== undefined && typeof after !== "string") {
     throw new BadMessageError('"after" must be a cursor, as a string, or be left out.');
   }
-  if (detail !== "status" && detail !== "steps") {
-    throw new BadMessageError('"detail" must be "status" or "steps", or be left out.');
-  }
-  if (include !== undefined && include !== "payloads") {
-    throw new BadMessageError('"include" must be "payloads", or be left out.');
-  }
-  const steps = detail === "steps" ? { payloads: include === "payloads" } : undefined;
+  const steps = stepsOf(detail, include);
   try {
     return { type: "subscribe", sub, operationId: checkOperationId(operation_id), after, steps };
   } catch (error) {
     const { slug, status, message: reason } = error as ProblemError;
     throw new SubscriptionError(sub, slug, status, reason);
+  }
+}
+
+function stepsOf(detail: unknown, include: unknown): StepsWanted | undefined {
+  try {
+    return stepsWanted(detail, include);
+  } catch (error) {
+    throw new BadMessageError((error as Error).message);
   }
 }
 
