@@ -189,3 +189,18 @@ test("with more watched operations than the budget allows for, each is read in i
   expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(2);
   close();
 });
+
+test("beyond 20,000 first reads that wait a read fails at once, and one waits 30 s at most (READ-3)", async () => {
+  const scheduler = new ClockedScheduler();
+  const { watches, close, subscriber, toldOf } = streamingOn(scheduler, { pollReadsPerSecond: 1 });
+  const requester = { address: "test" };
+  for (let index = 0; index < 20_001; index += 1) {
+    watches.subscribe(`op-${index}`, subscriber, undefined, requester);
+  }
+  const beyond = watches.read("one-more", requester);
+  await expect(beyond).rejects.toMatchObject({ slug: "scheduler-unavailable" });
+  expect(toldOf("op-19000")).toEqual([]);
+  await pass(32_000);
+  expect(toldOf("op-19000")).toEqual(["trouble"]);
+  close();
+});
