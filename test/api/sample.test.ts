@@ -4,12 +4,12 @@ import { problemOf } from "./support/problem.ts";
 
 const NO_SCHEDULER = "127.0.0.1:1";
 
-test("SAMPLE=on: the page is told that it can start operations", async () => {
+test("SAMPLE=on: /api/sample says that operations can be started", async () => {
   const { url } = await startTestApi(NO_SCHEDULER);
   expect(await (await fetch(new URL("/api/sample", url))).json()).toEqual({ enabled: true });
 });
 
-test("SAMPLE=off: a start is 404 with a detail that says why, whatever its body, and the page is told", async () => {
+test("SAMPLE=off: a start is 404 with a detail that says why, whatever its body, and /api/sample says so", async () => {
   const { url } = await startTestApi(NO_SCHEDULER, { sample: "off" });
   expect(await (await fetch(new URL("/api/sample", url))).json()).toEqual({ enabled: false });
   for (const [type, body] of [

@@ -126,7 +126,7 @@ async function abandon(port: number, index: number): Promise<void> {
   pick(LEAVINGS, Math.floor(index / 7))(socket);
 }
 
-test("S3, X4, W6: of 500 streams of every kind, left in odd moments, nothing stays", {
+test("500 streams of every kind, left at odd moments, leave nothing behind (SSE-3, WS-4)", {
   timeout: 90_000,
 }, async () => {
   const scheduler = await TroubledScheduler.start();

@@ -39,7 +39,7 @@ async function gauge(base: URL, name: string): Promise<number> {
   return Number(new RegExp(`^dts_push_${name} (\\d+)`, "m").exec(text)?.[1]);
 }
 
-test("C4: a stream of several that is resumed and cut off in a time of trouble keeps its place", async () => {
+test("a stream of several that is resumed and cut off during an outage keeps its position (C4)", async () => {
   const { store, scheduler, several } = await startStored(["a", "b"], { heartbeatMs: 100 });
   const first = await SseClient.connect(several);
   const known = [await first.nextState(), await first.nextState()];
@@ -62,7 +62,7 @@ test("C4: a stream of several that is resumed and cut off in a time of trouble k
   expect(told.map(({ data }) => data.operation.operation_id)).toEqual(["b"]);
 });
 
-test("C4: what a resumed stream of several has of one operation stays when another is first told", async () => {
+test("a resumed stream of several keeps the position of one operation when another's first state is sent (C4)", async () => {
   const { store, several } = await startStored(["a", "b", "c"], { heartbeatMs: 100 });
   const first = await SseClient.connect(several);
   for (let count = 0; count < 3; count += 1) await first.nextState();
@@ -81,7 +81,7 @@ test("C4: what a resumed stream of several has of one operation stays when anoth
   });
 });
 
-test("C3: a stale read of an end that a client has left behind does not end the reading", async () => {
+test("a stale read of an end before the client's cursor does not end the reading (C3)", async () => {
   const { events, answer } = await startScripted();
   const failed = { status: "FAILED", lastUpdatedAtMs: START_MS + 2000 } as const;
   const rewound = { status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 } as const;
@@ -122,7 +122,7 @@ test("a continue-as-new that takes several steps is shown as RUNNING in each of 
   ]);
 });
 
-test("C3: who comes in the middle of a continue-as-new learns that it runs", async () => {
+test("a client that comes during a continue-as-new gets RUNNING (C3)", async () => {
   const { events, answer, scheduler } = await startScripted();
   const opening = SseClient.connect(events);
   await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
@@ -165,7 +165,7 @@ test("a continue-as-new in progress is RUNNING at every replica, and no state of
   }
 });
 
-test("C5: who has seen what was between two like states elsewhere is told of the second", async () => {
+test("a client that saw a state between two equal ones, at another replica, is sent the second (C5)", async () => {
   const { store, scheduler, url } = await startStored(["op"]);
   const events = new URL("/api/operations/op/events", url);
   const watching = await SseClient.connect(events);
@@ -184,7 +184,7 @@ test("C5: who has seen what was between two like states elsewhere is told of the
   expect(watching.waiting).toEqual([]);
 });
 
-test("C4: a cursor from before a continue-as-new stays good through it", async () => {
+test("a cursor from before a continue-as-new stays valid (C4)", async () => {
   const { events, answer } = await startScripted();
   const opening = SseClient.connect(events);
   await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
@@ -199,7 +199,7 @@ test("C4: a cursor from before a continue-as-new stays good through it", async (
   expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
 });
 
-test("W4: trouble is told anew after a time without it, however that time began", async () => {
+test("a second outage is reported again, however the first one ended (WATCH-4)", async () => {
   const { events, answer, fail } = await startScripted();
   const opening = SseClient.connect(events);
   await answer({});
@@ -213,7 +213,7 @@ test("W4: trouble is told anew after a time without it, however that time began"
   expect((await client.nextState()).event).toBe("problem");
 });
 
-test("changed names created_at when an operation begins anew under its id", async () => {
+test("changed names created_at when an operation is restarted under its id", async () => {
   const { events, answer } = await startScripted();
   const opening = SseClient.connect(events);
   await answer({ createdAtMs: START_MS, lastUpdatedAtMs: START_MS });
@@ -223,7 +223,7 @@ test("changed names created_at when an operation begins anew under its id", asyn
   expect((await client.nextState()).data.changed).toEqual(["created_at"]);
 });
 
-test("X4: a client that is cut off in the middle of its subscribing leaves nothing behind", async () => {
+test("a client that is cut off while it subscribes leaves nothing behind (WS-4)", async () => {
   const { url } = await startStored(["op"], { maxBufferedBytes: 1024 });
   const ids = Array.from({ length: 100 }, (_, index) => `operation_id=nobody-${index}`);
   // The answers to so many subscriptions are more than may be unsent at a time.
@@ -233,7 +233,7 @@ test("X4: a client that is cut off in the middle of its subscribing leaves nothi
   await eventually("no watcher", async () => (await gauge(url, "watched_operations")) === 0);
 });
 
-test("C4: a change that a lagging read has missed is not lost on a resume by watermark", async () => {
+test("a change that a lagging read has missed is not lost on a resume by watermark (C4)", async () => {
   const scheduler = await TroubledScheduler.start();
   const nowMs = Date.now();
   const at = (id: string, lastUpdatedAtMs: number, change: Partial<Instance> = {}) =>
@@ -268,7 +268,7 @@ test("C4: a change that a lagging read has missed is not lost on a resume by wat
   });
 });
 
-test("C2: a resume by watermark at a replica that lags behind does not go back", async () => {
+test("a resume by watermark at a replica that lags does not go back (C2)", async () => {
   const scheduler = await TroubledScheduler.start();
   const nowMs = Date.now();
   const a = (customStatus: string, lastUpdatedAtMs: number) =>
@@ -301,7 +301,7 @@ test("C2: a resume by watermark at a replica that lags behind does not go back",
   expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
 });
 
-test("C2: a feed that is resumed at a replica that lags behind does not go back", async () => {
+test("a feed that is resumed at a replica that lags does not go back (C2)", async () => {
   const scheduler = await TroubledScheduler.start();
   const nowMs = Date.now();
   const a = (customStatus: string, lastUpdatedAtMs: number) =>

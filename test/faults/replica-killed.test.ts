@@ -64,7 +64,7 @@ class Wanderer {
   }
 }
 
-test("C2–C5: after kill -9 of a replica, 200 clients go on at the other, with no repeat and no step back", {
+test("after kill -9 of a replica 200 clients resume at the other, without duplicate or earlier state (C2–C5)", {
   timeout: 120_000,
 }, async () => {
   const address = await startTestScheduler();

@@ -63,7 +63,7 @@ test.for(troubles)(
   },
 );
 
-test("a slow scheduler is no scheduler in trouble", async () => {
+test("a slow scheduler is no outage", async () => {
   const { scheduler, client } = await startWatched();
   scheduler.trouble = { kind: "slow", ms: 400 };
   for (const customStatus of ["1", "2", "3"]) {
@@ -76,7 +76,7 @@ test("a slow scheduler is no scheduler in trouble", async () => {
   expect((await client.untilBye()).map(({ event }) => event)).toEqual(["update", "bye"]);
 });
 
-test("C3: a stream outlives a scheduler that goes away and comes back", async () => {
+test("a stream survives a scheduler that stops and starts again (C3)", async () => {
   const { scheduler, client } = await startWatched();
   scheduler.stop();
   expect((await client.nextState()).event).toBe("problem");

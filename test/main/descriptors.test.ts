@@ -38,7 +38,7 @@ test("the limit of the system is read, and counts where it is lower than MAX_CON
   }
 });
 
-test("with fewer descriptors than MAX_CONNECTIONS, every client gets a stream or is told to reconnect", async () => {
+test("with fewer descriptors than MAX_CONNECTIONS, every client gets a stream or bye drain", async () => {
   const app = AppProcess.start(["all"], {}, { prefix: LIMITED });
   const url = await app.url();
   const warning = await app.printed(/.*MAX_CONNECTIONS exceeds the limit of open files.*/);

@@ -6,7 +6,7 @@ test("a process runs one role, or all where none is named", () => {
   for (const role of ["all", "api", "worker", "scheduler"]) expect(parseRole([role])).toBe(role);
 });
 
-test("a request for help is one, wherever it stands", () => {
+test("--help is recognised in any place", () => {
   for (const args of [["--help"], ["-h"], ["api", "--help"]]) expect(parseRole(args)).toBe("help");
 });
 

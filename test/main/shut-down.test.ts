@@ -11,7 +11,7 @@ const FAILING_ON_SIGWINCH = `data:text/javascript,${encodeURIComponent(
   'process.on("SIGWINCH", () => { throw new Error("as the test wants it"); });',
 )}`;
 
-test("SIGTERM: open streams are told bye drain, and the process ends with code 0 although work is under way", async () => {
+test("SIGTERM: open streams get bye drain, and the process ends with code 0 although work is in progress", async () => {
   const app = AppProcess.start(["all"], {});
   const url = await app.url();
   const id = await startOperation(url, { processing_time: 3600, steps: 1 });

@@ -7,7 +7,7 @@ import {
 } from "../../src/streaming/operation/cursor.ts";
 import { instance } from "../helpers/scripted-scheduler.ts";
 
-test("C1: the same stored state gives the same cursor, and only it does", () => {
+test("the same stored state gives the same cursor, and only it does (C1)", () => {
   const base = instance({ customStatus: '{"percent":10}' });
   expect(cursorOf({ ...base }).text).toBe(cursorOf(base).text);
   expect(cursorOf(base).text).toMatch(/^2\.[0-9a-z]{9}\.[0-9a-z]{9}\.[0-9a-z]{11}\.[0-9a-z]{6}$/);
@@ -43,7 +43,7 @@ test("states are the same where created_at and content agree, whatever last_upda
   );
 });
 
-test("C2: states are ordered by life, then by update, then by end", () => {
+test("states are ordered by incarnation, then by update, then by end (C2)", () => {
   const one = instance();
   const later = { ...one, lastUpdatedAtMs: one.lastUpdatedAtMs + 1 };
   const reborn = {

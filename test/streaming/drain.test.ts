@@ -11,7 +11,7 @@ async function startStored(overrides = {}) {
   return { scheduler, api, events: new URL("/api/operations/op/events", api.url) };
 }
 
-test("closing sends every stream away, with times to come back spread over the grace period", async () => {
+test("closing drains every stream, with reconnects spread over the grace period", async () => {
   const { api, events } = await startStored({ graceMs: 20_000 });
   const clients = await Promise.all(Array.from({ length: 40 }, () => SseClient.connect(events)));
   const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");
@@ -47,7 +47,7 @@ test("while it drains a process is not ready, and turns new streams away in word
   await within("the API to close", closing);
 });
 
-test("past the limit of streams new ones are told to come back", async () => {
+test("beyond the limit of streams new ones get bye drain", async () => {
   const { api, events } = await startStored({ maxConnections: 2 });
   const clients = [await SseClient.connect(events), await SseClient.connect(events)];
   for (const client of clients) await client.nextState();
@@ -71,7 +71,7 @@ test("a stream is rotated at its age, and goes on from its cursor", async () => 
   expect((await again.untilBye()).map(({ event }) => event)).toEqual(["bye"]);
 });
 
-test("S3: a client that leaves takes its subscription with it, and the last one the watcher", async () => {
+test("a disconnect ends the subscription, and the last one the watcher (SSE-3)", async () => {
   const { scheduler, api, events } = await startStored();
   const client = await SseClient.connect(events);
   await client.nextState();

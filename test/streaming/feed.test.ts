@@ -69,7 +69,7 @@ test("a prefix narrows the feed", async () => {
   expect(bad.status).toBe(400);
 });
 
-test("C4: a feed resumed at any replica sends what changed since, and nothing else", async () => {
+test("a feed resumed at any replica sends what changed since, and nothing else (C4)", async () => {
   const address = await startTestScheduler();
   startTestWorker(address);
   const one = await startTestApi(address, QUICK);
@@ -97,7 +97,7 @@ test("C4: a feed resumed at any replica sends what changed since, and nothing el
   expect((await untilEnd(resumed, running)).map(({ event }) => event)).toEqual(["update"]);
 });
 
-test("F1: a hundred followers cause the same queries as one", async () => {
+test("a hundred subscribers of a feed cause the same queries as one (FEED-1)", async () => {
   const stack = await startStack(QUICK);
   await stack.startOperation({ processing_time: 3 });
   const url = new URL("/api/events", stack.url);

@@ -115,7 +115,7 @@ test("waiting requests share the watcher's reads", async () => {
   expect(scheduler.readCount - reads).toBeLessThan(20);
 });
 
-test("a scheduler in trouble is waited through, unless it is not even known where things stand", async () => {
+test("a long-poll waits through an outage, unless no state is known", async () => {
   const { store, scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
   scheduler.failure = status.INTERNAL;

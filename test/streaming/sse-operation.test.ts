@@ -58,7 +58,7 @@ test("follows a real operation from its snapshot through rising steps to bye ter
   expect(await client.ended()).toBe("ended");
 });
 
-test("C5: a transition between snapshot and live is delivered", async () => {
+test("a change between the snapshot and later events is delivered (C5)", async () => {
   const { scheduler, events } = await startScripted();
   const opening = SseClient.connect(events);
   const first = await scheduler.reads.take("the first read");
@@ -83,7 +83,7 @@ test("C5: a transition between snapshot and live is delivered", async () => {
   expect(seen.at(-1).operation.custom_status).toBe(2);
 });
 
-test("C5: who subscribes while the first read is out is served by it and by what follows", async () => {
+test("a subscriber that comes during the first read gets its outcome and what follows (C5)", async () => {
   const { scheduler, events } = await startScripted();
   const openings = [SseClient.connect(events), SseClient.connect(events)];
   const first = await scheduler.reads.take("the first read");
@@ -93,7 +93,7 @@ test("C5: who subscribes while the first read is out is served by it and by what
   }
 });
 
-test("C2: a state from before the one shown is not sent, nor the same one again", async () => {
+test("no earlier state is sent, and none twice in a row (C2)", async () => {
   const { scheduler, events } = await startScripted();
   const opening = SseClient.connect(events);
   const answers = [
@@ -114,7 +114,7 @@ test("C2: a state from before the one shown is not sent, nor the same one again"
   ]);
 });
 
-test("C3: the terminal state is sent once to every subscriber, before bye", async () => {
+test("the terminal state is sent once to every subscriber, before bye (C3)", async () => {
   const { store, events } = await startStored();
   const clients = await Promise.all(Array.from({ length: 20 }, () => SseClient.connect(events)));
   for (const client of clients) expect((await client.nextState()).event).toBe("snapshot");
@@ -126,7 +126,7 @@ test("C3: the terminal state is sent once to every subscriber, before bye", asyn
   }
 });
 
-test("C4: after a reconnect with the last cursor nothing is sent while nothing changed", async () => {
+test("after a reconnect with the last cursor nothing is sent while nothing changed (C4)", async () => {
   const { store, events, api } = await startStored();
   const first = await SseClient.connect(events);
   const { id = "" } = await first.nextState();
@@ -144,7 +144,7 @@ test("C4: after a reconnect with the last cursor nothing is sent while nothing c
   }
 });
 
-test("C4: the header's cursor wins over the query's, and one that is none is ignored", async () => {
+test("the header's cursor takes precedence over the query's, and an unreadable one is ignored (C4)", async () => {
   const { events } = await startStored();
   const first = await SseClient.connect(events);
   const { id = "" } = await first.nextState();
@@ -153,7 +153,7 @@ test("C4: the header's cursor wins over the query's, and one that is none is ign
   expect((await client.nextState()).event).toBe("snapshot");
 });
 
-test("C4: the terminal cursor gets 204, and a fresh request the snapshot and bye", async () => {
+test("the terminal cursor gets 204, and a fresh request the snapshot and bye (C4)", async () => {
   const { store, events } = await startStored();
   store.set("op", ENDED);
   const client = await SseClient.connect(events);
@@ -181,7 +181,7 @@ test("an operation purged while it is watched ends with bye gone", async () => {
   expect(await client.ended()).toBe("ended");
 });
 
-test("W4: a scheduler in trouble costs no stream; one problem says so, and reading goes on", async () => {
+test("an outage ends no stream; one problem reports it, and reading goes on (WATCH-4)", async () => {
   const { store, scheduler, events } = await startStored({ heartbeatMs: 100 });
   const client = await SseClient.connect(events);
   await client.nextState();
@@ -205,7 +205,7 @@ test("W4: a scheduler in trouble costs no stream; one problem says so, and readi
   expect((await client.untilBye()).map((each) => each.event)).toEqual(["update", "bye"]);
 });
 
-test("a stream opened while the scheduler is in trouble gets a problem, then its snapshot", async () => {
+test("a stream opened during an outage gets a problem, then its snapshot", async () => {
   const { scheduler, events } = await startStored();
   scheduler.failure = status.UNAVAILABLE;
   const client = await SseClient.connect(events);
@@ -225,7 +225,7 @@ test("a heartbeat repeats the cursor and says how fresh it is", async () => {
   expect(beat.data).not.toHaveProperty("next_read_ms");
 });
 
-test("W1: 200 subscribers cause the same reads as one", async () => {
+test("200 subscribers cause the same reads as one (WATCH-1)", async () => {
   const readsFor = async (subscribers: number): Promise<number> => {
     const { scheduler, events } = await startScripted();
     const openings = Array.from({ length: subscribers }, () => SseClient.connect(events));

@@ -67,7 +67,7 @@ test("an unknown id is one problem, and the others go on", async () => {
   expect((await client.untilBye()).map(({ event }) => event)).toEqual(["update", "bye"]);
 });
 
-test("unknown ids alone do not open a stream again: who knows the rest is answered 204", async () => {
+test("unknown ids alone do not open a resumed stream: the answer is 204", async () => {
   const { set, api } = await startStored(["a"]);
   for (const ids of [["nobody"], ["nobody", "a"]]) {
     set("a", { status: "COMPLETED", lastUpdatedAtMs: START_MS + 1 });
@@ -96,7 +96,7 @@ test("a purged operation is one problem, and when nothing is left the stream say
   expect(bye?.data).toMatchObject({ reason: "gone", reconnect: false });
 });
 
-test("C4: resuming sends what changed since and nothing else, on any replica", async () => {
+test("resuming sends what changed since and nothing else, on any replica (C4)", async () => {
   const ids = Array.from({ length: 50 }, (_, index) => `op-${index}`);
   const { set, scheduler, api, url } = await startStored(ids, { heartbeatMs: 50 });
   const client = await SseClient.connect(url);
@@ -130,7 +130,7 @@ test("C4: resuming sends what changed since and nothing else, on any replica", a
   expect(api.url.href).not.toBe(replica.url.href);
 });
 
-test("C4: a change that no read had seen when the stream was cut is sent after the resume", async () => {
+test("a change that no read had seen when the stream was cut is sent after the resume (C4)", async () => {
   const scheduler = await ScriptedScheduler.start();
   const api = await startTestApi(scheduler.address, QUICK);
   const ids = ["a", "b"];
@@ -177,7 +177,7 @@ test("a watermark for other ids counts as none", async () => {
   expect((await client.nextState()).event).toBe("snapshot");
 });
 
-test("W4: one problem tells of the scheduler's trouble, however many operations the stream carries", async () => {
+test("one problem reports an outage, however many operations the stream carries (WATCH-4)", async () => {
   const ids = ["a", "b", "c", "d"];
   const { set, scheduler, url } = await startStored(ids);
   const client = await SseClient.connect(url);

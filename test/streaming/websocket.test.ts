@@ -51,7 +51,7 @@ test("a subscriber sees the same objects as an SSE client, to the end", async ()
   });
 });
 
-test("X1: subscribed comes before the first event of each subscription", async () => {
+test("subscribed comes before the first event of each subscription (WS-1)", async () => {
   const { url } = await startStored();
   const client = await WsClient.connect(url, "/api/ws?operation_id=op&operation_id=other");
   client.send({ type: "subscribe", sub: "again", operation_id: "op" });
@@ -67,7 +67,7 @@ test("X1: subscribed comes before the first event of each subscription", async (
   ]);
 });
 
-test("C4: a resume with the last cursor is answered subscribed and no more, until something changes", async () => {
+test("a resume with the last cursor is answered subscribed, and nothing more until a change (C4)", async () => {
   const { store, url } = await startStored();
   const first = await WsClient.connect(url, "/api/ws?operation_id=op");
   const { operation } = await first.nextOf("snapshot");
@@ -124,7 +124,7 @@ test("after unsubscribe nothing more comes, and its name is free again", async (
   expect(await client.next()).toMatchObject({ type: "snapshot", operation_id: "other" });
 });
 
-test("W4: each subscription is told once of a scheduler in trouble", async () => {
+test("each subscription gets one problem for an outage (WATCH-4)", async () => {
   const { scheduler, url } = await startStored();
   const client = await WsClient.connect(url, "/api/ws?operation_id=op");
   await client.nextOf("snapshot");
