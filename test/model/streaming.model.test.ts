@@ -12,7 +12,7 @@ import { play, type Stage, steps } from "./run.ts";
  *   MODEL_RUNS  how many runs; more find more
  *   SEED, AT    replay: the seed and the path that a failure has printed
  */
-const RUNS = Number(process.env.MODEL_RUNS ?? 150);
+const RUNS = Number(process.env.MODEL_RUNS ?? 100);
 const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
 const AT = process.env.AT;
 
