@@ -110,13 +110,13 @@ export const SETTINGS = {
     100,
     1,
     10_000,
-    "different prefixes whose feeds are followed at a time; beyond it, clients of a new one are told to reconnect later. The feed without a prefix is not counted",
+    "different prefixes whose feeds are followed at a time. Clients of one more are refused for now, with a time to reconnect after. The feed without a prefix is not counted",
   ),
   MAX_SUBSCRIPTIONS_PER_CALLER: integer(
     10_000,
     1,
     10_000_000,
-    "subscriptions of one client address at a time, over all its connections; beyond it, new streams are told to reconnect later. Behind a proxy all clients share its address",
+    "subscriptions of one client address at a time, over all its connections. New streams above it are refused for now, with a time to reconnect after. Behind a proxy all clients share its address",
   ),
   COMPLETION_CALLS: integer(
     500,
@@ -141,7 +141,7 @@ export const SETTINGS = {
     20_000,
     1,
     1_000_000,
-    "open streams; beyond it, new ones are told to reconnect later. If the limit of open files (`ulimit -n`) is lower, it counts",
+    "open streams. New ones above it are refused for now, with a time to reconnect after. A lower limit of open files (`ulimit -n`) replaces it",
   ),
   GRACE_MS: integer(
     10_000,

@@ -54,7 +54,7 @@ export function toInstance(id: string, state: ProtoState): Instance {
   };
 }
 
-/** Whether nothing has changed, as far as an instance listed without payloads can tell. */
+/** Whether nothing has changed, as far as an instance listed without payloads shows. */
 export function isUnchanged(listed: Instance, known: Instance): boolean {
   return (
     listed.lastUpdatedAtMs === known.lastUpdatedAtMs &&

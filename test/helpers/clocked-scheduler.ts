@@ -110,7 +110,7 @@ export function streamingOn(scheduler: ClockedScheduler, options: Partial<Stream
       }),
     onUnchanged: ({ id }) => void told.push({ id, what: "unchanged" }),
     onEnd: (reason, { id }) => void told.push({ id, what: `end ${reason}` }),
-    onTrouble: (_problem, { id }) => void told.push({ id, what: "trouble" }),
+    onOutage: (_problem, { id }) => void told.push({ id, what: "trouble" }),
     onRecovered: () => undefined,
   };
   const requester = { address: "test" };

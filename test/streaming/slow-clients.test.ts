@@ -68,9 +68,8 @@ test("a client that stops reading is sent the latest state only, and others ever
   expect(received).toEqual(received.toSorted((a, b) => a - b));
 });
 
-test("a client that takes nothing for 10 s is sent bye slow (SSE-1, WS-3)", {
-  timeout: 90_000,
-}, async () => {
+/** A client of each transport that has its first state and has stopped reading. */
+async function startStalled() {
   const { store, url, events } = await startLarge();
   const sse = await SseClient.connect(events);
   const ws = await WsClient.connect(url, "/api/ws?operation_id=op");
@@ -78,6 +77,13 @@ test("a client that takes nothing for 10 s is sent bye slow (SSE-1, WS-3)", {
   await ws.nextOf("snapshot");
   sse.pause();
   ws.socket.pause();
+  return { store, url, sse, ws };
+}
+
+test("a client that takes nothing for 10 s is sent bye slow (SSE-1, WS-3)", {
+  timeout: 90_000,
+}, async () => {
+  const { store, url, sse, ws } = await startStalled();
   let number = 0;
   await eventually(
     "both to be found slow",
@@ -102,13 +108,7 @@ const LARGE_BYTES = 8_000_000;
 test("a large last state and bye arrive whole, however late a client reads (OUTBOX-3)", {
   timeout: 90_000,
 }, async () => {
-  const { store, url, events } = await startLarge();
-  const sse = await SseClient.connect(events);
-  const ws = await WsClient.connect(url, "/api/ws?operation_id=op");
-  await nextWithState(sse);
-  await ws.nextOf("snapshot");
-  sse.pause();
-  ws.socket.pause();
+  const { store, url, sse, ws } = await startStalled();
   const output = JSON.stringify("x".repeat(LARGE_BYTES));
   store.set("op", instance({ status: "COMPLETED", output, lastUpdatedAtMs: 1_700_000_002_000 }));
   await eventually(
@@ -116,7 +116,7 @@ test("a large last state and bye arrive whole, however late a client reads (OUTB
     async () => (await metric(url, 'dts_push_disconnects_total{reason="terminal"}')) === 1,
     60_000,
   );
-  // Longer than the 2 s after which such sockets once were destroyed.
+  // That nothing is cut off meanwhile has no event to wait for.
   await new Promise((resolve) => setTimeout(resolve, 4000));
   sse.resume();
   ws.socket.resume();

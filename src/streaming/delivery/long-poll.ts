@@ -79,7 +79,7 @@ class LongPoll implements Subscriber, Connection {
     this.#end();
   }
 
-  onTrouble({ status, detail }: Problem): void {
+  onOutage({ status, detail }: Problem): void {
     // Once the present state is known, the wait continues through an outage.
     if (this.#hasRead) return;
     const error = new ProblemError("scheduler-unavailable", status, detail, { retryAfterS: 5 });

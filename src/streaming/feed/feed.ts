@@ -190,7 +190,7 @@ export class Feed {
     }
   }
 
-  /** Reading fails, until it is told `undefined`. */
+  /** Reading fails, until a call with `undefined`. */
   setProblem(problem: Problem | undefined): void {
     const wasKnown = this.#problem !== undefined;
     this.#problem = problem;

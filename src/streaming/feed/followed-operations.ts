@@ -96,7 +96,7 @@ export class FollowedOperations implements Subscriber {
     this.#unfollow(id);
   }
 
-  onTrouble(problem: Problem, subscription: Subscription): void {
+  onOutage(problem: Problem, subscription: Subscription): void {
     this.#failing.add(subscription);
     this.#followed.get(subscription.id)?.settled.resolve();
     this.#events.onProblem(problem);

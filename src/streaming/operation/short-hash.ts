@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** A hash of `text` in base 36, to tell a few thousand things apart; not to withstand an attack. */
+/** A hash of `text` in base 36, to distinguish a few thousand things; not to withstand an attack. */
 export function shortHash(text: string, digits: number): string {
   const digest = createHash("sha256").update(text).digest();
   return (digest.readUIntBE(0, 6) % 36 ** digits).toString(36).padStart(digits, "0");

@@ -3,8 +3,8 @@ import type { Operation } from "../operation/operation.ts";
 import type { ReadTime } from "../reading/reader.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** A state to be offered, and the read that returned it. */
-export interface Offer {
+/** A state, and the read that returned it. */
+export interface ReadState {
   readonly operation: Operation;
   /** When that read was sent, by `performance.now()`. */
   readonly sentAtMs: number;
@@ -57,23 +57,23 @@ export class Subscribers {
     return true;
   }
 
-  /** Offers a state to all. */
-  offer(offer: Offer): void {
-    this.#offer(offer, [...this.#all]);
+  /** Notifies all of a state. */
+  notify(state: ReadState): void {
+    this.#notify(state, [...this.#all]);
   }
 
-  /** Offers a state that is not new to those without a settled one. */
-  offerToUnsettled(offer: Offer): void {
-    this.#offer(offer, [...this.#unsettled.keys()]);
+  /** Notifies those without a settled state, of one that is not new. */
+  notifyUnsettled(state: ReadState): void {
+    this.#notify(state, [...this.#unsettled.keys()]);
   }
 
   /**
-   * Offers the known state to one that has just come.
+   * Notifies one that has just come of the known state.
    * @returns whether its state is settled now
    */
   welcome(subscription: Subscription, operation: Operation, since: number | undefined): boolean {
     if (!this.#unsettled.has(subscription)) return true;
-    const isSettled = subscription.offer(operation, since);
+    const isSettled = subscription.notify(operation, since);
     if (isSettled) this.#unsettled.delete(subscription);
     return isSettled;
   }
@@ -88,21 +88,21 @@ export class Subscribers {
     }
   }
 
-  trouble(problem: Problem): void {
-    for (const each of [...this.#all]) each.trouble(problem);
+  outage(problem: Problem): void {
+    for (const each of [...this.#all]) each.outage(problem);
   }
 
   recover(): void {
     for (const each of [...this.#all]) each.recover();
   }
 
-  #offer({ operation, sentAtMs, since, accepted }: Offer, to: readonly Subscription[]): void {
+  #notify({ operation, sentAtMs, since, accepted }: ReadState, to: readonly Subscription[]): void {
     for (const each of to) {
       const cameAtMs = this.#unsettled.get(each);
       // A read that was sent before it came may know less than the subscriber does.
       const isLate = cameAtMs !== undefined && cameAtMs > sentAtMs;
       if (isLate && (operation.terminal || each.needsNewRead)) continue;
-      if (each.offer(operation, since, accepted)) this.#unsettled.delete(each);
+      if (each.notify(operation, since, accepted)) this.#unsettled.delete(each);
     }
   }
 }

@@ -23,7 +23,7 @@ export interface Subscriber {
   onUnchanged(subscription: Subscription): void;
   onEnd(reason: EndReason, subscription: Subscription): void;
   /** Reading fails, from now on until `onRecovered`. */
-  onTrouble(problem: Problem, subscription: Subscription): void;
+  onOutage(problem: Problem, subscription: Subscription): void;
   onRecovered(subscription: Subscription): void;
 }
 
@@ -89,7 +89,7 @@ export class Subscription {
 
   /**
    * Whether the subscriber may have seen, at another replica, more than is known here, and its resume
-   * point cannot tell: then only a read that is sent from now on is no step back for it (C2).
+   * point does not say: then only a read that is sent from now on is no step back for it (C2).
    */
   get needsNewRead(): boolean {
     return this.#resume !== undefined && this.#position === undefined;
@@ -125,7 +125,7 @@ export class Subscription {
    * @param accepted whether it counts although it is dated before the subscriber's position
    * @returns whether the subscriber now has, or will be sent, the current state
    */
-  offer(operation: Operation, since: number | undefined, accepted = false): boolean {
+  notify(operation: Operation, since: number | undefined, accepted = false): boolean {
     if (this.#ended) return true;
     this.recover();
     if (this.#position && isBefore(operation.cursor, this.#position)) {
@@ -156,10 +156,10 @@ export class Subscription {
     this.#send(this.#pending);
   }
 
-  trouble(problem: Problem): void {
+  outage(problem: Problem): void {
     if (this.#ended || this.#inOutage) return;
     this.#inOutage = true;
-    this.#subscriber.onTrouble(problem, this);
+    this.#subscriber.onOutage(problem, this);
   }
 
   recover(): void {

@@ -136,20 +136,15 @@ export class Watcher {
   take(found: Found, complete: boolean): Refreshed {
     if (found.sentAtMs < this.#sentAtMs) return "superseded";
     const known = this.#operation;
-    const { instance } = found;
-    if (known) {
-      const returnedBefore = this.#returnedAtMs <= found.sentAtMs;
-      if (isBefore(instance, known.cursor)) {
-        return returnedBefore ? "lagging" : "superseded";
-      }
+    if (known && isBefore(found.instance, known.cursor)) {
+      return this.#returnedAtMs <= found.sentAtMs ? "lagging" : "superseded";
     }
-    if (complete || (known && isUnchanged(instance, known.instance))) {
-      const same = complete || !known ? instance : known.instance;
-      this.#settle({ ...found, instance: same });
-      this.#plan(true);
-      return "refreshed";
-    }
-    return "incomplete";
+    if (complete) this.#settle(found);
+    else if (known && isUnchanged(found.instance, known.instance)) {
+      this.#settle({ ...found, instance: known.instance });
+    } else return "incomplete";
+    this.#plan(true);
+    return "refreshed";
   }
 
   /** A sweep is about to refresh it: no read of its own is planned until then. */
@@ -213,7 +208,7 @@ export class Watcher {
       this.#advance(found);
       this.#behind.reset();
       this.#schedule.quiet();
-      this.#subscribers.offerToUnsettled({ operation: known, sentAtMs, since });
+      this.#subscribers.notifyUnsettled({ operation: known, sentAtMs, since });
       return;
     }
     const operation = toOperation(instance);
@@ -222,7 +217,7 @@ export class Watcher {
       accepted = this.#behind.observe();
       if (!accepted) {
         this.#schedule.changed(); // Which of the two is true is to be known soon.
-        this.#subscribers.offerToUnsettled({ operation: known, sentAtMs, since });
+        this.#subscribers.notifyUnsettled({ operation: known, sentAtMs, since });
         return; // WATCH-3
       }
     }
@@ -233,14 +228,14 @@ export class Watcher {
       // from other replicas may have seen a state in between, and are sent this one.
       this.#schedule.quiet();
       this.#operation = { ...operation, content: known.content };
-      this.#subscribers.offer({ operation: this.#operation, sentAtMs, since, accepted });
+      this.#subscribers.notify({ operation: this.#operation, sentAtMs, since, accepted });
       if (this.#events.onMoved()) this.#schedule.changed();
       return;
     }
     if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, beforeMs);
     this.#schedule.changed();
     this.#operation = operation;
-    this.#subscribers.offer({ operation, sentAtMs, since, accepted });
+    this.#subscribers.notify({ operation, sentAtMs, since, accepted });
     this.#events.onMoved();
   }
 
@@ -278,7 +273,7 @@ export class Watcher {
   #fail(cause: unknown): void {
     this.#schedule.failed();
     this.#problem ??= new SchedulerProblemError(cause).toProblem();
-    this.#subscribers.trouble(this.#problem); // WATCH-4
+    this.#subscribers.outage(this.#problem); // WATCH-4
   }
 
   #plan(swept: boolean): void {

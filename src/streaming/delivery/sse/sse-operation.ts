@@ -88,7 +88,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
   }
 
   onStepProblem(problem: Problem): void {
-    if (this.#opening.connection) this.onTrouble(problem);
+    if (this.#opening.connection) this.onOutage(problem);
   }
 
   onRestarted(): void {
@@ -105,7 +105,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     else this.#opening.nothingLeft();
   }
 
-  onTrouble(problem: Problem): void {
+  onOutage(problem: Problem): void {
     const data = JSON.stringify({ type: "problem", problem });
     this.#opening.open().send({ event: "problem", id: this.cursor(), data });
   }

@@ -120,7 +120,7 @@ class OperationsStream implements Subscriber, StreamContent {
     else this.#open().bye(this.#missing < this.#subscriptions.size ? "terminal" : "gone");
   }
 
-  onTrouble(problem: Problem, subscription: Subscription): void {
+  onOutage(problem: Problem, subscription: Subscription): void {
     // One problem for all of them: it is the scheduler that does not answer.
     if (this.#failing.size === 0) this.#open().send(this.#problemEvent(problem, undefined));
     this.#failing.add(subscription);

@@ -103,7 +103,7 @@ export class WsSubscription implements Subscriber, StepsSink {
   }
 
   onStepProblem(problem: Problem): void {
-    this.onTrouble(problem);
+    this.onOutage(problem);
   }
 
   onRestarted(): void {
@@ -117,7 +117,7 @@ export class WsSubscription implements Subscriber, StepsSink {
     this.#wire.onOver(this, "terminal");
   }
 
-  onTrouble(problem: Problem): void {
+  onOutage(problem: Problem): void {
     this.#wire.send("problem", { ...this.#address(), problem });
   }
 
