@@ -290,7 +290,7 @@ test("a resume by watermark at a replica that lags does not go back (C2)", async
   const { id = "" } = await client.nextState();
   client.destroy();
   const resumed = await SseClient.connect(lagging, { "last-event-id": id });
-  // Whoever asks for the present state makes that replica read.
+  // A request for the present state makes that replica read.
   const look = () => fetch(new URL("/api/operations/a", lagging));
   await look();
   expect((await other.nextState()).data.operation.custom_status).toBe(2);
@@ -323,7 +323,7 @@ test("a feed that is resumed at a replica that lags does not go back (C2)", asyn
   expect((await other.nextState()).data.operation.custom_status).toBe(2);
   expect((await resumed.next("its first word")).event).toBe("heartbeat");
   a("3", nowMs + 2);
-  // Whoever comes back makes the feed read, for all who follow it.
+  // A client that returns makes the feed read, for all its subscribers.
   await SseClient.connect(lagging, { "last-event-id": id });
   const { event, data } = await resumed.nextState();
   expect([event, data.operation.custom_status]).toEqual(["update", 3]);

@@ -175,7 +175,7 @@ export class Watcher {
 
   #track(outcome: Promise<ReadOutcome>): Promise<ReadOutcome> {
     if (this.#reading === outcome) return outcome;
-    // Chained, so that whoever waits for the outcome finds it settled here.
+    // Chained, so that callers that await the outcome find it settled here.
     const settled: Promise<ReadOutcome> = outcome.then((result) => {
       if (this.#reading === settled) this.#reading = undefined;
       if (this.#closed) return result;
