@@ -2,7 +2,11 @@
  * The direction of imports, checked by `npm run lint`: main → api → streaming → dts, worker → dts. Nothing but
  * start-up, tests and benches imports the embedded scheduler, and it imports none of the others.
  */
-const FILES = { problems: "^src/problems[.]ts$", sample: "^src/sample[.]ts$" };
+const FILES = {
+  access: "^src/access[.]ts$",
+  problems: "^src/problems[.]ts$",
+  sample: "^src/sample[.]ts$",
+};
 
 /** A room and the only other places in src that it may import. */
 const mayImport = (room, ...others) => ({
@@ -51,8 +55,8 @@ const schedulerRooms = SCHEDULER.map((room, index) => ({
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
   forbidden: [
-    mayImport("api", "streaming", "dts", "problems", "sample"),
-    mayImport("streaming", "dts", "problems"),
+    mayImport("api", "streaming", "dts", "access", "problems", "sample"),
+    mayImport("streaming", "dts", "access", "problems"),
     ...streamingRooms,
     mayImport("worker", "dts", "sample"),
     mayImport("dts"),

@@ -5,6 +5,7 @@ import type { SchedulerClient } from "../dts/client.ts";
 import type { StreamContext } from "../streaming/delivery/stream-context.ts";
 import { SUBPROTOCOL } from "../streaming/delivery/ws/ws-protocol.ts";
 import { type AccessOptions, guardAccess } from "./access/access.ts";
+import { authenticate } from "./access/authentication.ts";
 import { watchAllowedMethods } from "./http/allowed-methods.ts";
 import { type Closing, closeInTime } from "./http/closing.ts";
 import { acceptJson } from "./http/json-body.ts";
@@ -84,6 +85,7 @@ export async function buildApp({
   countUnanswered(app.server);
   installProblemDetails(app);
   guardAccess(app, access);
+  authenticate(app);
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);

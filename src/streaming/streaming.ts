@@ -24,7 +24,7 @@ export interface StreamingOptions extends StreamOptions {
   readonly maxConnections: number;
   /** Different prefixes whose feeds are followed at a time. */
   readonly maxFeeds: number;
-  /** Subscriptions of one caller, that is of one address, at a time. */
+  /** Subscriptions of one caller, at a time. */
   readonly maxSubscriptionsPerCaller: number;
 }
 

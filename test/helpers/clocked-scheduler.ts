@@ -1,3 +1,4 @@
+import { unrestricted } from "../../src/access.ts";
 import type { Instance } from "../../src/dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../../src/dts/instance-query.ts";
 import { createMetrics } from "../../src/streaming/metrics.ts";
@@ -113,7 +114,7 @@ export function streamingOn(scheduler: ClockedScheduler, options: Partial<Stream
     onOutage: (_problem, { id }) => void told.push({ id, what: "trouble" }),
     onRecovered: () => undefined,
   };
-  const requester = { address: "test" };
+  const requester = { access: unrestricted("test") };
   const watch = (id: string) => streaming.watches.subscribe(id, subscriber, undefined, requester);
   return {
     watches: streaming.watches,

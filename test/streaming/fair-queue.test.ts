@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { unrestricted } from "../../src/access.ts";
 import { FairQueue } from "../../src/streaming/reading/fair-queue.ts";
 
 const drain = <T>(queue: FairQueue<T>) => {
@@ -9,7 +10,7 @@ const drain = <T>(queue: FairQueue<T>) => {
 
 test("connections of one address take turns, each in its own order (FAIR-1)", () => {
   const queue = new FairQueue<string>();
-  const [busy, other] = [{ address: "a" }, { address: "a" }];
+  const [busy, other] = [{ access: unrestricted("a") }, { access: unrestricted("a") }];
   for (const item of ["b1", "b2", "b3", "b4"]) queue.add(item, busy);
   for (const item of ["o1", "o2"]) queue.add(item, other);
   expect(drain(queue)).toEqual(["b1", "o1", "b2", "o2", "b3", "b4"]);
@@ -17,14 +18,14 @@ test("connections of one address take turns, each in its own order (FAIR-1)", ()
 
 test("addresses take turns, however many connections each has (FAIR-1)", () => {
   const queue = new FairQueue<string>();
-  for (let index = 0; index < 4; index += 1) queue.add(`a${index}`, { address: "a" });
-  queue.add("b0", { address: "b" });
+  for (let index = 0; index < 4; index += 1) queue.add(`a${index}`, { access: unrestricted("a") });
+  queue.add("b0", { access: unrestricted("b") });
   expect(drain(queue)).toEqual(["a0", "b0", "a1", "a2", "a3"]);
 });
 
 test("an item is queued once per requester (FAIR-2)", () => {
   const queue = new FairQueue<string>();
-  const requester = { address: "a" };
+  const requester = { access: unrestricted("a") };
   queue.add("x", requester);
   queue.add("x", requester);
   expect(drain(queue)).toEqual(["x"]);

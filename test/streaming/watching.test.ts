@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { unrestricted } from "../../src/access.ts";
 import { cursorOf, cursorResume } from "../../src/streaming/operation/cursor.ts";
 import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
 
@@ -54,7 +55,7 @@ test("a client with a cursor from before the scheduler's clock was set back gets
   scheduler.set("op", { customStatus: '"later"', lastUpdatedAtMs: Date.now() + HOUR_MS });
   const ahead = cursorOf(scheduler.states.get("op") as never);
   scheduler.set("op", { status: "COMPLETED", customStatus: undefined });
-  watches.subscribe("op", subscriber, cursorResume(ahead), { address: "test" });
+  watches.subscribe("op", subscriber, cursorResume(ahead), { access: unrestricted("test") });
   await pass(1000);
   expect(toldOf("op")).toEqual([]);
   await pass(8000);
@@ -80,7 +81,7 @@ test("as_of stays behind while a change is pending for a client that is not read
   const { scheduler, watches, close, subscriber } = start();
   const slow = { ...subscriber, ready: true };
   scheduler.set("op");
-  const subscription = watches.subscribe("op", slow, undefined, { address: "test" });
+  const subscription = watches.subscribe("op", slow, undefined, { access: unrestricted("test") });
   await pass(2000);
   const before = watches.asOfMs([subscription]) as number;
   slow.ready = false;
@@ -134,7 +135,7 @@ test("first reads come before refreshes, and connections share them (READ-3, FAI
   const { watches, close, subscriber, toldOf } = streamingOn(scheduler);
   const flood = () => {
     for (let connection = 0; connection < 100; connection += 1) {
-      const requester = { address: "test" };
+      const requester = { access: unrestricted("test") };
       for (let index = 0; index < 200; index += 1) {
         watches.subscribe(`unknown-${connection}-${index}`, subscriber, undefined, requester);
       }
@@ -142,7 +143,7 @@ test("first reads come before refreshes, and connections share them (READ-3, FAI
   };
   flood();
   await pass(1000);
-  watches.subscribe("wanted", subscriber, undefined, { address: "test" });
+  watches.subscribe("wanted", subscriber, undefined, { access: unrestricted("test") });
   await pass(500);
   expect(toldOf("wanted")).toEqual(["snapshot RUNNING -"]);
   close();
@@ -152,7 +153,7 @@ test("ids that were not found lately are read after all others (READ-4)", async 
   const scheduler = new ClockedScheduler();
   for (let index = 0; index < 100; index += 1) scheduler.set(`op-${index}`);
   const { watches, close, subscriber } = streamingOn(scheduler, { pollReadsPerSecond: 100 });
-  const attacker = { address: "one" };
+  const attacker = { access: unrestricted("one") };
   const ask = () =>
     Array.from({ length: 50 }, (_, index) =>
       watches.read(`nothing-${index}`, attacker).catch(() => 0),
@@ -161,7 +162,7 @@ test("ids that were not found lately are read after all others (READ-4)", async 
   scheduler.reads = [];
   const again = ask();
   for (let index = 0; index < 100; index += 1) {
-    watches.subscribe(`op-${index}`, subscriber, undefined, { address: "two" });
+    watches.subscribe(`op-${index}`, subscriber, undefined, { access: unrestricted("two") });
   }
   await pass(500);
   const unknown = scheduler.reads.filter((id) => id.startsWith("nothing")).length;
@@ -193,7 +194,7 @@ test("with more watched operations than the budget allows for, each is read in i
 test("beyond 20,000 first reads that wait a read fails at once, and one waits 30 s at most (READ-3)", async () => {
   const scheduler = new ClockedScheduler();
   const { watches, close, subscriber, toldOf } = streamingOn(scheduler, { pollReadsPerSecond: 1 });
-  const requester = { address: "test" };
+  const requester = { access: unrestricted("test") };
   for (let index = 0; index < 20_001; index += 1) {
     watches.subscribe(`op-${index}`, subscriber, undefined, requester);
   }

@@ -32,7 +32,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     const { socket, httpVersionMinor } = request.raw;
     // The stream writes its own head, with what the hooks of the request have set.
     const headers = Object.entries(reply.getHeaders()).map(([name, value]) => `${name}: ${value}`);
-    const client = { socket, chunked: httpVersionMinor > 0, headers, address: request.ip };
+    const client = { socket, chunked: httpVersionMinor > 0, headers, access: request.access };
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.
     if (!reply.raw.socket) return refusePipelined(reply, "stream");

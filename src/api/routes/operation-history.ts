@@ -44,7 +44,7 @@ export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
       afterSeq: Number(query.after ?? 0),
       payloads: query.include === "payloads",
     };
-    const { cursor: status } = await watches.read(wanted.id, { address: request.ip });
+    const { cursor: status } = await watches.read(wanted.id, { access: request.access });
     if (underWay >= MAX_DOCUMENTS) throw new TooManyHistoriesError();
     underWay += 1;
     try {

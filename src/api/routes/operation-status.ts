@@ -32,8 +32,8 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
   ): Promise<FastifyReply> => {
     const condition = parseIfNoneMatch(request.headers["if-none-match"], id);
     const seen = condition?.newest;
-    const caller = { address: request.ip };
-    const hasRoom = !connections.full && watches.hasRoomFor(caller, 1);
+    const { access } = request;
+    const hasRoom = !connections.full && watches.hasRoomFor({ access }, 1);
     const waitS = hasRoom ? parseWait(request.headers.prefer) : undefined;
     reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
@@ -50,7 +50,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
       return changed ? answer(reply, changed) : notModified(reply, seen);
     }
-    const operation = await watches.read(id, caller);
+    const operation = await watches.read(id, { access });
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation);
@@ -60,13 +60,13 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     id: string,
     seen: Cursor,
     waitS: number,
-    { raw: { socket }, ip }: FastifyRequest,
+    { raw: { socket }, access }: FastifyRequest,
   ) => {
     const left = new AbortController();
     const onClose = () => left.abort();
     socket.once("close", onClose);
     try {
-      return await waitForChange(streams, id, seen, waitS * 1000, left.signal, { address: ip });
+      return await waitForChange(streams, id, seen, waitS * 1000, left.signal, { access });
     } finally {
       socket.off("close", onClose);
     }

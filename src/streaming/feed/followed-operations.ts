@@ -1,3 +1,4 @@
+import { unrestricted } from "../../access.ts";
 import type { Problem } from "../../problems.ts";
 import { cursorResume } from "../operation/cursor.ts";
 import type { Operation } from "../operation/operation.ts";
@@ -120,7 +121,7 @@ export class FollowedOperations implements Subscriber {
 }
 
 /** Reads that feeds cause. */
-const FEED: Requester = { address: "the feeds" };
+const FEED: Requester = { access: unrestricted("the feeds") };
 
 /** What feeds follow is counted where it is sent to clients. */
 const SILENT = { onResumed: () => undefined, onSent: () => undefined };

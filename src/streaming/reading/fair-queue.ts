@@ -1,23 +1,25 @@
+import type { Access } from "../../access.ts";
+
 /** One connection or request that causes reads. Its identity is the object itself. */
 export interface Requester {
-  /** The caller behind it: its network address. */
-  readonly address: string;
+  /** The caller behind it. */
+  readonly access: Access;
 }
 
 /**
  * A queue that callers share fairly.
- *   FAIR-1. Addresses take turns; so do the connections of one address. What one connection asked for
+ *   FAIR-1. Callers take turns; so do the connections of one caller. What one connection asked for
  *       leaves in the order in which it asked.
  *   FAIR-2. An item is in a requester's queue at most once; an empty queue is not kept.
  */
 export class FairQueue<Item> {
-  readonly #byAddress = new Map<string, Map<Requester, Set<Item>>>();
+  readonly #byCaller = new Map<string, Map<Requester, Set<Item>>>();
 
   add(item: Item, requester: Requester): void {
-    let connections = this.#byAddress.get(requester.address);
+    let connections = this.#byCaller.get(requester.access.caller);
     if (!connections) {
       connections = new Map();
-      this.#byAddress.set(requester.address, connections);
+      this.#byCaller.set(requester.access.caller, connections);
     }
     const items = connections.get(requester);
     if (items) items.add(item);
@@ -26,12 +28,12 @@ export class FairQueue<Item> {
 
   /** Removes and returns the next item. */
   shift(): Item | undefined {
-    const [address] = this.#byAddress;
-    if (!address) return undefined;
-    const [name, connections] = address;
-    this.#byAddress.delete(name);
+    const [caller] = this.#byCaller;
+    if (!caller) return undefined;
+    const [name, connections] = caller;
+    this.#byCaller.delete(name);
     const item = shiftTurn(connections);
-    if (connections.size > 0) this.#byAddress.set(name, connections); // Last again: FAIR-1
+    if (connections.size > 0) this.#byCaller.set(name, connections); // Last again: FAIR-1
     return item;
   }
 }

@@ -1,3 +1,4 @@
+import { unrestricted } from "../../access.ts";
 import { OperationNotFoundError, SchedulerProblemError } from "../../problems.ts";
 import type { Metrics } from "../metrics.ts";
 import { isBefore, type ResumePoint } from "../operation/cursor.ts";
@@ -16,7 +17,7 @@ export interface WatchOptions {
   readonly intervals: PollIntervals;
   /** Most instances per page of a sweep; 0 for no sweeps. */
   readonly pageSize: number;
-  /** Subscriptions of one caller, that is of one address, at a time. */
+  /** Subscriptions of one caller at a time. */
   readonly maxSubscriptionsPerCaller: number;
   readonly metrics: Metrics;
   readonly log: DebugLog;
@@ -51,7 +52,7 @@ export class WatchRegistry {
   readonly #sweeper: Sweeper;
   readonly #options: WatchOptions;
   readonly #metrics: Metrics;
-  /** Subscriptions by the address of their callers. */
+  /** Subscriptions by their callers. */
   readonly #callers = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -98,8 +99,8 @@ export class WatchRegistry {
   }
 
   /** Whether a caller may have so many subscriptions more. */
-  hasRoomFor({ address }: Requester, count: number): boolean {
-    return (this.#callers.get(address) ?? 0) + count <= this.#options.maxSubscriptionsPerCaller;
+  hasRoomFor({ access: { caller } }: Requester, count: number): boolean {
+    return (this.#callers.get(caller) ?? 0) + count <= this.#options.maxSubscriptionsPerCaller;
   }
 
   /** To be called once for each subscription, also for one that ended by itself. */
@@ -206,10 +207,10 @@ export class WatchRegistry {
     return watcher;
   }
 
-  #countCaller({ address }: Requester, change: 1 | -1): void {
-    const count = (this.#callers.get(address) ?? 0) + change;
-    if (count > 0) this.#callers.set(address, count);
-    else this.#callers.delete(address);
+  #countCaller({ access: { caller } }: Requester, change: 1 | -1): void {
+    const count = (this.#callers.get(caller) ?? 0) + change;
+    if (count > 0) this.#callers.set(caller, count);
+    else this.#callers.delete(caller);
   }
 
   get #tickMs(): number {
@@ -238,4 +239,4 @@ export class WatchRegistry {
 }
 
 /** Reads that this process causes by itself. */
-const PROCESS: Requester = { address: "this process" };
+const PROCESS: Requester = { access: unrestricted("this process") };

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
+import type { Access } from "../../../access.ts";
 import { ProblemError } from "../../../problems.ts";
 import { parseCursor } from "../../operation/cursor.ts";
 import type { EndReason } from "../../watching/subscription.ts";
@@ -51,7 +52,7 @@ const BYE_CODES: Record<ByeReason, CloseCode> = {
  *         listener is left.
  */
 export class WsConnection implements Connection, OutboxOwner, WsWire {
-  readonly address: string;
+  readonly access: Access;
   dueAtMs = 0;
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
@@ -71,8 +72,8 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   #ended = false;
 
   /** @param raw the socket below `socket`, for prepared frames */
-  constructor(socket: WebSocket, raw: Socket, address: string, context: StreamContext) {
-    this.address = address;
+  constructor(socket: WebSocket, raw: Socket, access: Access, context: StreamContext) {
+    this.access = access;
     const { options, connections, metrics } = context;
     this.#socket = socket;
     this.#context = context;
