@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { Gauge, type Registry } from "@prometheus-io/client";
 import type { FastifyInstance } from "fastify";
-import { Gauge, type Registry } from "prom-client";
 
 /** How long a handshake may take from its request to an open WebSocket. */
 const UPGRADE_WITHIN_MS = 10_000;
