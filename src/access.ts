@@ -25,6 +25,8 @@ export interface Grant {
 export interface Caller {
   /** For quotas, fairness and logs: the credential's name, or the network address. */
   readonly caller: string;
+  /** Whether it has no credential, so that `caller` may differ from one request to the next. */
+  readonly anonymous?: boolean;
   readonly grants: readonly Grant[];
   /** Epoch milliseconds at which the credential ends; `undefined` for never. */
   readonly expiresAtMs?: number;
@@ -37,11 +39,14 @@ export interface Caller {
  */
 export class Access {
   readonly caller: string;
+  /** Whose idempotency keys its keys are: the same at every replica, from wherever it calls. */
+  readonly keyOwner: string;
   readonly grants: readonly Grant[];
   readonly expiresAtMs: number | undefined;
 
-  constructor({ caller, grants, expiresAtMs }: Caller) {
+  constructor({ caller, anonymous = false, grants, expiresAtMs }: Caller) {
     this.caller = caller;
+    this.keyOwner = anonymous ? "" : caller;
     this.grants = grants;
     this.expiresAtMs = expiresAtMs;
   }
@@ -78,6 +83,22 @@ export class Access {
     if (!may) throw new ForbiddenError("operations:start");
   }
 
+  /**
+   * How the id of an operation begins that this caller starts without choosing its id; "" where any id
+   * will do. The same for the same grants in any order.
+   * @throws ForbiddenError where it may start none of this name, or only under ids that it chooses
+   */
+  startPrefix(name: string): string {
+    const prefixes = this.grants
+      .filter((grant) => grant.scope === "operations:start" && grant.ids === undefined)
+      .filter((grant) => grant.name === undefined || grant.name === name)
+      .map(({ prefix = "" }) => prefix)
+      .filter((prefix) => prefix.length <= MAX_START_PREFIX);
+    const [first] = prefixes.sort();
+    if (first === undefined) throw new ForbiddenError("operations:start");
+    return first;
+  }
+
   #covers(scope: Scope, id: string): boolean {
     return this.grants.some((grant) => grant.scope === scope && coversId(grant, id));
   }
@@ -87,11 +108,19 @@ function coversId({ prefix, ids }: Grant, id: string): boolean {
   return (prefix === undefined || id.startsWith(prefix)) && (ids === undefined || ids.has(id));
 }
 
+/** A generated id, of up to 36 characters, must fit behind it. */
+const MAX_START_PREFIX = 64;
+
 const EVERYTHING: readonly Grant[] = SCOPES.map((scope) => ({ scope }));
 
-/** A caller that may do everything: where no credentials are configured, and this process itself. */
+/** This process itself, which may do everything. */
 export function unrestricted(caller: string): Access {
   return new Access({ caller, grants: EVERYTHING });
+}
+
+/** A caller that needs no credential, by its network address. */
+export function withoutCredential(address: string): Access {
+  return new Access({ caller: address, anonymous: true, grants: EVERYTHING });
 }
 
 /** The caller is known, and may not do this. */

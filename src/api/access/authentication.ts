@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { type Access, type Scope, unrestricted } from "../../access.ts";
+import { type Access, type Scope, withoutCredential } from "../../access.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -16,6 +16,6 @@ declare module "fastify" {
 export function authenticate(app: FastifyInstance): void {
   app.decorateRequest("access");
   app.addHook("onRequest", async (request) => {
-    request.access = unrestricted(request.ip);
+    request.access = withoutCredential(request.ip);
   });
 }
