@@ -29,6 +29,7 @@ const TITLES: Record<number, string> = {
   415: "Unsupported Media Type",
   416: "Range Not Satisfiable",
   421: "Misdirected Request",
+  422: "Unprocessable Content",
   426: "Upgrade Required",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
@@ -173,6 +174,11 @@ const SCHEDULER_PROBLEMS: Record<
     slug: "scheduler-unsupported",
     status: 501,
     detail: "The scheduler does not implement what this request needs.",
+  },
+  "wrong-state": {
+    slug: "wrong-state",
+    status: 409,
+    detail: "The operation's present state does not allow this request.",
   },
   "already-exists": {
     slug: "operation-exists",

@@ -1,6 +1,6 @@
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
-import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
+import { createCommands, type SchedulerCommands } from "./commands.ts";
 import { createCompletionCalls } from "./connection/completion-calls.ts";
 import type { Connection } from "./connection/connection.ts";
 import { Refusals } from "./connection/refusals.ts";
@@ -10,7 +10,7 @@ import { type Instance, toInstance } from "./instance.ts";
 import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from "./instance-query.ts";
 
 /** One task hub, as the rest of the process uses it. All calls but `waitForCompletion` have deadlines. */
-export interface SchedulerClient {
+export interface SchedulerClient extends SchedulerCommands {
   /** The instance with its payloads, or `undefined` where there is none. @throws SchedulerError */
   getInstance(id: string): Promise<Instance | undefined>;
   /** One page of instances with their payloads. @throws SchedulerError */
@@ -19,11 +19,6 @@ export interface SchedulerClient {
   readHistory(id: string, signal?: AbortSignal): AsyncIterable<readonly HistoryEntry[]>;
   /** Stays open until the instance has ended, or `signal` is aborted. @throws SchedulerError */
   waitForCompletion(id: string, signal: AbortSignal): Promise<Instance | undefined>;
-  /**
-   * Starts an orchestration under `id`; `input` becomes JSON.
-   * @throws SchedulerError `already-exists` if the id is in use, by a terminal instance too
-   */
-  startOrchestration(name: string, input: unknown, id: string): Promise<void>;
   /** Resolves when the scheduler answers for this task hub. @throws SchedulerError */
   ping(): Promise<void>;
   /** Closes the connections. Calls in flight fail. */
@@ -33,18 +28,14 @@ export interface SchedulerClient {
 /** The id that `ping` reads. It does not exist: any answer shows that the scheduler answers. */
 const PING_ID = "dts-push-readiness-probe";
 
-/**
- * All calls use the SDK's generated stub: the SDK's client hides cancellation, cannot represent every
- * status, and cannot send a reuse policy.
- */
+/** All calls use the SDK's generated stub: the SDK's client hides cancellation, and some statuses. */
 export function createSchedulerClient(connection: Connection): SchedulerClient {
   const reads = connection.for("reads");
   const stub = createStub(reads);
   const histories = connection.for("histories");
   const historyStub = createStub(histories);
   const completions = createCompletionCalls(connection);
-  const commands = connection.for("commands");
-  const commandStub = createStub(commands);
+  const { close: closeCommands, ...commands } = createCommands(connection);
   // By call: an identity may read and not query.
   const [refusedReads, refusedQueries] = [new Refusals(), new Refusals()];
 
@@ -66,6 +57,8 @@ export function createSchedulerClient(connection: Connection): SchedulerClient {
   };
 
   return {
+    ...commands,
+
     async getInstance(id) {
       const response = await read(id);
       const state = response.getExists() ? response.getOrchestrationstate() : undefined;
@@ -89,19 +82,6 @@ export function createSchedulerClient(connection: Connection): SchedulerClient {
 
     waitForCompletion: (id, signal) => completions.wait(id, signal),
 
-    async startOrchestration(name, input, id) {
-      const request = new pb.CreateInstanceRequest();
-      request.setInstanceid(id);
-      request.setName(name);
-      const json = new wrappers.StringValue();
-      json.setValue(JSON.stringify(input) ?? "");
-      request.setInput(json);
-      // Without a policy a scheduler may replace a terminal instance; an empty one replaces none.
-      request.setOrchestrationidreusepolicy(new pb.OrchestrationIdReusePolicy());
-      const start = commandStub.startInstance.bind(commandStub);
-      await unary("StartInstance", start, request, commands, { operationId: id });
-    },
-
     async ping() {
       await read(PING_ID);
     },
@@ -110,7 +90,7 @@ export function createSchedulerClient(connection: Connection): SchedulerClient {
       completions.close();
       stub.close();
       historyStub.close();
-      commandStub.close();
+      closeCommands();
     },
   };
 }

@@ -13,6 +13,8 @@ export type SchedulerErrorKind =
   | "not-found"
   /** It rejects the values of the request. */
   | "invalid"
+  /** The instance is in a state that does not allow the request. */
+  | "wrong-state"
   /** It does not know this call. */
   | "unsupported"
   /** Anything else; the details are for the log. */
@@ -28,6 +30,7 @@ const KINDS: Partial<Record<status, SchedulerErrorKind>> = {
   [status.ALREADY_EXISTS]: "already-exists",
   [status.NOT_FOUND]: "not-found",
   [status.INVALID_ARGUMENT]: "invalid",
+  [status.FAILED_PRECONDITION]: "wrong-state",
   [status.UNIMPLEMENTED]: "unsupported",
 };
 
@@ -39,6 +42,7 @@ const FAILURES: Record<SchedulerErrorKind, string> = {
   "already-exists": "has such an instance already",
   "not-found": "has no such task hub",
   invalid: "rejects the request",
+  "wrong-state": "does not allow it in the instance's state",
   unsupported: "does not implement the call",
   failed: "answers with an error",
 };

@@ -22,7 +22,7 @@ test("each call names the task hub and the client, and carries no token where th
   const scheduler = await FakeScheduler.start();
   const client = connect(scheduler.address, "my hub");
   await client.getInstance("x");
-  await client.startOrchestration("name", {}, "x");
+  await client.startOrchestration({ id: "x", name: "name", input: "{}" });
   expect(scheduler.calls.map(({ method }) => method)).toEqual(["getInstance", "startInstance"]);
   for (const { metadata } of scheduler.calls) {
     expect(metadata.get("taskhub")).toEqual(["my hub"]);
@@ -44,7 +44,7 @@ test("a start carries its input as JSON, and a reuse policy that replaces no ins
     },
   });
   const client = connect(scheduler.address);
-  await client.startOrchestration("name", { a: 1 }, "x");
+  await client.startOrchestration({ id: "x", name: "name", input: '{"a":1}' });
   const [request] = requests;
   expect([request?.getInstanceid(), request?.getName()]).toEqual(["x", "name"]);
   expect(request?.getInput()?.getValue()).toBe('{"a":1}');
@@ -57,7 +57,7 @@ test("reads, commands and waits each have a connection of their own", async () =
   const client = connect(scheduler.address);
   const abort = new AbortController();
   await client.getInstance("a");
-  await client.startOrchestration("name", {}, "a");
+  await client.startOrchestration({ id: "a", name: "name", input: "{}" });
   const waiting = client.waitForCompletion("a", abort.signal);
   await eventually("the wait", () => scheduler.calls.length === 3);
   await client.getInstance("b");
@@ -80,7 +80,7 @@ test("each call has its deadline, and a wait has none", async () => {
   const client = connect(scheduler.address);
   const abort = new AbortController();
   await client.getInstance("x");
-  await client.startOrchestration("name", {}, "x");
+  await client.startOrchestration({ id: "x", name: "name", input: "{}" });
   await client.queryInstances({ pageSize: 1 }).catch(() => undefined);
   const waiting = client.waitForCompletion("x", abort.signal);
   await eventually("the wait", () => scheduler.of("waitForInstanceCompletion").length === 1);
@@ -151,8 +151,24 @@ test("a command answered UNAVAILABLE is repeated up to five times; a read is not
   const client = connect(scheduler.address);
   await expect(client.getInstance("x")).rejects.toThrow("GetInstance");
   expect(scheduler.calls).toHaveLength(1);
-  await expect(client.startOrchestration("n", {}, "x")).rejects.toThrow("StartInstance");
+  await expect(client.startOrchestration({ id: "x", name: "n", input: "{}" })).rejects.toThrow(
+    "StartInstance",
+  );
   expect(scheduler.calls).toHaveLength(6);
+});
+
+test("a command whose repetition could have a second effect is sent once", async () => {
+  const fail = failing(status.UNAVAILABLE);
+  const scheduler = await FakeScheduler.start({
+    raiseEvent: fail,
+    restartInstance: fail,
+    rewindInstance: fail,
+  });
+  const client = connect(scheduler.address);
+  await expect(client.raiseEvent("x", "go", "null")).rejects.toThrow("RaiseEvent");
+  await expect(client.restart("x", true)).rejects.toThrow("RestartInstance");
+  await expect(client.rewind("x", undefined)).rejects.toThrow("RewindInstance");
+  expect(scheduler.calls).toHaveLength(3);
 });
 
 test.for([
@@ -164,6 +180,7 @@ test.for([
   [status.ALREADY_EXISTS, "already-exists"],
   [status.NOT_FOUND, "not-found"],
   [status.INVALID_ARGUMENT, "invalid"],
+  [status.FAILED_PRECONDITION, "wrong-state"],
   [status.INTERNAL, "failed"],
   [status.UNKNOWN, "failed"],
 ] as const)("gRPC status %i is the kind %s, for reads and commands", async ([code, kind]) => {
@@ -173,7 +190,9 @@ test.for([
   });
   const client = connect(scheduler.address);
   await expect(client.getInstance("x")).rejects.toMatchObject({ name: "SchedulerError", kind });
-  await expect(client.startOrchestration("n", {}, "x")).rejects.toMatchObject({ kind });
+  await expect(
+    client.startOrchestration({ id: "x", name: "n", input: "{}" }),
+  ).rejects.toMatchObject({ kind });
 });
 
 test("every status of the protocol is read, also those at which the SDK's own client fails", async () => {
@@ -224,7 +243,7 @@ test("REFUSAL-1: after a refusal reads are not sent again at once, and fail with
   await expect(client.ping()).rejects.toMatchObject(refused);
   expect(scheduler.of("getInstance")).toHaveLength(1);
   // A start is a person's wish, and may need another role than a read.
-  await client.startOrchestration("name", {}, "x");
+  await client.startOrchestration({ id: "x", name: "name", input: "{}" });
 });
 
 test("REFUSAL-2: reads are sent again after a while, and the first answer ends the refusal", async () => {
@@ -262,7 +281,7 @@ test("at the level debug each call is a line with its instance, duration and out
   const scheduler = await FakeScheduler.start({ startInstance: failing(status.INVALID_ARGUMENT) });
   const client = connect(scheduler.address, "mine", log.logger);
   await client.getInstance("op-1");
-  await client.startOrchestration("name", {}, "op-2").catch(() => undefined);
+  await client.startOrchestration({ id: "op-2", name: "name", input: "{}" }).catch(() => undefined);
   expect(log.lines).toMatchObject([
     { level: 20, rpc: "GetInstance", operationId: "op-1", outcome: "ok" },
     { level: 20, rpc: "StartInstance", operationId: "op-2", outcome: "invalid" },

@@ -49,7 +49,7 @@ async function openPage(operations: Record<string, Script>) {
   const client = createSchedulerClient(connection);
   onTestFinished(() => client.close());
   for (const [id, script] of Object.entries(operations)) {
-    await client.startOrchestration("run_script", script, id);
+    await client.startOrchestration({ id, name: "run_script", input: JSON.stringify(script) });
   }
 
   const { page, complaints } = await openBrowser();

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { NewOrchestration } from "../../dts/commands.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { ProblemError, SchedulerProblemError } from "../../problems.ts";
 import { SAMPLE_ORCHESTRATION } from "../../sample.ts";
@@ -11,7 +12,7 @@ import { retryAfterS } from "../request/retry-after.ts";
 /** What this route needs from the rest of the system, and nothing more. */
 export interface StartOperationOptions {
   readonly scheduler: {
-    startOrchestration(name: string, input: unknown, id: string): Promise<void>;
+    startOrchestration(start: NewOrchestration): Promise<void>;
   };
   readonly streams: {
     /** An operation was started. */
@@ -45,7 +46,11 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
       const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
       const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
       try {
-        await scheduler.startOrchestration(SAMPLE_ORCHESTRATION, input, operation_id);
+        await scheduler.startOrchestration({
+          id: operation_id,
+          name: SAMPLE_ORCHESTRATION,
+          input: JSON.stringify(input),
+        });
       } catch (error) {
         const exists = error instanceof SchedulerError && error.kind === "already-exists";
         if (exists && chosen !== undefined) throw new OperationExistsError(operation_id);

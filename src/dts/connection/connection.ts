@@ -51,6 +51,9 @@ const DEADLINES_S: Record<Purpose, Record<string, number>> = {
   },
 };
 
+/** Methods whose repetition could have a second effect, or fail because the first call succeeded. */
+const NOT_REPEATED = ["RaiseEvent", "RestartInstance", "RewindInstance"];
+
 /** The Azure-managed packages' policy, in whole attempts: about 0.6 s in all. */
 const RETRY_POLICY = {
   maxAttempts: 5,
@@ -121,7 +124,7 @@ function serviceConfig(purpose: Purpose): string {
   const withDeadline = Object.entries(DEADLINES_S[purpose]).map(([method, seconds]) => ({
     name: [{ service: SERVICE, method }],
     timeout: { seconds, nanos: 0 },
-    ...retryPolicy,
+    ...(!NOT_REPEATED.includes(method) && retryPolicy),
   }));
   const wildcard = { name: [{ service: "" }], ...retryPolicy };
   return JSON.stringify({ methodConfig: isRetried ? [wildcard, ...withDeadline] : withDeadline });
