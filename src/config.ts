@@ -1,3 +1,4 @@
+import { parseTrustedProxies, type TrustedProxies } from "./api/access/trusted-proxies.ts";
 import { parseConnectionString } from "./dts/connection/connection-string.ts";
 import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/connection/target.ts";
 import { MIN_CLOSE_MS, readSettings, SETTINGS, type Settings } from "./settings.ts";
@@ -11,6 +12,7 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 type Combined =
   | "ALLOWED_HOSTS"
   | "CORS_ORIGINS"
+  | "TRUST_PROXY"
   | "ENDPOINT"
   | "TASKHUB"
   | "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"
@@ -30,6 +32,8 @@ export interface Config extends Plain {
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may use the API, as browsers send them. */
   readonly corsOrigins: readonly string[];
+  /** Proxies whose `X-Forwarded-*` headers are believed; `undefined`: none. */
+  readonly trustedProxies: TrustedProxies | undefined;
   /** The scheduler that API and worker use. */
   readonly target: SchedulerTarget;
   /** No scheduler is named, so `npm start` runs the embedded one. */
@@ -71,6 +75,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...(Object.fromEntries(named) as Plain),
     allowedHosts: parsed("ALLOWED_HOSTS", (text) => listOf(text).map(toHost), []),
     corsOrigins: parsed("CORS_ORIGINS", (text) => listOf(text).map(toOrigin), []),
+    trustedProxies: parsed("TRUST_PROXY", parseTrustedProxies, undefined),
     target: readTarget(settings, parsed),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerTaskHubs: taskHubs.length > 0 ? taskHubs : undefined,

@@ -47,6 +47,9 @@ export const SETTINGS = {
   CORS_ORIGINS: optional(
     "comma-separated origins whose pages may use the API, such as `https://app.example.com`",
   ),
+  TRUST_PROXY: optional(
+    "proxies whose `X-Forwarded-For` and `X-Forwarded-Host` are believed: comma-separated addresses and ranges, such as `10.0.0.0/8` or `loopback`, or the number of proxies if no client can reach this server except through them. Without it every client of a proxy counts as one caller",
+  ),
   SAMPLE: oneOf(
     ["on", "off"],
     "on",
@@ -116,7 +119,7 @@ export const SETTINGS = {
     10_000,
     1,
     10_000_000,
-    "subscriptions of one client address at a time, over all its connections. New streams above it are refused for now, with a time to reconnect after. Behind a proxy all clients share its address",
+    "subscriptions of one caller at a time, over all its connections. New streams above it are refused for now, with a time to reconnect after",
   ),
   COMPLETION_CALLS: integer(
     500,

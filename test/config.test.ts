@@ -128,6 +128,14 @@ test("the drain delay leaves time to close: by default it gives way, a value tha
   ]);
 });
 
+test("trusted proxies are addresses, ranges or a number, and a bad entry is named", () => {
+  expect(readConfig({}).trustedProxies).toBeUndefined();
+  expect(readConfig({ TRUST_PROXY: "10.0.0.0/8" }).trustedProxies?.("10.1.2.3", 0)).toBe(true);
+  expect(complaints({ TRUST_PROXY: "true" })).toEqual([
+    expect.stringMatching(/TRUST_PROXY: "true"/),
+  ]);
+});
+
 test("the sample is on or off", () => {
   expect(readConfig({}).sample).toBe("on");
   expect(readConfig({ SAMPLE: "off" }).sample).toBe("off");

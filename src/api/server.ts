@@ -72,6 +72,7 @@ export async function buildApp({
     // A 503 ends an EventSource for good; a stream that is opened meanwhile gets `bye drain`.
     return503OnClosing: false,
     requestTimeout: REQUEST_WITHIN_MS,
+    trustProxy: access.trustedProxies ?? false,
     bodyLimit: MAX_BODY_BYTES,
     // An id that is too long is an invalid id, not an unknown path.
     routerOptions: { maxParamLength: 16_384 },

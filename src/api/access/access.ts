@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { allowCors } from "./cors.ts";
 import { checkHost } from "./host.ts";
 import { checkOrigin } from "./origin.ts";
+import type { TrustedProxies } from "./trusted-proxies.ts";
 
 /** Which requests are accepted at all, whatever their path. */
 export interface AccessOptions {
@@ -11,6 +12,8 @@ export interface AccessOptions {
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may use the API. */
   readonly corsOrigins: readonly string[];
+  /** Proxies whose `X-Forwarded-*` headers are believed; `undefined`: none. */
+  readonly trustedProxies: TrustedProxies | undefined;
 }
 
 /**
@@ -23,9 +26,9 @@ export function guardAccess(
   { host, allowedHosts, corsOrigins }: AccessOptions,
 ): void {
   const hosts = [host.toLowerCase(), ...allowedHosts];
-  app.addHook("onRequest", async ({ raw }) => {
-    checkHost(raw, hosts); // ACCESS-1
-    checkOrigin(raw, corsOrigins); // ACCESS-2
+  app.addHook("onRequest", async ({ raw, host: requested }) => {
+    checkHost(raw, requested, hosts); // ACCESS-1
+    checkOrigin(raw, requested, corsOrigins); // ACCESS-2
   });
   allowCors(app, corsOrigins);
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { type Access, type Scope, withoutCredential } from "../../access.ts";
+import { callerAddress } from "./caller-address.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -16,6 +17,6 @@ declare module "fastify" {
 export function authenticate(app: FastifyInstance): void {
   app.decorateRequest("access");
   app.addHook("onRequest", async (request) => {
-    request.access = withoutCredential(request.ip);
+    request.access = withoutCredential(callerAddress(request));
   });
 }
