@@ -24,14 +24,27 @@ const detail = Type.Optional(
 );
 const include = Type.Optional(Type.Enum(["payloads"], { description: '"payloads"' }));
 const after = Type.Optional(Type.String({ description: "one id that the stream has sent" }));
+const wait = Type.Optional(
+  Type.String({
+    pattern: "^([1-9]|[1-5]\\d|60)$",
+    description: "a number of seconds from 1 to 60",
+  }),
+);
 const afterSeq = Type.Optional(
   Type.String({ pattern: "^\\d{1,9}$", description: 'the "seq" of a step, a whole number' }),
 );
 
 export const NoQuery = only({});
 export const StatusQuery = only({ operation_id });
-export const OperationEventsQuery = only({ detail, include, after });
-export const EventsQuery = only({ operation_id: operation_ids, prefix, detail, include, after });
+export const OperationEventsQuery = only({ detail, include, after, wait });
+export const EventsQuery = only({
+  operation_id: operation_ids,
+  prefix,
+  detail,
+  include,
+  after,
+  wait,
+});
 export const OperationHistoryQuery = only({ after: afterSeq, include });
 export const HistoryQuery = only({ operation_id, after: afterSeq, include });
 export const WebSocketQuery = only({ operation_id: operation_ids });
@@ -67,7 +80,7 @@ export function stepsOf({ detail, include }: Static<typeof OperationEventsQuery>
 
 /** What `/api/events` is asked for. */
 export type EventsWanted =
-  | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted }
+  | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted | undefined }
   | { readonly kind: "operations"; readonly ids: readonly string[] }
   | { readonly kind: "feed"; readonly prefix: string };
 
@@ -75,10 +88,10 @@ export type EventsWanted =
 export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
   const ids = operationIdsOf(query, most);
   const steps = stepsOf(query);
-  if (steps) {
+  if (query.detail !== undefined) {
     const [id] = ids;
     if (id === undefined || ids.length > 1 || query.prefix !== undefined) {
-      throw invalidQuery('"detail=steps" needs exactly one "operation_id", and no "prefix".');
+      throw invalidQuery('"detail" needs exactly one "operation_id", and no "prefix".');
     }
     return { kind: "operation", id, steps };
   }

@@ -32,7 +32,13 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     const { socket, httpVersionMinor } = request.raw;
     // The stream writes its own head, with what the hooks of the request have set.
     const headers = Object.entries(reply.getHeaders()).map(([name, value]) => `${name}: ${value}`);
-    const client = { socket, chunked: httpVersionMinor > 0, headers, access: request.access };
+    const client = {
+      socket,
+      chunked: httpVersionMinor > 0,
+      headers,
+      waitMs: waitMs(request),
+      access: request.access,
+    };
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.
     if (!reply.raw.socket) return refusePipelined(reply, "stream");
@@ -79,6 +85,12 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     },
   );
 };
+
+/** How long a client that polls waits for an event; `undefined` for a stream that stays open. */
+function waitMs({ query }: FastifyRequest): number | undefined {
+  const { wait } = query as { wait?: string };
+  return wait === undefined ? undefined : Number(wait) * 1000;
+}
 
 /** Where a client resumes: an EventSource sends a header, which wins over the query. */
 function lastEventId(request: FastifyRequest): string | undefined {

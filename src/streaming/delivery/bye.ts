@@ -27,7 +27,7 @@ export interface Bye {
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 3000;
 
-/** @param withinMs the time over which the reconnects of many clients are spread */
+/** @param withinMs the time over which the reconnects of many clients are spread; 0: at once */
 export function createBye(reason: ByeReason, withinMs = RETRY_MAX_MS): Bye {
   const reconnect = reason === "rotate" || reason === "drain" || reason === "slow";
   return { type: "bye", reason, reconnect, retry_ms: reconnectMs(withinMs) };
@@ -35,6 +35,7 @@ export function createBye(reason: ByeReason, withinMs = RETRY_MAX_MS): Bye {
 
 /** A time to reconnect for one client, in milliseconds. */
 export function reconnectMs(withinMs = RETRY_MAX_MS): number {
+  if (withinMs === 0) return 0;
   const spreadMs = Math.max(withinMs, RETRY_MAX_MS) - RETRY_MIN_MS;
   return Math.round(RETRY_MIN_MS + Math.random() * spreadMs);
 }

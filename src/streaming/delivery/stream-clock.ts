@@ -14,11 +14,12 @@ export class StreamClock {
   readonly #rotateAtMs: number;
   #heartbeatAtMs: number;
 
-  constructor({ heartbeatMs, streamMaxAgeMs }: StreamOptions, nowMs: number) {
+  /** @param endsAfterMs the age at which this one ends; default: that of all streams, with a spread */
+  constructor({ heartbeatMs, streamMaxAgeMs }: StreamOptions, nowMs: number, endsAfterMs?: number) {
     const spread = 1 - ROTATION_SPREAD + Math.random() * 2 * ROTATION_SPREAD;
     this.#heartbeatMs = heartbeatMs;
     this.#heartbeatAtMs = nowMs + heartbeatMs * (1 - Math.random() * HEARTBEAT_SPREAD);
-    this.#rotateAtMs = nowMs + streamMaxAgeMs * spread;
+    this.#rotateAtMs = nowMs + (endsAfterMs ?? streamMaxAgeMs * spread);
   }
 
   /** When the next of both is due. */

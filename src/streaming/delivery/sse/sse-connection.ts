@@ -40,6 +40,11 @@ export interface SseAnswer {
   readonly chunked: boolean;
   /** Further headers, as `name: value`. */
   readonly headers: readonly string[];
+  /**
+   * A long-poll: the stream ends with `rotate` as soon as something was sent, or after this time, for
+   * clients behind proxies that hold back what has no end. Default: it stays open.
+   */
+  readonly waitMs?: number | undefined;
 }
 
 const HEAD = [
@@ -49,6 +54,9 @@ const HEAD = [
   "x-accel-buffering: no",
   "connection: close",
 ];
+
+/** What follows the first event of a long-poll within this time is part of the same answer. */
+const POLL_ANSWER_WITHIN_MS = 20;
 
 /**
  * One SSE client, on the bare socket of a request that HTTP has parsed: writing a prepared chunk there
@@ -65,12 +73,13 @@ export class SseConnection implements Connection, OutboxOwner {
   readonly #clock: StreamClock;
   readonly #socket: Socket;
   readonly #chunked: boolean;
+  readonly #polls: boolean;
   #isFirst = true;
   #ended = false;
 
   constructor(
     socket: Socket,
-    { chunked, headers }: SseAnswer,
+    { chunked, headers, waitMs }: SseAnswer,
     content: StreamContent,
     context: StreamContext,
   ) {
@@ -79,7 +88,8 @@ export class SseConnection implements Connection, OutboxOwner {
     this.#socket = socket;
     this.#chunked = chunked;
     this.#context = context;
-    this.#clock = new StreamClock(options, performance.now());
+    this.#polls = waitMs !== undefined;
+    this.#clock = new StreamClock(options, performance.now(), waitMs);
     this.#outbox = new Outbox(socket, this);
     connections.add(this);
     metrics.connections.inc({ transport: "sse" });
@@ -124,6 +134,7 @@ export class SseConnection implements Connection, OutboxOwner {
     if (this.#ended) return;
     const isFirst = this.#isFirst;
     this.#isFirst = false;
+    if (isFirst && this.#polls) setTimeout(() => this.bye("rotate", 0), POLL_ANSWER_WITHIN_MS);
     const { resumed } = this.#content;
     this.#outbox.write(
       this.#framed(isFirst && resumed !== undefined ? withResumed(chunk, resumed) : chunk),
@@ -141,8 +152,10 @@ export class SseConnection implements Connection, OutboxOwner {
     if (this.#ended) return;
     const beat = this.#clock.isTimeToBeat(nowMs);
     this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
-    if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
-    else if (beat && this.ready) this.heartbeat();
+    if (this.#clock.isTimeToRotate(nowMs)) {
+      if (this.#polls) this.heartbeat();
+      this.bye("rotate", this.#polls ? 0 : undefined);
+    } else if (beat && this.ready) this.heartbeat();
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
