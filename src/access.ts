@@ -21,34 +21,52 @@ export interface Grant {
   readonly name?: string;
 }
 
+/** By what a caller was identified; `none` where no credentials are configured, or none is needed. */
+export type Authentication = "none" | "key" | "token" | "stream-token";
+
 /** Who is calling, by which credential. */
 export interface Caller {
   /** For quotas, fairness and logs: the credential's name, or the network address. */
   readonly caller: string;
-  /** Whether it has no credential, so that `caller` may differ from one request to the next. */
-  readonly anonymous?: boolean;
+  readonly authentication: Authentication;
   readonly grants: readonly Grant[];
   /** Epoch milliseconds at which the credential ends; `undefined` for never. */
-  readonly expiresAtMs?: number;
+  readonly expiresAtMs?: number | undefined;
 }
 
 /**
  * What one caller may do. Every entrance to operations takes one as an argument, so that a new route
  * cannot forget to ask.
- *   ACCESS-3. An operation that a caller may not read does not exist for it.
+ *   ACCESS-3. An operation that a caller may not read does not exist for it: the answer is that for an
+ *       unknown id. It comes without a read, and so sooner, which shows only what the caller's own
+ *       credential permits: whether the operation exists is never found out.
  */
 export class Access {
   readonly caller: string;
+  readonly authentication: Authentication;
   /** Whose idempotency keys its keys are: the same at every replica, from wherever it calls. */
   readonly keyOwner: string;
   readonly grants: readonly Grant[];
   readonly expiresAtMs: number | undefined;
+  #revoked = false;
 
-  constructor({ caller, anonymous = false, grants, expiresAtMs }: Caller) {
+  constructor({ caller, authentication, grants, expiresAtMs }: Caller) {
     this.caller = caller;
-    this.keyOwner = anonymous ? "" : caller;
+    this.authentication = authentication;
+    // Without a credential, `caller` may differ from one request to the next.
+    this.keyOwner = authentication === "none" ? "" : caller;
     this.grants = grants;
     this.expiresAtMs = expiresAtMs;
+  }
+
+  /** The credential was withdrawn before its time. */
+  revoke(): void {
+    this.#revoked = true;
+  }
+
+  /** Whether the credential has expired or was revoked. @param nowMs epoch milliseconds */
+  hasEnded(nowMs: number): boolean {
+    return this.#revoked || (this.expiresAtMs !== undefined && nowMs >= this.expiresAtMs);
   }
 
   /** Whether the caller has this permission for anything at all. */
@@ -60,9 +78,29 @@ export class Access {
     return this.#covers("operations:read", id);
   }
 
+  /** Whether the caller may read every operation whose id begins with `prefix`. */
+  mayReadAll(prefix: string): boolean {
+    return this.grants.some(
+      (grant) =>
+        grant.scope === "operations:read" &&
+        grant.ids === undefined &&
+        prefix.startsWith(grant.prefix ?? ""),
+    );
+  }
+
   /** @throws OperationNotFoundError */
   checkRead(id: string): void {
     if (!this.mayRead(id)) throw new OperationNotFoundError(id); // ACCESS-3
+  }
+
+  /** @throws ForbiddenError where it may not read every operation whose id begins with `prefix` */
+  checkReadAll(prefix: string): void {
+    if (!this.mayReadAll(prefix)) {
+      throw new ForbiddenError(
+        "operations:read",
+        formatGrant({ scope: "operations:read", prefix }),
+      );
+    }
   }
 
   /** @throws OperationNotFoundError where the caller may not even read it, ForbiddenError */
@@ -113,21 +151,46 @@ const MAX_START_PREFIX = 64;
 
 const EVERYTHING: readonly Grant[] = SCOPES.map((scope) => ({ scope }));
 
-/** This process itself, which may do everything. */
+/** A caller that may do everything: where no credentials are configured, and this process itself. */
 export function unrestricted(caller: string): Access {
-  return new Access({ caller, grants: EVERYTHING });
+  return new Access({ caller, authentication: "none", grants: EVERYTHING });
 }
 
-/** A caller that needs no credential, by its network address. */
-export function withoutCredential(address: string): Access {
-  return new Access({ caller: address, anonymous: true, grants: EVERYTHING });
+/** A caller that is not known, and may do nothing. */
+export function unknownCaller(caller: string): Access {
+  return new Access({ caller, authentication: "none", grants: [] });
 }
 
-/** The caller is known, and may not do this. */
+const NARROWED = /^(operations:(?:read|start|control)):(?:(?<prefix>.*)\*|name=(?<name>.+))$/s;
+
+/**
+ * One permission as credentials name it: a scope, `<scope>:<prefix>*` for operations whose ids begin
+ * with the prefix, or `operations:start:name=<orchestration>`. `undefined` for anything else.
+ */
+export function parseGrant(text: string): Grant | undefined {
+  const scope = text as Scope;
+  if (SCOPES.includes(scope)) return { scope };
+  const match = NARROWED.exec(text);
+  const { prefix, name } = match?.groups ?? {};
+  const narrowed = match?.[1] as Scope;
+  if (prefix !== undefined) return { scope: narrowed, prefix };
+  return name !== undefined && narrowed === "operations:start"
+    ? { scope: narrowed, name }
+    : undefined;
+}
+
+/** The reverse of `parseGrant`. Of a grant for certain operations it shows the scope alone. */
+export function formatGrant({ scope, prefix, name }: Grant): string {
+  if (prefix !== undefined) return `${scope}:${prefix}*`;
+  return name === undefined ? scope : `${scope}:name=${name}`;
+}
+
+/** The caller is known, and may not do this. @see RFC 6750, section 3.1 */
 export class ForbiddenError extends ProblemError {
-  constructor(scope: Scope) {
-    super("forbidden", 403, `This credential does not permit this request: it needs ${scope}.`, {
-      scope,
-    });
+  /** @param needed the permission, where it is not the whole scope */
+  constructor(scope: Scope, needed: string = scope) {
+    const detail = `This credential does not permit this request: it needs ${needed}.`;
+    const challenge = `Bearer error="insufficient_scope", scope="${scope}"`;
+    super("forbidden", 403, detail, { headers: { "www-authenticate": challenge }, scope: needed });
   }
 }

@@ -39,6 +39,13 @@ const TITLES: Record<number, string> = {
   503: "Service Unavailable",
 };
 
+export interface ProblemOptions {
+  readonly retryAfterS?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Everything else is a member of the document. */
+  readonly [member: string]: unknown;
+}
+
 /** An error that clients see. Everything in it is public. */
 export class ProblemError extends Error {
   override readonly name: string = "ProblemError";
@@ -48,12 +55,14 @@ export class ProblemError extends Error {
   readonly members: Readonly<Record<string, unknown>>;
   /** Seconds after which a repetition may succeed; sent as `Retry-After`. */
   readonly retryAfterS: number | undefined;
+  /** Further headers of the answer. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     slug: string,
     status: number,
     detail: string,
-    { retryAfterS, ...members }: { readonly retryAfterS?: number; [member: string]: unknown } = {},
+    { retryAfterS, headers = {}, ...members }: ProblemOptions = {},
     cause?: unknown,
   ) {
     super(detail, { cause });
@@ -61,6 +70,7 @@ export class ProblemError extends Error {
     this.status = status;
     this.members = members;
     this.retryAfterS = retryAfterS;
+    this.headers = headers;
   }
 
   toProblem(): Problem {

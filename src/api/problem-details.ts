@@ -85,6 +85,7 @@ function toProblemError(
 
 export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
   if (problem.retryAfterS !== undefined) reply.header("retry-after", problem.retryAfterS);
+  reply.headers(problem.headers);
   return reply.code(problem.status).type(CONTENT_TYPE).send(JSON.stringify(problem.toProblem()));
 }
 

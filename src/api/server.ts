@@ -22,7 +22,7 @@ import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
-import { installPage } from "./routes/page.ts";
+import { pageRoutes } from "./routes/page.ts";
 import { sampleRoutes } from "./routes/sample.ts";
 import { websocketRoutes } from "./routes/websocket.ts";
 
@@ -86,7 +86,7 @@ export async function buildApp({
   countUnanswered(app.server);
   installProblemDetails(app);
   guardAccess(app, access);
-  authenticate(app);
+  const authentication = authenticate(app);
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);
@@ -116,7 +116,8 @@ export async function buildApp({
     leaving: closing.leaving,
     sockets,
   });
-  await installPage(app);
+  await app.register(pageRoutes);
   methods.complete();
+  authentication.complete();
   return app;
 }

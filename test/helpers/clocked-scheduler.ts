@@ -118,6 +118,7 @@ export function streamingOn(scheduler: ClockedScheduler, options: Partial<Stream
   const watch = (id: string) => streaming.watches.subscribe(id, subscriber, undefined, requester);
   return {
     watches: streaming.watches,
+    feeds: streaming.feeds,
     close: () => streaming.close(),
     watch,
     logged,

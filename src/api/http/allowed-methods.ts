@@ -27,6 +27,7 @@ export function watchAllowedMethods(app: FastifyInstance): { complete(): void } 
           method: refused as RouteOptions["method"],
           url,
           exposeHeadRoute: false,
+          config: { scope: "public" },
           // Before the body is parsed, so that its content type makes no difference.
           onRequest: refuseMethod(allowed.join(", ")),
           handler: () => undefined,

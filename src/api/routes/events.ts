@@ -52,7 +52,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
 
   app.get(
     "/api/operations/:id/events",
-    { schema: { querystring: OperationEventsQuery }, exposeHeadRoute: false },
+    { ...STREAM, schema: { querystring: OperationEventsQuery } },
     async (request, reply) => {
       const id = operationIdInPath(request.params);
       const steps = stepsOf(request.query);
@@ -65,12 +65,12 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
 
   app.get(
     "/api/events",
-    { schema: { querystring: EventsQuery }, exposeHeadRoute: false },
+    { ...STREAM, schema: { querystring: EventsQuery } },
     async (request, reply) => {
       const wanted = eventsWanted(request.query, MAX_OPERATIONS);
       const hasRoom = (client: SseClient) =>
         wanted.kind === "feed"
-          ? feeds.hasRoomFor(wanted.prefix)
+          ? feeds.hasRoomFor(client, wanted.prefix)
           : watches.hasRoomFor(client, wanted.kind === "operations" ? wanted.ids.length : 1);
       return answer(request, reply, hasRoom, async (client, after) => {
         switch (wanted.kind) {
@@ -85,6 +85,8 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     },
   );
 };
+
+const STREAM = { exposeHeadRoute: false, config: { scope: "operations:read" } } as const;
 
 /** How long a client that polls waits for an event; `undefined` for a stream that stays open. */
 function waitMs({ query }: FastifyRequest): number | undefined {

@@ -35,9 +35,9 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
     return checked.answer;
   };
 
-  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/healthz", { config: { scope: "public" } }, async () => ({ status: "ok" }));
 
-  app.get("/readyz", async () => {
+  app.get("/readyz", { config: { scope: "public" } }, async () => {
     if (leaving.aborted) throw new DrainingError();
     if (sockets.exhausted) throw new DescriptorsExhaustedError();
     await check().catch((cause: unknown) => {
@@ -46,7 +46,8 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
     return { status: "ready" };
   });
 
-  app.get("/metrics", async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  );
+  app.get("/metrics", { config: { scope: "operations:read" } }, async ({ access }, reply) => {
+    access.checkReadAll(""); // The figures are those of all operations together.
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
 };

@@ -18,17 +18,18 @@ export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
   readonly scheduler: HistoryReader;
   readonly streams: StreamContext;
 }> = async (app, { scheduler, streams: { watches } }) => {
+  const config = { scope: "operations:read" } as const;
   let underWay = 0;
 
   app.get(
     "/api/operations/:id/history",
-    { schema: { querystring: OperationHistoryQuery }, exposeHeadRoute: false },
+    { config, schema: { querystring: OperationHistoryQuery }, exposeHeadRoute: false },
     (request, reply) =>
       answerHistory(operationIdInPath(request.params), request.query, request, reply),
   );
   app.get(
     "/api/history",
-    { schema: { querystring: HistoryQuery }, exposeHeadRoute: false },
+    { config, schema: { querystring: HistoryQuery }, exposeHeadRoute: false },
     (request, reply) =>
       answerHistory(checkOperationId(request.query.operation_id), request.query, request, reply),
   );
@@ -39,12 +40,14 @@ export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> => {
+    const { access } = request;
     const wanted: Omit<HistoryWanted, "status"> = {
       id,
+      access,
       afterSeq: Number(query.after ?? 0),
       payloads: query.include === "payloads",
     };
-    const { cursor: status } = await watches.read(wanted.id, { access: request.access });
+    const { cursor: status } = await watches.read(id, { access });
     if (underWay >= MAX_DOCUMENTS) throw new TooManyHistoriesError();
     underWay += 1;
     try {

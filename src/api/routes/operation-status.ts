@@ -18,10 +18,12 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
 ) => {
   const { watches, connections } = streams;
 
-  app.get("/api/operations/:id", { schema: { querystring: NoQuery } }, (request, reply) =>
+  const config = { scope: "operations:read" } as const;
+
+  app.get("/api/operations/:id", { config, schema: { querystring: NoQuery } }, (request, reply) =>
     answerStatus(operationIdInPath(request.params), request, reply),
   );
-  app.get("/api/operations", { schema: { querystring: StatusQuery } }, (request, reply) =>
+  app.get("/api/operations", { config, schema: { querystring: StatusQuery } }, (request, reply) =>
     answerStatus(checkOperationId(request.query.operation_id), request, reply),
   );
 

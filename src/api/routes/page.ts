@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
-import type { FastifyInstance } from "fastify";
+import type { FastifyPluginAsync } from "fastify";
 
 const PUBLIC = fileURLToPath(new URL("../../../public", import.meta.url));
 
@@ -8,8 +8,11 @@ const PUBLIC = fileURLToPath(new URL("../../../public", import.meta.url));
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/** The page and its files. */
-export async function installPage(app: FastifyInstance): Promise<void> {
+/** The page and its files. They hold nothing of any operation, and are loaded before a reader can sign in. */
+export const pageRoutes: FastifyPluginAsync = async (app) => {
+  app.addHook("onRoute", (route) => {
+    route.config = { ...route.config, scope: "public" };
+  });
   await app.register(fastifyStatic, {
     root: PUBLIC,
     wildcard: false,
@@ -21,4 +24,4 @@ export async function installPage(app: FastifyInstance): Promise<void> {
       reply.header("referrer-policy", "no-referrer");
     },
   });
-}
+};

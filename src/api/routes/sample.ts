@@ -13,13 +13,17 @@ export const sampleRoutes: FastifyPluginAsync<SampleOptions> = async (
   { sample, ...options },
 ) => {
   // The page shows its form by this.
-  app.get("/api/sample", async () => ({ enabled: sample }));
+  app.get("/api/sample", { config: { scope: "public" } }, async () => ({ enabled: sample }));
   if (sample) {
     await app.register(startOperationRoute, options);
   } else {
     const refuse = async () => {
       throw new SampleOffError();
     };
-    app.post("/api/start-operation", { onRequest: refuse }, refuse);
+    app.post(
+      "/api/start-operation",
+      { config: { scope: "operations:start" }, onRequest: refuse },
+      refuse,
+    );
   }
 };

@@ -40,10 +40,11 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
 ) => {
   app.post(
     "/api/start-operation",
-    { schema: { querystring: NoQuery, body: Body } },
+    { schema: { querystring: NoQuery, body: Body }, config: { scope: "operations:start" } },
     async (request, reply) => {
       const { operation_id: chosen, processing_time, steps } = request.body;
       const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
+      request.access.checkStart(SAMPLE_ORCHESTRATION, operation_id);
       const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
       try {
         await scheduler.startOrchestration({

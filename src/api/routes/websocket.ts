@@ -14,6 +14,7 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (
     method: "GET",
     url: WEBSOCKET_PATH,
     schema: { querystring: WebSocketQuery },
+    config: { scope: "operations:read" },
     exposeHeadRoute: false,
     // Before the upgrade, while the answer can still be a problem.
     preHandler: async (request) => {

@@ -1,3 +1,4 @@
+import type { Requester } from "../reading/fair-queue.ts";
 import type { Listing } from "../reading/listing.ts";
 import type { PollIntervals } from "../reading/poll-schedule.ts";
 import type { Reader } from "../reading/reader.ts";
@@ -25,14 +26,22 @@ export class FeedRegistry {
     this.#maxPrefixes = maxPrefixes;
   }
 
-  /** Whether the feed of `prefix` is followed already, or can be. */
-  hasRoomFor(prefix: string): boolean {
+  /**
+   * Whether the feed of `prefix` is followed already, or can be.
+   * @throws ForbiddenError where the caller may not read all of it
+   */
+  hasRoomFor({ access }: Requester, prefix: string): boolean {
+    access.checkReadAll(prefix);
     if (prefix === "" || this.#feeds.has(prefix)) return true;
     return this.#feeds.size - (this.#feeds.has("") ? 1 : 0) < this.#maxPrefixes;
   }
 
-  /** The feed of all operations whose ids begin with `prefix`, for which there must be room. */
-  get(prefix: string): Feed {
+  /**
+   * The feed of all operations whose ids begin with `prefix`, for which there must be room.
+   * @throws ForbiddenError where the caller may not read all of it
+   */
+  get({ access }: Requester, prefix: string): Feed {
+    access.checkReadAll(prefix);
     let feed = this.#feeds.get(prefix);
     if (!feed) {
       feed = new Feed(prefix, this.#reader);

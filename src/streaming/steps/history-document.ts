@@ -1,3 +1,4 @@
+import type { Access } from "../../access.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { HistoryNotKeptError } from "../../problems.ts";
 import type { Cursor } from "../operation/cursor.ts";
@@ -8,6 +9,8 @@ import type { HistoryReader } from "./step-source.ts";
 /** A request for a history. */
 export interface HistoryWanted {
   readonly id: string;
+  /** What its reader may do. */
+  readonly access: Access;
   /** Only steps after this `seq` are included. */
   readonly afterSeq: number;
   readonly payloads: boolean;
@@ -17,12 +20,13 @@ export interface HistoryWanted {
 
 /**
  * The history as one JSON document, in pieces as it is read: memory does not grow with its length.
- * @throws HistoryNotKeptError; SchedulerError, possibly after the first pieces
+ * @throws OperationNotFoundError where its reader may not read it (ACCESS-3), HistoryNotKeptError; SchedulerError, possibly after the first pieces
  */
 export async function* historyDocument(
   histories: HistoryReader,
   wanted: HistoryWanted,
 ): AsyncGenerator<string, void, undefined> {
+  wanted.access.checkRead(wanted.id);
   try {
     yield* pieces(histories, wanted);
   } catch (error) {

@@ -76,7 +76,8 @@ export class WatchRegistry {
 
   /**
    * Sends `subscriber` the present state of operation `id` and, from then on, each change, until the
-   * end. Nothing is sent before this call has returned.
+   * end. Nothing is sent before this call has returned. To a caller that may not read the operation
+   * there is none (ACCESS-3).
    * @param resume what the subscriber received on a former connection
    * @param requester whose reads these are
    */
@@ -94,7 +95,8 @@ export class WatchRegistry {
       { operation: id, resumes: resume !== undefined },
       "subscription opened",
     );
-    this.#watcher(id).add(subscription);
+    if (requester.access.mayRead(id)) this.#watcher(id).add(subscription);
+    else queueMicrotask(() => subscription.end("not-found"));
     return subscription;
   }
 
@@ -131,6 +133,7 @@ export class WatchRegistry {
    * @throws OperationNotFoundError, SchedulerProblemError
    */
   async read(id: string, requester: Requester): Promise<Operation> {
+    requester.access.checkRead(id);
     const watcher = this.#watchers.get(id);
     const outcome = await (watcher?.readNow(requester) ?? this.#reading.reader.read(id, requester));
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);

@@ -41,7 +41,7 @@ class FeedStream implements FeedSubscriber, StreamContent {
     after: string | undefined,
   ) {
     this.#context = context;
-    this.#feed = context.feeds.get(prefix);
+    this.#feed = context.feeds.get(client, prefix);
     this.#position = new FeedPosition(this.#feed, after);
     this.#opening = new SseOpening(client, this, context);
     this.#feed.add(this);
