@@ -2,6 +2,7 @@ import { Connections } from "./delivery/connections.ts";
 import type { StreamContext, StreamOptions } from "./delivery/stream-context.ts";
 import { FeedRegistry } from "./feed/feed-registry.ts";
 import type { Metrics } from "./metrics.ts";
+import { isEnded } from "./operation/announced.ts";
 import { type CompletionWaiter, CompletionWaits } from "./reading/completion-waits.ts";
 import { Listing } from "./reading/listing.ts";
 import { ReadBudget } from "./reading/read-budget.ts";
@@ -50,7 +51,7 @@ export function createStreaming(
   const listing = new Listing(reader, options.pollPageSize || MAX_PAGE_SIZE);
   const steps = new StepSources(scheduler, budget, metrics);
   const completions = new CompletionWaits(scheduler, options.completionCalls, metrics, (id) =>
-    watches.wake(id),
+    watches.announce(id, isEnded),
   );
   const watches: WatchRegistry = new WatchRegistry(
     { reader, budget, listing, completions },
@@ -72,9 +73,9 @@ export function createStreaming(
     options,
     metrics,
     log,
-    changed(id) {
-      watches.wake(id);
-      feeds.expect();
+    changed(id, isShown) {
+      feeds.expect(id);
+      watches.announce(id, isShown);
     },
     close() {
       feeds.close();

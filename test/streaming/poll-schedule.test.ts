@@ -50,7 +50,38 @@ test("the interval doubles while reads fail, and is as before when one succeeds 
   expect(poll.intervalMs).toBeCloseTo(500);
 });
 
-test("a read by itself has jitter, one with others has none (POLL-2)", () => {
+test("an announced change is read for after 50, 100, 200, 400 and 800 ms, and then as usual (POLL-2)", () => {
+  const poll = new PollSchedule({ minMs: 2000, maxMs: 5000 });
+  const intervalAfterRead = (settle: () => void) => {
+    settle();
+    poll.plan(true);
+    return poll.dueAtMs - performance.now();
+  };
+  poll.announced();
+  expect(poll.expecting).toBe(true);
+  expect(intervalAfterRead(() => poll.quiet())).toBe(50);
+  expect(intervalAfterRead(() => poll.changed())).toBe(100);
+  expect(intervalAfterRead(() => poll.failed())).toBe(200);
+  expect(intervalAfterRead(() => poll.quiet())).toBe(400);
+  expect(intervalAfterRead(() => poll.quiet())).toBe(800);
+  expect(intervalAfterRead(() => poll.quiet())).toBe(2000);
+  expect(poll.expecting).toBe(false);
+
+  poll.announced();
+  expect(intervalAfterRead(() => poll.quiet())).toBe(50);
+  expect(intervalAfterRead(() => poll.shown())).toBe(2000);
+});
+
+test("an announcement makes no interval longer (POLL-2)", () => {
+  const poll = new PollSchedule({ minMs: 10, maxMs: 25 });
+  poll.announced();
+  for (let reads = 0; reads < 4; reads += 1) {
+    poll.plan(true);
+    expect(poll.intervalMs).toBe(10);
+  }
+});
+
+test("a read by itself has jitter, one with others has none (POLL-3)", () => {
   const poll = schedule();
   const delays = Array.from({ length: 200 }, () => {
     poll.plan(false);

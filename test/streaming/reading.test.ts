@@ -92,7 +92,7 @@ test("a page that arrives after a read that was sent later is dropped (WATCH-3, 
   scheduler.set("op-7", { customStatus: '"a"', lastUpdatedAtMs });
   while (!page.isHeld()) await pass(10);
   scheduler.set("op-7", { customStatus: '"b"', lastUpdatedAtMs }); // in the same millisecond
-  watches.wake("op-7");
+  watches.announce("op-7");
   await pass(50);
   page.release();
   await pass(3000);
@@ -107,7 +107,7 @@ test("a page does not restore what was purged since it was requested (WATCH-3, W
   while (!page.isHeld()) await pass(10);
   scheduler.states.delete("op-7");
   for (let count = 0; count < 2; count += 1) {
-    watches.wake("op-7");
+    watches.announce("op-7");
     await pass(50);
   }
   page.release();

@@ -1,5 +1,6 @@
 import type { FeedRegistry } from "../feed/feed-registry.ts";
 import type { Metrics } from "../metrics.ts";
+import type { IsShown } from "../operation/announced.ts";
 import type { DebugLog } from "../reading/reader.ts";
 import type { StepSources } from "../steps/step-sources.ts";
 import type { WatchRegistry } from "../watching/watch-registry.ts";
@@ -24,6 +25,10 @@ export interface StreamContext {
   readonly options: StreamOptions;
   readonly metrics: Metrics;
   readonly log: DebugLog;
-  /** An operation was started or changed through this process: it is read at once. */
-  changed(id: string): void;
+  /**
+   * An operation was started or changed through this process. If anybody watches it, it is read at once,
+   * and until the change is shown.
+   * @param isShown default: any change is taken for it
+   */
+  changed(id: string, isShown?: IsShown): void;
 }

@@ -89,9 +89,11 @@ export class FeedReader implements FeedOwner {
     this.#passSoon();
   }
 
-  /** Something has been started: it is looked for at once. */
-  expect(): void {
+  /** An operation has changed: it is looked for at once, also if it is new, or was terminal. */
+  expect(id: string): void {
     if (this.#feeds.size === 0) return;
+    const known = this.#known(id);
+    if (known?.terminal) void this.#followed.readAlone(known);
     this.#schedule.changed();
     this.#passSoon();
   }

@@ -51,9 +51,9 @@ export class FeedRegistry {
     return feed;
   }
 
-  /** Something has been started: feeds look for it at once. */
-  expect(): void {
-    this.#reader.expect();
+  /** An operation has been started or changed: feeds look for it at once. */
+  expect(id: string): void {
+    this.#reader.expect(id);
   }
 
   close(): void {

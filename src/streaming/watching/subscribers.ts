@@ -1,4 +1,4 @@
-import type { Problem } from "../../problems.ts";
+import { type Problem, SchedulerProblemError } from "../../problems.ts";
 import type { Operation } from "../operation/operation.ts";
 import type { ReadTime } from "../reading/reader.ts";
 import type { Subscription } from "./subscription.ts";
@@ -20,6 +20,7 @@ export class Subscribers {
   /** Those without a settled state, with the time at which they came; oldest first. */
   readonly #unsettled = new Map<Subscription, number>();
   #awaitingEnd = 0;
+  #problem: Problem | undefined;
 
   get size(): number {
     return this.#all.size;
@@ -41,6 +42,11 @@ export class Subscribers {
     | undefined {
     const [first] = this.#unsettled;
     return first && { subscription: first[0], cameAtMs: first[1] };
+  }
+
+  /** Whether the last read has failed. */
+  get inOutage(): boolean {
+    return this.#problem !== undefined;
   }
 
   add(subscription: Subscription): void {
@@ -88,11 +94,16 @@ export class Subscribers {
     }
   }
 
-  outage(problem: Problem): void {
-    for (const each of [...this.#all]) each.outage(problem);
+  /** A read has failed. Each is notified once in an outage. */
+  outage(cause: unknown): void {
+    this.#problem ??= new SchedulerProblemError(cause).toProblem();
+    for (const each of [...this.#all]) each.outage(this.#problem);
   }
 
+  /** A read has succeeded. */
   recover(): void {
+    if (!this.#problem) return;
+    this.#problem = undefined;
     for (const each of [...this.#all]) each.recover();
   }
 

@@ -1,6 +1,31 @@
 import { ACTIVE_STATUSES } from "../operation/operation-status.ts";
 import type { Listing } from "../reading/listing.ts";
-import type { Watcher } from "./watcher.ts";
+import type { Found } from "../reading/reader.ts";
+
+/** What became of a state that a sweep has listed. */
+export type Refreshed =
+  | "refreshed"
+  /** It has changed, and the page did not carry all of its state: it must be read. */
+  | "incomplete"
+  /** A read that was sent later has returned already. */
+  | "superseded"
+  /** A read that had returned before the page was requested knew a later state: queries lag. */
+  | "lagging";
+
+/** A watched operation, as a sweep sees it. */
+export interface Swept {
+  readonly id: string;
+  /** When it was created, in epoch milliseconds; `undefined` unless it is known to be active. */
+  readonly activeSinceMs: number | undefined;
+  /** Whether it is to be read before a sweep may get to it. */
+  readonly expectsChange: boolean;
+  /** @param complete whether `found` carries custom status and output */
+  take(found: Found, complete: boolean): Refreshed;
+  /** Reads it by itself. Never rejects. */
+  refresh(): Promise<unknown>;
+  /** A sweep is about to refresh it: no read of its own is planned until then. */
+  awaitSweep(): void;
+}
 
 /** Below this number of watched operations each is read by itself. */
 const MIN_WATCHED = 20;
@@ -42,7 +67,7 @@ type Outcome =
  */
 export class Sweeper {
   readonly #listing: Listing;
-  readonly #watched: ReadonlyMap<string, Watcher>;
+  readonly #watched: ReadonlyMap<string, Swept>;
   readonly #pageSize: number;
   #state: State = { kind: "ready" };
   /** Reads of single operations since the last sweep. */
@@ -50,23 +75,23 @@ export class Sweeper {
   /** What the last whole sweep cost. */
   #lastCost: number | undefined;
   /** Operations that are due and wait for the sweep. */
-  readonly #waiting = new Set<Watcher>();
+  readonly #waiting = new Set<Swept>();
   /** Active ones that a whole sweep did not list: read by themselves until a page lists them. */
-  readonly #unlisted = new WeakSet<Watcher>();
+  readonly #unlisted = new WeakSet<Swept>();
   #turn = 0;
   #closed = false;
 
   /** @param pageSize instances per page; 0 for no sweeps at all */
-  constructor(listing: Listing, watched: ReadonlyMap<string, Watcher>, pageSize: number) {
+  constructor(listing: Listing, watched: ReadonlyMap<string, Swept>, pageSize: number) {
     this.#listing = listing;
     this.#watched = watched;
     this.#pageSize = pageSize;
   }
 
   /** Has operations refreshed that are due, by a sweep or each by itself. */
-  refresh(due: readonly Watcher[]): void {
-    const isSwept = (each: Watcher) =>
-      each.activeSinceMs !== undefined && !this.#unlisted.has(each);
+  refresh(due: readonly Swept[]): void {
+    const isSwept = (each: Swept) =>
+      each.activeSinceMs !== undefined && !each.expectsChange && !this.#unlisted.has(each);
     const swept = due.filter(isSwept);
     for (const each of due) if (!isSwept(each)) void each.refresh();
     if (this.#state.kind === "sweeping") {
@@ -84,7 +109,7 @@ export class Sweeper {
     this.#waiting.clear();
   }
 
-  #wait(watcher: Watcher): void {
+  #wait(watcher: Swept): void {
     watcher.awaitSweep();
     this.#waiting.add(watcher);
   }
@@ -104,7 +129,7 @@ export class Sweeper {
       (oldest, each) => Math.min(oldest, each.activeSinceMs ?? oldest),
       Number.POSITIVE_INFINITY,
     );
-    const listed = new Set<Watcher>();
+    const listed = new Set<Swept>();
     let outcome: Outcome;
     try {
       outcome = await this.#readPages(createdFromMs, listed);
@@ -119,7 +144,7 @@ export class Sweeper {
     if (this.#closed) return;
     const waiting = [...this.#waiting].filter((each) => this.#watched.get(each.id) === each);
     this.#waiting.clear();
-    const alone = new Set<Watcher>(waiting.filter((each) => !listed.has(each)));
+    const alone = new Set<Swept>(waiting.filter((each) => !listed.has(each)));
     if (outcome === "whole") {
       for (const each of active) {
         if (listed.has(each) || this.#unlisted.has(each)) continue;
@@ -135,7 +160,7 @@ export class Sweeper {
     this.refresh(waiting.filter((each) => listed.has(each) && !alone.has(each)));
   }
 
-  async #readPages(createdFromMs: number, listed: Set<Watcher>): Promise<Outcome> {
+  async #readPages(createdFromMs: number, listed: Set<Swept>): Promise<Outcome> {
     let refreshed = 0;
     let instances = 0;
     let characters = 0;

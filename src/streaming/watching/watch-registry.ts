@@ -1,6 +1,7 @@
 import { unrestricted } from "../../access.ts";
 import { OperationNotFoundError, SchedulerProblemError } from "../../problems.ts";
 import type { Metrics } from "../metrics.ts";
+import type { IsShown } from "../operation/announced.ts";
 import { isBefore, type ResumePoint } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { CompletionWaits } from "../reading/completion-waits.ts";
@@ -30,7 +31,7 @@ export interface Reading {
   readonly reader: Reader;
   readonly budget: ReadBudget;
   readonly listing: Listing;
-  /** Waits for the end of operations; `onCompleted` of it must call `wake`. */
+  /** Waits for the end of operations; `onCompleted` of it must call `announce`. */
   readonly completions: CompletionWaits;
 }
 
@@ -144,9 +145,9 @@ export class WatchRegistry {
     return known && isBefore(found.cursor, known.cursor) ? known : found;
   }
 
-  /** Makes the watcher of an operation read at once, because something has happened to it. */
-  wake(id: string): void {
-    void this.#watchers.get(id)?.readNow(PROCESS);
+  /** An operation has changed, or is about to. If it is watched, it is read until that is shown (WATCH-6). */
+  announce(id: string, isShown?: IsShown): void {
+    this.#watchers.get(id)?.announce(PROCESS, isShown);
   }
 
   /** Resolves when the budget permits one more read, which the caller then makes. */

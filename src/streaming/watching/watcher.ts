@@ -1,5 +1,5 @@
 import { isSameInstance, isUnchanged } from "../../dts/instance.ts";
-import { type Problem, SchedulerProblemError } from "../../problems.ts";
+import type { IsShown } from "../operation/announced.ts";
 import { isBefore, isSameState } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Requester } from "../reading/fair-queue.ts";
@@ -8,6 +8,7 @@ import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts"
 import { Persistence } from "./persistence.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Subscription } from "./subscription.ts";
+import type { Refreshed } from "./sweeper.ts";
 
 /** What a watcher reports to its owner. */
 export interface WatcherEvents {
@@ -16,16 +17,6 @@ export interface WatcherEvents {
   /** Whether the operation is active and somebody waits for its end, whenever that changes. */
   onAwaitsEnd(awaits: boolean): void;
 }
-
-/** What became of a state that a sweep has listed. */
-export type Refreshed =
-  | "refreshed"
-  /** It has changed, and the page did not carry all of its state: it must be read. */
-  | "incomplete"
-  /** A read that was sent later has returned already. */
-  | "superseded"
-  /** A read that had returned before the page was requested knew a later state: queries lag. */
-  | "lagging";
 
 /**
  * Reads one operation for all of its subscribers.
@@ -36,6 +27,7 @@ export type Refreshed =
  *       so is a state before the known one (C2), unless reads keep returning it (persistence.ts).
  *   WATCH-4. A failed read backs off and ends no subscription; each subscriber is notified once.
  *   WATCH-5. A known active operation is gone only when two reads in a row do not find it.
+ *   WATCH-6. An announced change is read for at once, and again until it is shown (POLL-2).
  */
 export class Watcher {
   readonly id: string;
@@ -51,8 +43,8 @@ export class Watcher {
   #sentAtMs = Number.NEGATIVE_INFINITY;
   #returnedAtMs = Number.NEGATIVE_INFINITY;
   readonly #behind = new Persistence();
-  #problem: Problem | undefined;
   #notFound = 0;
+  #isShown: IsShown | undefined;
   #idleSinceMs: number | undefined;
   #reading: Promise<ReadOutcome> | undefined;
   #closed = false;
@@ -100,6 +92,11 @@ export class Watcher {
     return this.#idleSinceMs;
   }
 
+  /** Whether a change was announced that reads have not shown. */
+  get expectsChange(): boolean {
+    return this.#schedule.expecting;
+  }
+
   add(subscription: Subscription): void {
     this.#idleSinceMs = undefined;
     this.#subscribers.add(subscription);
@@ -127,6 +124,13 @@ export class Watcher {
   /** Reads because it is due. Never rejects. */
   refresh(): Promise<ReadOutcome> {
     return this.#track(this.#reader.refresh(this.id));
+  }
+
+  /** Reads at once, for a change that this or a later read will show. */
+  announce(requester: Requester, isShown: IsShown | undefined): void {
+    this.#isShown = isShown;
+    this.#schedule.announced(); // WATCH-6
+    void this.readNow(requester);
   }
 
   /**
@@ -161,7 +165,7 @@ export class Watcher {
   /** Whether the known state is as fresh as a watched operation's state ever is. */
   #isCurrent(): boolean {
     // A terminal operation is no longer read, and may have been restarted.
-    if (!this.#operation || this.#operation.terminal || this.#problem) return false;
+    if (!this.#operation || this.#operation.terminal || this.#subscribers.inOutage) return false;
     return performance.now() - this.#returnedAtMs <= this.intervalMs * 2;
   }
 
@@ -179,8 +183,10 @@ export class Watcher {
     const settled: Promise<ReadOutcome> = outcome.then((result) => {
       if (this.#reading === settled) this.#reading = undefined;
       if (this.#closed) return result;
-      if (result.kind === "failed") this.#fail(result.error);
-      else this.#settle(result);
+      if (result.kind === "failed") {
+        this.#schedule.failed();
+        this.#subscribers.outage(result.error); // WATCH-4
+      } else this.#settle(result);
       this.#readForUnsettled();
       if (this.#reading === undefined) this.#plan(false);
       return result;
@@ -192,15 +198,18 @@ export class Watcher {
   #settle(outcome: Exclude<ReadOutcome, { kind: "failed" }>): void {
     if (outcome.sentAtMs < this.#sentAtMs) return; // WATCH-3
     const beforeMs = this.#sentAtMs;
+    const before = this.#operation;
     this.#sentAtMs = outcome.sentAtMs;
     this.#returnedAtMs = performance.now();
     if (outcome.kind === "found") this.#find(outcome, beforeMs);
     else this.#miss(outcome);
+    const isShown = this.#isShown?.(this.#operation) ?? this.#operation !== before;
+    if (this.expectsChange && isShown) this.#schedule.shown(); // WATCH-6
   }
 
   #find(found: Found, beforeMs: number): void {
     this.#notFound = 0;
-    this.#recover();
+    this.#subscribers.recover();
     const { instance, sentAtMs } = found;
     const since = this.#asOfMs;
     const known = this.#operation;
@@ -247,33 +256,23 @@ export class Watcher {
   /** Some came while a read was in flight that could not serve them, or know a later state. */
   #readForUnsettled(): void {
     const first = this.#subscribers.firstUnsettled;
-    if (!first || this.#reading !== undefined || this.#problem) return;
+    if (!first || this.#reading !== undefined || this.#subscribers.inOutage) return;
     if (first.cameAtMs > this.#sentAtMs) void this.readNow(first.subscription.requester);
     else this.#schedule.changed();
   }
 
-  #recover(): void {
-    if (!this.#problem) return;
-    this.#problem = undefined;
-    this.#subscribers.recover();
-  }
-
   #miss(time: ReadTime): void {
-    this.#recover();
+    this.#subscribers.recover();
     this.#notFound += 1;
-    if (this.#operation && !this.#operation.terminal && this.#notFound < 2) {
-      this.#schedule.changed(); // WATCH-5
+    const isAwaited = this.expectsChange && this.#isShown?.(undefined) === false; // WATCH-6
+    const isActive = this.#operation && !this.#operation.terminal && this.#notFound < 2; // WATCH-5
+    if (isAwaited || isActive) {
+      this.#schedule.changed();
       return;
     }
     this.#advance(time);
     this.#operation = undefined;
     this.#subscribers.end(time);
-  }
-
-  #fail(cause: unknown): void {
-    this.#schedule.failed();
-    this.#problem ??= new SchedulerProblemError(cause).toProblem();
-    this.#subscribers.outage(this.#problem); // WATCH-4
   }
 
   #plan(swept: boolean): void {
@@ -285,7 +284,7 @@ export class Watcher {
 
   /** Nothing is left to wait for: the operation is terminal, or there is none, and all know. */
   #isSettled(): boolean {
-    if (this.#problem) return false;
+    if (this.#subscribers.inOutage) return false;
     if (!this.#operation) return this.#notFound > 0 && !this.#subscribers.firstUnsettled;
     return this.#operation.terminal && this.#subscribers.allEnded;
   }
