@@ -15,6 +15,7 @@ type Combined =
   | "TRUST_PROXY"
   | "ENDPOINT"
   | "TASKHUB"
+  | "TASKHUB_NAME"
   | "DURABLE_TASK_SCHEDULER_CONNECTION_STRING"
   | "AZURE_MANAGED_IDENTITY_CLIENT_ID"
   | "SCHEDULER_TASKHUBS";
@@ -60,6 +61,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const { POLL_MIN_MS, POLL_MAX_MS } = settings;
   if (POLL_MIN_MS > POLL_MAX_MS) {
     problems.push(`POLL_MIN_MS (${POLL_MIN_MS}) must not exceed POLL_MAX_MS (${POLL_MAX_MS})`);
+  }
+  if (env.TASKHUB && env.TASKHUB_NAME && env.TASKHUB !== env.TASKHUB_NAME) {
+    problems.push("TASKHUB and TASKHUB_NAME name different task hubs: set one of them");
   }
   const parsed: Parse = (name, parse, fallback) => {
     try {
@@ -108,7 +112,8 @@ function readTarget(settings: Settings, parsed: Parse): SchedulerTarget {
     const parse = (text: string) => parseConnectionString(text, clientId);
     return parsed("DURABLE_TASK_SCHEDULER_CONNECTION_STRING", parse, fallback);
   }
-  const taskHub = parsed("TASKHUB", checkTaskHub, fallback.taskHub);
+  const name = settings.TASKHUB_NAME ? "TASKHUB_NAME" : "TASKHUB";
+  const taskHub = parsed(name, checkTaskHub, fallback.taskHub);
   return parsed("ENDPOINT", (text) => targetFromEndpoint(text, taskHub, clientId), fallback);
 }
 

@@ -60,6 +60,7 @@ export const SETTINGS = {
     "the scheduler, `http://host:port` or `https://host`. While this and the connection string are unset, `npm start` starts the embedded scheduler",
   ),
   TASKHUB: text("default", "the task hub"),
+  TASKHUB_NAME: optional("the same as `TASKHUB`, under the name in DTS's own documentation"),
   DURABLE_TASK_SCHEDULER_CONNECTION_STRING: optional(
     "`Endpoint=…;TaskHub=…;Authentication=…`; takes precedence over the two above",
   ),

@@ -71,6 +71,7 @@ test("what is set is taken, each variable for its own setting", () => {
 
 test("an empty variable counts as unset", () => {
   const names = ["HOST", "PORT", "ENDPOINT", "TASKHUB", "SCHEDULER_PORT", "SCHEDULER_DB"];
+  names.push("TASKHUB_NAME");
   names.push("DURABLE_TASK_SCHEDULER_CONNECTION_STRING", "AZURE_MANAGED_IDENTITY_CLIENT_ID");
   names.push("POLL_MIN_MS", "POLL_MAX_MS", "POLL_READS_PER_SECOND", "HEARTBEAT_MS", "LOG_LEVEL");
   const empty = Object.fromEntries(names.map((name) => [name, ""]));
@@ -202,4 +203,15 @@ test("a task hub that no header can carry is refused, under the variable that ho
       expect.stringContaining("  - DURABLE_TASK_SCHEDULER_CONNECTION_STRING"),
     ]);
   }
+});
+
+test("TASKHUB_NAME is another name of TASKHUB, and both must not differ", () => {
+  const taskHub = (env: Record<string, string>) => readConfig(env).target.taskHub;
+  expect(taskHub({ TASKHUB_NAME: "mine" })).toBe("mine");
+  expect(taskHub({ TASKHUB_NAME: "mine", TASKHUB: "mine" })).toBe("mine");
+  expect(taskHub({ TASKHUB_NAME: "", TASKHUB: "mine" })).toBe("mine");
+  expect(complaints({ TASKHUB_NAME: "mine", TASKHUB: "default" })).toEqual([
+    "  - TASKHUB and TASKHUB_NAME name different task hubs: set one of them",
+  ]);
+  expect(complaints({ TASKHUB_NAME: "é" })).toEqual([expect.stringContaining("  - TASKHUB_NAME")]);
 });
