@@ -147,6 +147,24 @@ export const SETTINGS = {
     1_000_000,
     "open streams. New ones above it are refused for now, with a time to reconnect after. A lower limit of open files (`ulimit -n`) replaces it",
   ),
+  MAX_CONNECTIONS_PER_CALLER: integer(
+    10_000,
+    1,
+    1_000_000,
+    "open streams of one caller: an API key or the subject of a token, else an address. New ones above it are refused for now, with a time to reconnect after",
+  ),
+  MAX_STARTS_PER_MINUTE_PER_CALLER: integer(
+    6000,
+    0,
+    1_000_000_000,
+    "starts that one caller may request in a minute; more are `429`. `0`: no limit",
+  ),
+  MAX_AUTH_FAILURES_PER_MINUTE: integer(
+    100,
+    0,
+    1_000_000_000,
+    "credentials that are not valid from one address in a minute; then all its credentials are `429` until the minute is over. `0`: no limit",
+  ),
   GRACE_MS: integer(
     10_000,
     MIN_CLOSE_MS,

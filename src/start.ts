@@ -50,6 +50,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     scheduler,
     streams,
     access: config,
+    limits: config,
     graceMs,
     closing: { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs },
     maxSockets: limits.maxSockets,

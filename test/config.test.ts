@@ -30,6 +30,8 @@ test("an empty environment gives the documented defaults and the embedded schedu
     streamMaxAgeMs: 210_000,
     maxBufferedBytes: 1_048_576,
     maxConnections: 20_000,
+    maxConnectionsPerCaller: 10_000,
+    maxStartsPerMinutePerCaller: 6000,
     graceMs: 10_000,
     logLevel: "info",
   });

@@ -17,6 +17,7 @@ import { boundSockets } from "./http/socket-limit.ts";
 import { countUnanswered } from "./http/unanswered-requests.ts";
 import { discardUnreadBodies } from "./http/unread-body.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./http/upgrade.ts";
+import { addRateLimits, limitStarts, type RateLimits } from "./limits/rate-limits.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -31,6 +32,7 @@ export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: StreamContext;
   readonly access: AccessOptions;
+  readonly limits: RateLimits;
   /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
   readonly graceMs: number;
   readonly closing: Closing;
@@ -55,6 +57,7 @@ export async function buildApp({
   scheduler,
   streams,
   access,
+  limits,
   graceMs,
   closing,
   maxSockets,
@@ -86,7 +89,9 @@ export async function buildApp({
   countUnanswered(app.server);
   installProblemDetails(app);
   guardAccess(app, access);
+  await addRateLimits(app);
   const authentication = authenticate(app);
+  limitStarts(app, limits);
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);

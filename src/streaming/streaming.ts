@@ -1,4 +1,4 @@
-import { Connections } from "./delivery/connections.ts";
+import { type ConnectionLimits, Connections } from "./delivery/connections.ts";
 import type { StreamContext, StreamOptions } from "./delivery/stream-context.ts";
 import { FeedRegistry } from "./feed/feed-registry.ts";
 import type { Metrics } from "./metrics.ts";
@@ -12,7 +12,7 @@ import { StepSources } from "./steps/step-sources.ts";
 import { WatchRegistry } from "./watching/watch-registry.ts";
 
 /** Times in milliseconds. The README's table of settings has the defaults. */
-export interface StreamingOptions extends StreamOptions {
+export interface StreamingOptions extends StreamOptions, ConnectionLimits {
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
   /** Reads of the scheduler per second. */
@@ -21,8 +21,6 @@ export interface StreamingOptions extends StreamOptions {
   readonly pollPageSize: number;
   /** Calls that wait for the end of an operation, at a time; 0 for none. */
   readonly completionCalls: number;
-  /** Open streams of all transports; beyond it, new ones are turned away. */
-  readonly maxConnections: number;
   /** Different prefixes whose feeds are followed at a time. */
   readonly maxFeeds: number;
   /** Subscriptions of one caller, at a time. */
@@ -69,7 +67,7 @@ export function createStreaming(
     watches,
     feeds,
     steps,
-    connections: new Connections(options.maxConnections),
+    connections: new Connections(options),
     options,
     metrics,
     log,

@@ -92,6 +92,7 @@ export function streamingOn(scheduler: ClockedScheduler, options: Partial<Stream
   const defaultsOfStreams = {
     completionCalls: 0,
     maxConnections: 100,
+    maxConnectionsPerCaller: 100,
     heartbeatMs: 15_000,
     streamMaxAgeMs: 3_600_000,
     maxBufferedBytes: 1_000_000,

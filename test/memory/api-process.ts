@@ -72,6 +72,7 @@ const app = await buildApp({
   scheduler: scheduler as SchedulerClient,
   streams,
   access: config,
+  limits: config,
   graceMs: 500,
   closing: { leaving: new AbortController().signal, requestsWithinMs: 500 },
   maxSockets: undefined,

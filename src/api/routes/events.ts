@@ -42,7 +42,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.
     if (!reply.raw.socket) return refusePipelined(reply, "stream");
-    if (context.connections.full || !hasRoom(client)) turnAway(client, context);
+    if (!context.connections.hasRoomFor(client) || !hasRoom(client)) turnAway(client, context);
     else if ((await open(client, lastEventId(request))) === "nothing-left") {
       return reply.code(204).send();
     }

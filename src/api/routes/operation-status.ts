@@ -35,7 +35,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     const condition = parseIfNoneMatch(request.headers["if-none-match"], id);
     const seen = condition?.newest;
     const { access } = request;
-    const hasRoom = !connections.full && watches.hasRoomFor({ access }, 1);
+    const hasRoom = connections.hasRoomFor({ access }) && watches.hasRoomFor({ access }, 1);
     const waitS = hasRoom ? parseWait(request.headers.prefer) : undefined;
     reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 

@@ -30,8 +30,9 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (
       return sendProblem(reply, new ProblemError("upgrade-required", 426, detail));
     },
     wsHandler: (socket, request) => {
+      const hasRoom = context.connections.hasRoomFor(request);
       const connection = new WsConnection(socket, request.raw.socket, request.access, context);
-      if (context.connections.full) connection.turnAway();
+      if (!hasRoom) connection.turnAway();
       else connection.subscribeAll(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));
     },
   });

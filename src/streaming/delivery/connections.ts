@@ -1,3 +1,4 @@
+import type { Requester } from "../reading/fair-queue.ts";
 import type { ByeReason } from "./bye.ts";
 
 /** One open stream of any transport. Times are of `performance.now()`. */
@@ -20,25 +21,45 @@ export const DRAIN_WITHIN_MS = 2000;
 /** Resolution of all timing of streams. */
 const TICK_MS = 250;
 
+/** Streams of all transports at a time; further clients are sent elsewhere, or to a later time. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerCaller: number;
+}
+
 /** All open streams of this process, until their sockets have closed, and the one timer they share. */
 export class Connections {
-  readonly #open = new Set<Connection>();
+  /** With their callers. */
+  readonly #open = new Map<Connection, string>();
+  /** Streams by caller, requested ones included. */
+  readonly #callers = new Map<string, number>();
+  readonly #limits: ConnectionLimits;
+  #requested = 0;
   #timer: NodeJS.Timeout | undefined;
   #draining = false;
-  readonly #maxConnections: number;
+  #isOverloaded = (): boolean => false;
 
-  /** @param maxConnections streams of all transports; further clients are sent elsewhere */
-  constructor(maxConnections: number) {
-    this.#maxConnections = maxConnections;
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits;
   }
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** Whether new clients are sent elsewhere. */
-  get full(): boolean {
-    return this.#draining || this.#open.size >= this.#maxConnections;
+  /** Whether a caller may have one stream more at this process. */
+  hasRoomFor({ access: { caller } }: Requester): boolean {
+    return (
+      !this.#draining &&
+      !this.#isOverloaded() &&
+      this.#open.size + this.#requested < this.#limits.maxConnections &&
+      (this.#callers.get(caller) ?? 0) < this.#limits.maxConnectionsPerCaller
+    );
+  }
+
+  /** New clients are also sent elsewhere while this returns `true`. */
+  refuseWhile(isOverloaded: () => boolean): void {
+    this.#isOverloaded = isOverloaded;
   }
 
   /** Whether this process is shutting down. */
@@ -46,12 +67,31 @@ export class Connections {
     return this.#draining;
   }
 
-  add(connection: Connection): void {
-    this.#open.add(connection);
+  /** A stream was requested that may open later: it has its place until `settle`. */
+  request({ access: { caller } }: Requester): void {
+    this.#requested += 1;
+    this.#count(caller, 1);
+  }
+
+  /** A requested stream has opened, which `add` counts, or will not open. */
+  settle({ access: { caller } }: Requester): void {
+    this.#requested -= 1;
+    this.#count(caller, -1);
+  }
+
+  /** Counts an open stream for a caller. Called again, it is another caller's from now on. */
+  add(connection: Connection, { access: { caller } }: Requester): void {
+    const former = this.#open.get(connection);
+    if (former !== undefined) this.#count(former, -1);
+    this.#count(caller, 1);
+    this.#open.set(connection, caller);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   remove(connection: Connection): void {
+    const caller = this.#open.get(connection);
+    if (caller === undefined) return;
+    this.#count(caller, -1);
     this.#open.delete(connection);
     if (this.#open.size > 0) return;
     clearInterval(this.#timer);
@@ -64,12 +104,18 @@ export class Connections {
    */
   drain(graceMs: number): void {
     this.#draining = true;
-    for (const connection of [...this.#open]) connection.bye("drain", graceMs);
+    for (const connection of [...this.#open.keys()]) connection.bye("drain", graceMs);
+  }
+
+  #count(caller: string, change: 1 | -1): void {
+    const count = (this.#callers.get(caller) ?? 0) + change;
+    if (count > 0) this.#callers.set(caller, count);
+    else this.#callers.delete(caller);
   }
 
   #tick(): void {
     const nowMs = performance.now();
-    for (const connection of this.#open) {
+    for (const connection of this.#open.keys()) {
       if (nowMs >= connection.dueAtMs) connection.tick(nowMs);
     }
   }

@@ -50,7 +50,7 @@ class LongPoll implements Subscriber, Connection {
     this.dueAtMs = performance.now() + waitMs;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort, { once: true });
-    context.connections.add(this);
+    context.connections.add(this, requester);
     context.metrics.connections.inc({ transport: "poll" });
     this.#subscription = context.watches.subscribe(
       id,

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Requester } from "../../reading/fair-queue.ts";
 import { type ByeReason, createBye, reconnectMs } from "../bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "../connections.ts";
 import { heartbeatJson } from "../heartbeat.ts";
@@ -34,8 +35,8 @@ export interface StreamContent {
   onClose(): void;
 }
 
-/** How an answer to a request for a stream is written. */
-export interface SseAnswer {
+/** For whom an answer to a request for a stream is, and how it is written. */
+export interface SseAnswer extends Requester {
   /** Whether the client knows chunks, which HTTP/1.0 does not: its stream ends with the connection. */
   readonly chunked: boolean;
   /** Further headers, as `name: value`. */
@@ -77,13 +78,9 @@ export class SseConnection implements Connection, OutboxOwner {
   #isFirst = true;
   #ended = false;
 
-  constructor(
-    socket: Socket,
-    { chunked, headers, waitMs }: SseAnswer,
-    content: StreamContent,
-    context: StreamContext,
-  ) {
+  constructor(socket: Socket, answer: SseAnswer, content: StreamContent, context: StreamContext) {
     const { options, connections, metrics } = context;
+    const { chunked, headers, waitMs } = answer;
     this.#content = content;
     this.#socket = socket;
     this.#chunked = chunked;
@@ -91,7 +88,7 @@ export class SseConnection implements Connection, OutboxOwner {
     this.#polls = waitMs !== undefined;
     this.#clock = new StreamClock(options, performance.now(), waitMs);
     this.#outbox = new Outbox(socket, this);
-    connections.add(this);
+    connections.add(this, answer);
     metrics.connections.inc({ transport: "sse" });
     const head = [...HEAD, ...headers, ...(chunked ? ["transfer-encoding: chunked"] : [])];
     this.#outbox.write(Buffer.from(`${head.join("\r\n")}\r\n\r\n`));

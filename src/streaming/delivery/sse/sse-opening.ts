@@ -1,11 +1,10 @@
 import type { Socket } from "node:net";
 import type { ProblemError } from "../../../problems.ts";
-import type { Requester } from "../../reading/fair-queue.ts";
 import type { StreamContext } from "../stream-context.ts";
 import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
 
 /** A client that has requested a stream. */
-export interface SseClient extends SseAnswer, Requester {
+export interface SseClient extends SseAnswer {
   /** The socket of its request. */
   readonly socket: Socket;
 }
@@ -41,6 +40,7 @@ export class SseOpening {
     this.#client = client;
     this.#content = content;
     this.#context = context;
+    context.connections.request(client);
     const answer = Promise.withResolvers<Opened>();
     const onAbandoned = () => this.#settle();
     const timer = setTimeout(() => this.open(), OPEN_WITHIN_MS);
@@ -87,6 +87,7 @@ export class SseOpening {
     const pending = this.#pending;
     if (!pending) return undefined;
     this.#pending = undefined;
+    this.#context.connections.settle(this.#client);
     clearTimeout(pending.timer);
     this.#client.socket.off("close", pending.onAbandoned);
     return pending;

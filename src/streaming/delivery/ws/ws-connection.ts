@@ -88,7 +88,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     });
     socket.on("error", () => this.#end("client-left"));
     socket.once("close", () => this.#end("client-left"));
-    connections.add(this);
+    connections.add(this, this);
     metrics.connections.inc({ transport: "ws" });
   }
 

@@ -1,0 +1,87 @@
+import rateLimit from "@fastify/rate-limit";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { ProblemError } from "../../problems.ts";
+import { callerAddress } from "../access/caller-address.ts";
+import { retryAfterS } from "../request/retry-after.ts";
+
+/** What one caller or address may do in a minute; 0 for no limit. */
+export interface RateLimits {
+  /** Starts of one caller. */
+  readonly maxStartsPerMinutePerCaller: number;
+  /** Credentials of one address that are not valid. */
+  readonly maxAuthFailuresPerMinute: number;
+}
+
+/** Refuses an address that guesses credentials. */
+export interface AuthFailures {
+  /** To be called before a credential is checked. @throws RateLimitedError after too many failures */
+  check(request: FastifyRequest): Promise<void>;
+  /** Counts a credential that is not valid: unknown or forged, not one that has expired. */
+  count(request: FastifyRequest): Promise<void>;
+}
+
+const WINDOW_MS = 60_000;
+
+/**
+ * Adds the library to `app`, for the limiters below. Each counts up to 5,000 callers at a time; beyond
+ * that, the one that was seen the longest ago is forgotten. Its windows are measured by the wall clock:
+ * where that is set back, one lasts longer by as much, and `Retry-After` says so.
+ */
+export async function addRateLimits(app: FastifyInstance): Promise<void> {
+  await app.register(rateLimit, { global: false });
+}
+
+/**
+ * Limits the starts of each caller, on all routes that need `operations:start` together. It must follow
+ * the authentication. A request counts when it arrives, whatever becomes of it.
+ */
+export function limitStarts(
+  app: FastifyInstance,
+  { maxStartsPerMinutePerCaller: max }: Pick<RateLimits, "maxStartsPerMinutePerCaller">,
+): void {
+  if (max === 0) return;
+  // One limiter for all: those of route options count each route by itself.
+  const take = app.createRateLimit({
+    max,
+    timeWindow: WINDOW_MS,
+    keyGenerator: ({ access }) => access.caller,
+  });
+  app.addHook("onRequest", async (request) => {
+    if (request.routeOptions.config.scope !== "operations:start") return;
+    const result = await take(request);
+    if (result.isAllowed || !result.isExceeded) return;
+    throw new RateLimitedError(`This caller may start ${max} operations a minute.`, result.ttl);
+  });
+}
+
+/** Limits what one address may try as a credential, whichever caller it claims to be. */
+export function limitAuthFailures(
+  app: FastifyInstance,
+  { maxAuthFailuresPerMinute: max }: Pick<RateLimits, "maxAuthFailuresPerMinute">,
+): AuthFailures {
+  if (max === 0) return { check: async () => undefined, count: async () => undefined };
+  const limiter = app.createRateLimit({
+    max,
+    timeWindow: WINDOW_MS,
+    keyGenerator: callerAddress,
+  });
+  return {
+    async check(request) {
+      const result = await limiter(request, { increment: false });
+      if (result.isAllowed || result.remaining > 0) return;
+      const detail = `This address has sent ${max} credentials that are not valid within a minute.`;
+      throw new RateLimitedError(detail, result.ttl);
+    },
+    async count(request) {
+      await limiter(request);
+    },
+  };
+}
+
+/** Too many requests within a time. */
+export class RateLimitedError extends ProblemError {
+  constructor(detail: string, waitMs: number) {
+    const members = { retryAfterS: retryAfterS(waitMs) };
+    super("rate-limited", 429, `${detail} Try again after Retry-After.`, members);
+  }
+}
