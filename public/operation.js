@@ -3,6 +3,7 @@
  *
  * @typedef {object} Operation
  * @property {string} operation_id
+ * @property {string} name of the orchestration
  * @property {string} status active: PENDING, RUNNING, SUSPENDED; terminal: Completed, Failed, TERMINATED, CANCELED
  * @property {string} created_at ISO 8601
  * @property {string} last_updated ISO 8601

@@ -6,13 +6,13 @@ import type { Connection } from "./connection/connection.ts";
 import { Refusals } from "./connection/refusals.ts";
 import { createStub, unary } from "./connection/unary.ts";
 import { type HistoryEntry, readHistory } from "./history.ts";
-import { type Instance, toInstance } from "./instance.ts";
+import { type Instance, type InstanceRead, toInstance } from "./instance.ts";
 import { type InstancePage, type InstanceQuery, toPage, toQueryRequest } from "./instance-query.ts";
 
 /** One task hub, as the rest of the process uses it. All calls but `waitForCompletion` have deadlines. */
 export interface SchedulerClient extends SchedulerCommands {
   /** The instance with its payloads, or `undefined` where there is none. @throws SchedulerError */
-  getInstance(id: string): Promise<Instance | undefined>;
+  getInstance(id: string): Promise<InstanceRead | undefined>;
   /** One page of instances with their payloads. @throws SchedulerError */
   queryInstances(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage>;
   /** The history from its first entry, in chunks; empty for an unknown instance. @throws SchedulerError */

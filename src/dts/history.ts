@@ -3,6 +3,7 @@ import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_s
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import type { ConnectionOptions } from "./connection/connection.ts";
 import type { Stub } from "./connection/unary.ts";
+import { epochMs } from "./instance.ts";
 import { SchedulerError } from "./scheduler-error.ts";
 
 /** One entry of a stored history: the fields that steps show. */
@@ -18,6 +19,8 @@ export interface HistoryEntry {
   readonly completes: number | undefined;
   /** Of the start of an execution. */
   readonly executionId: string | undefined;
+  /** Of a sub-orchestration that it creates. */
+  readonly childId: string | undefined;
   /** Of the end of an execution: the protocol's status, such as `COMPLETED`. */
   readonly status: string | undefined;
   readonly failure: { readonly type: string; readonly message: string } | undefined;
@@ -129,27 +132,21 @@ type Details = Partial<Omit<HistoryEntry, "type" | "eventId" | "atMs">>;
 const NO_DETAILS: Details = {};
 
 function toEntry(event: Proto.HistoryEvent): HistoryEntry {
-  const { name, completes, executionId, status, failure, input, output } = detailsOf(event);
+  const { name, completes, executionId, childId, status, failure, input, output } =
+    detailsOf(event);
   return {
     type: TYPE_NAMES.get(event.getEventtypeCase()) ?? "EVENTTYPE_NOT_SET",
     eventId: event.getEventid(),
-    atMs: timeOf(event.getTimestamp()),
+    atMs: epochMs(event.getTimestamp()),
     name,
     completes,
     executionId,
+    childId,
     status,
     failure,
     input,
     output,
   };
-}
-
-/** An unset time arrives as the epoch or, from .NET, as the year 1. */
-function timeOf(timestamp: ReturnType<Proto.HistoryEvent["getTimestamp"]>): number | undefined {
-  const atMs = timestamp
-    ? timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000)
-    : 0;
-  return atMs > 0 ? atMs : undefined;
 }
 
 function detailsOf(event: Proto.HistoryEvent): Details {
@@ -170,8 +167,12 @@ function detailsOf(event: Proto.HistoryEvent): Details {
       output: text(completed.getResult()),
     };
   }
-  const scheduled = event.getTaskscheduled() ?? event.getSuborchestrationinstancecreated();
-  if (scheduled) return { name: scheduled.getName(), input: text(scheduled.getInput()) };
+  const child = event.getSuborchestrationinstancecreated();
+  const scheduled = event.getTaskscheduled() ?? child;
+  if (scheduled) {
+    const childId = child?.getInstanceid() || undefined;
+    return { name: scheduled.getName(), childId, input: text(scheduled.getInput()) };
+  }
   const done = event.getTaskcompleted() ?? event.getSuborchestrationinstancecompleted();
   if (done) return { completes: done.getTaskscheduledid(), output: text(done.getResult()) };
   const failed = event.getTaskfailed() ?? event.getSuborchestrationinstancefailed();

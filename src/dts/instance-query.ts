@@ -2,7 +2,7 @@ import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_s
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
-import { type Instance, type RuntimeStatus, toInstance } from "./instance.ts";
+import { type InstanceRead, type RuntimeStatus, toInstance } from "./instance.ts";
 
 /** Which instances of the task hub to list. The protocol has no other filters. */
 export interface InstanceQuery {
@@ -15,7 +15,7 @@ export interface InstanceQuery {
   readonly idPrefix?: string;
   /**
    * Whether to fetch inputs, outputs and, on some schedulers, custom status. Default `true`. Without
-   * them an instance's `customStatus` and `output` say nothing.
+   * them an instance's `customStatus`, `input` and `output` say nothing.
    */
   readonly payloads?: boolean;
   readonly pageSize: number;
@@ -26,7 +26,7 @@ export interface InstanceQuery {
 /** A page may be empty and yet not be the last. */
 export interface InstancePage {
   /** In an order that the protocol does not define. */
-  readonly instances: readonly Instance[];
+  readonly instances: readonly InstanceRead[];
   readonly nextPageToken: string | undefined;
   /** Characters of all inputs, outputs and custom statuses: about the size of the page. */
   readonly payloadLength: number;

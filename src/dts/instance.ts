@@ -15,17 +15,34 @@ export type RuntimeStatus =
 /** One orchestration instance as the scheduler stores it. */
 export interface Instance {
   readonly id: string;
+  /** Of its orchestration. */
   readonly name: string;
+  /** Of its orchestration; `undefined` where it has none. */
+  readonly version: string | undefined;
+  /** `undefined` where there are none. */
+  readonly tags: Readonly<Record<string, string>> | undefined;
+  /** The instance that started it as a sub-orchestration. */
+  readonly parentId: string | undefined;
   readonly status: RuntimeStatus;
   /** Epoch milliseconds. */
   readonly createdAtMs: number;
   /** Epoch milliseconds. */
   readonly lastUpdatedAtMs: number;
+  /** The time that its start was put off to, in epoch milliseconds. */
+  readonly scheduledAtMs: number | undefined;
+  /** Epoch milliseconds; `undefined` before its end, and from schedulers that do not send it. */
+  readonly completedAtMs: number | undefined;
   /** Serialised JSON as the orchestrator set it. */
   readonly customStatus: string | undefined;
   /** Serialised JSON. */
   readonly output: string | undefined;
   readonly failure: { readonly type: string; readonly message: string } | undefined;
+}
+
+/** An instance as a read returned it. */
+export interface InstanceRead extends Instance {
+  /** Serialised JSON. It can be large and never changes a state, so nothing keeps it (OPERATION-1). */
+  readonly input?: string | undefined;
 }
 
 const STATUSES = new Map<number, RuntimeStatus>(
@@ -39,16 +56,22 @@ const STATUSES = new Map<number, RuntimeStatus>(
  * The SDK's own conversion is not used: in 0.4.0 it throws at a canceled instance, and one such
  * instance then hides its whole page of a query.
  */
-export function toInstance(id: string, state: ProtoState): Instance {
+export function toInstance(id: string, state: ProtoState): InstanceRead {
   const failure = state.getFailuredetails();
   return {
     id,
     name: state.getName(),
+    version: state.getVersion()?.getValue() || undefined,
+    tags: tagsOf(state),
+    parentId: state.getParentinstanceid()?.getValue() || undefined,
     status: STATUSES.get(state.getOrchestrationstatus()) ?? "RUNNING",
-    createdAtMs: epochMs(state.getCreatedtimestamp()),
-    lastUpdatedAtMs: epochMs(state.getLastupdatedtimestamp()),
+    createdAtMs: epochMs(state.getCreatedtimestamp()) ?? 0,
+    lastUpdatedAtMs: epochMs(state.getLastupdatedtimestamp()) ?? 0,
+    scheduledAtMs: epochMs(state.getScheduledstarttimestamp()),
+    completedAtMs: epochMs(state.getCompletedtimestamp()),
     // Some schedulers send an empty string for an unset one; neither is JSON.
     customStatus: state.getCustomstatus()?.getValue() || undefined,
+    input: state.getInput()?.getValue() || undefined,
     output: state.getOutput()?.getValue() || undefined,
     failure: failure && { type: failure.getErrortype(), message: failure.getErrormessage() },
   };
@@ -76,7 +99,17 @@ export function isSameInstance(a: Instance, b: Instance): boolean {
   );
 }
 
-function epochMs(timestamp: ReturnType<ProtoState["getCreatedtimestamp"]>): number {
-  if (!timestamp) return 0;
-  return timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000);
+/** In the order of their keys, so that every replica writes them alike. */
+function tagsOf(state: ProtoState): Instance["tags"] {
+  const tags = state.getTagsMap().getEntryList();
+  return tags.length > 0 ? Object.fromEntries(tags) : undefined;
+}
+
+/** An unset time arrives as none, as the epoch or, from .NET, as the year 1. */
+export function epochMs(
+  timestamp: ReturnType<ProtoState["getCreatedtimestamp"]>,
+): number | undefined {
+  if (!timestamp) return undefined;
+  const atMs = timestamp.getSeconds() * 1000 + Math.floor(timestamp.getNanos() / 1_000_000);
+  return atMs > 0 ? atMs : undefined;
 }

@@ -66,7 +66,9 @@ test("a pending operation has the sample's keys and Retry-After", async () => {
     "created_at",
     "cursor",
     "last_updated",
+    "name",
     "operation_id",
+    "scheduled_at",
     "status",
   ]);
   expect(answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);

@@ -10,7 +10,7 @@ const ask = (path: string, init?: RequestInit) => fetch(new URL(path, stack.url)
 test("an unknown parameter is 400 and named, on every path of the API", async () => {
   for (const path of [
     "/api/operations/x?wait=5",
-    "/api/operations?operation_id=x&include=input",
+    "/api/operations?operation_id=x&detail=steps",
     "/api/operations/x/events?last_event_id=1",
     "/api/operations/x/events?operation_id=y",
     "/api/operations/x/history?detail=steps",

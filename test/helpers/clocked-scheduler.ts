@@ -8,6 +8,7 @@ import {
   type StreamingScheduler,
 } from "../../src/streaming/streaming.ts";
 import type { Subscriber } from "../../src/streaming/watching/subscription.ts";
+import { instance } from "./scripted-scheduler.ts";
 
 /**
  * A scheduler in memory, for tests that own the clock: under fake timers nothing real may be awaited,
@@ -30,10 +31,9 @@ export class ClockedScheduler implements StreamingScheduler {
 
   set(id: string, change: Partial<Instance> = {}): void {
     const present = this.states.get(id);
-    const blank = { name: "t", status: "RUNNING" as const, customStatus: undefined };
-    const nothing = { output: undefined, failure: undefined, createdAtMs: Date.now() };
+    const blank = instance({ createdAtMs: Date.now() });
     const lastUpdatedAtMs = Date.now();
-    this.states.set(id, { ...blank, ...nothing, ...present, id, lastUpdatedAtMs, ...change });
+    this.states.set(id, { ...blank, ...present, id, lastUpdatedAtMs, ...change });
   }
 
   async getInstance(id: string): Promise<Instance | undefined> {

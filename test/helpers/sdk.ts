@@ -28,6 +28,13 @@ export function sdkClient(hostAddress: string): TaskHubGrpcClient {
 
 /** The SDK's own worker with the test's code; stopped with the test. */
 export async function startSdkWorker(hostAddress: string, code: ForeignCode): Promise<void> {
+  const worker = createSdkWorker(hostAddress, code);
+  await worker.start();
+  onTestFinished(() => worker.stop());
+}
+
+/** The same, to be started and stopped by the caller. */
+export function createSdkWorker(hostAddress: string, code: ForeignCode): TaskHubGrpcWorker {
   const worker = new TaskHubGrpcWorker({
     hostAddress,
     logger: new NoOpLogger(),
@@ -39,6 +46,5 @@ export async function startSdkWorker(hostAddress: string, code: ForeignCode): Pr
   for (const [name, run] of Object.entries(code.activities ?? {})) {
     worker.addNamedActivity(name, run as never);
   }
-  await worker.start();
-  onTestFinished(() => worker.stop());
+  return worker;
 }

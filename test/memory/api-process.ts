@@ -24,9 +24,14 @@ function changed(id: string): Instance {
   return {
     id,
     name: "test",
+    version: undefined,
+    tags: undefined,
+    parentId: undefined,
     status: "RUNNING",
     createdAtMs: START_MS,
     lastUpdatedAtMs: START_MS + changes,
+    scheduledAtMs: undefined,
+    completedAtMs: undefined,
     customStatus: JSON.stringify({ changes, message: "x".repeat(500) }),
     output: undefined,
     failure: undefined,
@@ -35,7 +40,7 @@ function changed(id: string): Instance {
 
 function entry(type: string, eventId: number, more: Partial<HistoryEntry> = {}): HistoryEntry {
   const nothing = { completes: undefined, executionId: undefined, status: undefined };
-  const empty = { failure: undefined, input: undefined, output: undefined };
+  const empty = { childId: undefined, failure: undefined, input: undefined, output: undefined };
   return { type, eventId, atMs: START_MS, name: "test", ...nothing, ...empty, ...more };
 }
 

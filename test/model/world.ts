@@ -1,5 +1,6 @@
 import type { Instance, RuntimeStatus } from "../../src/dts/instance.ts";
 import { cursorOf } from "../../src/streaming/operation/cursor.ts";
+import { instance as anInstance } from "../helpers/scripted-scheduler.ts";
 import type { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a document is whatever JSON the server sends.
@@ -134,9 +135,8 @@ export class World {
 
   #begin(id: string, status: RuntimeStatus): void {
     this.#nowMs = Math.max(Date.now(), this.#nowMs + 1);
-    const blank = { name: "model", customStatus: undefined, output: undefined, failure: undefined };
     const createdAtMs = this.#nowMs;
-    this.#put({ ...blank, id, status, createdAtMs, lastUpdatedAtMs: createdAtMs });
+    this.#put(anInstance({ id, status, createdAtMs, lastUpdatedAtMs: createdAtMs }));
   }
 
   #store(present: Instance, next: Partial<Instance>, laterMs = 1): void {
@@ -166,6 +166,7 @@ export function visible(instance: Instance): string {
   const shown = isContinuing ? "RUNNING" : (SHOWN_AS[instance.status] ?? instance.status);
   return contentOf({
     operation_id: instance.id,
+    name: instance.name,
     status: shown,
     created_at: new Date(instance.createdAtMs).toISOString(),
     ...(customStatus !== undefined && { custom_status: JSON.parse(customStatus) }),

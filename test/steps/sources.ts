@@ -10,6 +10,7 @@ export function entries(executionId: string, count: number): HistoryEntry[] {
     name: undefined,
     completes: undefined,
     executionId: undefined,
+    childId: undefined,
     status: undefined,
     failure: undefined,
     input: undefined,

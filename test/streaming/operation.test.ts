@@ -9,11 +9,42 @@ const documentOf = (overrides: Parameters<typeof instance>[0]) =>
 test("a document carries what the stored state has, and nothing else", () => {
   expect(documentOf({})).toEqual({
     operation_id: "op",
+    name: "test",
     status: "RUNNING",
     created_at: "2023-11-14T22:13:20.000Z",
     last_updated: "2023-11-14T22:13:21.000Z",
     cursor: cursorOf(instance()).text,
   });
+});
+
+test("what describes an operation is there where the scheduler has it", () => {
+  const facts = { version: "2", tags: { team: "blue" }, parentId: "parent" };
+  const times = { scheduledAtMs: 1_700_000_000_500, completedAtMs: 1_700_000_001_000 };
+  const shown = {
+    name: "test",
+    version: "2",
+    tags: { team: "blue" },
+    parent_id: "parent",
+    scheduled_at: "2023-11-14T22:13:20.500Z",
+  };
+  expect(documentOf({ ...facts, ...times, status: "COMPLETED" })).toMatchObject({
+    ...shown,
+    completed_at: "2023-11-14T22:13:21.000Z",
+  });
+  // Some schedulers keep the time of an end that was undone.
+  const running = documentOf({ ...facts, ...times });
+  expect(running).toMatchObject(shown);
+  expect(running).not.toHaveProperty("completed_at");
+});
+
+test("what describes an operation takes no part in its cursor: not every read returns it (C1)", () => {
+  const facts = { version: "2", tags: { a: "b" }, parentId: "p", completedAtMs: 1, name: "other" };
+  expect(cursorOf(instance(facts)).text).toBe(cursorOf(instance()).text);
+});
+
+test("the input is not kept with a state (OPERATION-1)", () => {
+  const read = { ...instance(), input: '"large"' };
+  expect(toOperation(read).instance).toEqual(instance());
 });
 
 test("every stored status shows under the name of the contract", () => {

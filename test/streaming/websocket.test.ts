@@ -39,7 +39,7 @@ test("a subscriber sees the same objects as an SSE client, to the end", async ()
   const updates = [await client.nextOf("update"), await client.nextOf("update")];
   expect(updates.map(({ operation }) => operation.custom_status.percent)).toEqual([50, 100]);
   expect(updates[1]).toMatchObject({
-    changed: ["status", "custom_status", "result"],
+    changed: ["status", "completed_at", "custom_status", "result"],
     coalesced: 0,
     operation: { operation_id: id, status: "Completed" },
   });

@@ -23,6 +23,7 @@ const detail = Type.Optional(
   Type.Enum(["status", "steps"], { description: '"status" or "steps"' }),
 );
 const include = Type.Optional(Type.Enum(["payloads"], { description: '"payloads"' }));
+const includeInput = Type.Optional(Type.Enum(["input"], { description: '"input"' }));
 const after = Type.Optional(Type.String({ description: "one id that the stream has sent" }));
 const wait = Type.Optional(
   Type.String({
@@ -35,7 +36,8 @@ const afterSeq = Type.Optional(
 );
 
 export const NoQuery = only({});
-export const StatusQuery = only({ operation_id });
+export const OperationStatusQuery = only({ include: includeInput });
+export const StatusQuery = only({ operation_id, include: includeInput });
 export const OperationEventsQuery = only({ detail, include, after, wait });
 export const EventsQuery = only({
   operation_id: operation_ids,

@@ -1,14 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Static } from "typebox";
 import { reconnectMs } from "../../streaming/delivery/bye.ts";
 import { waitForChange } from "../../streaming/delivery/long-poll.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import type { Cursor } from "../../streaming/operation/cursor.ts";
+import { documentOf } from "../../streaming/operation/document.ts";
 import type { Operation } from "../../streaming/operation/operation.ts";
 import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
 import { parseIfNoneMatch, parseWait } from "../request/conditions.ts";
-import { NoQuery, operationIdInPath, StatusQuery } from "../request/query.ts";
+import { OperationStatusQuery, operationIdInPath, StatusQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";
 
 /** The state of an operation: at once, or with `Prefer: wait` at its next change. */
@@ -20,15 +22,19 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
 
   const config = { scope: "operations:read" } as const;
 
-  app.get("/api/operations/:id", { config, schema: { querystring: NoQuery } }, (request, reply) =>
-    answerStatus(operationIdInPath(request.params), request, reply),
+  app.get(
+    "/api/operations/:id",
+    { config, schema: { querystring: OperationStatusQuery } },
+    (request, reply) =>
+      answerStatus(operationIdInPath(request.params), request.query, request, reply),
   );
   app.get("/api/operations", { config, schema: { querystring: StatusQuery } }, (request, reply) =>
-    answerStatus(checkOperationId(request.query.operation_id), request, reply),
+    answerStatus(checkOperationId(request.query.operation_id), request.query, request, reply),
   );
 
   const answerStatus = async (
     id: string,
+    { include }: Static<typeof OperationStatusQuery>,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> => {
@@ -50,12 +56,14 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
       // operation, and not while draining.
       const waits = changed || !isTerminal(seen.status);
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
-      return changed ? answer(reply, changed) : notModified(reply, seen);
+      if (!changed) return notModified(reply, seen);
+      if (include === undefined) return answer(reply, changed);
+      // Events do not carry the input: it is read, together with a state as new as theirs.
     }
-    const operation = await watches.read(id, { access });
+    const { operation, input } = await watches.readWithInput(id, { access });
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
-    return answer(reply, operation);
+    return answer(reply, operation, include && input);
   };
 
   const waitWhileConnected = async (
@@ -74,10 +82,10 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     }
   };
 
-  const answer = (reply: FastifyReply, operation: Operation): FastifyReply => {
+  const answer = (reply: FastifyReply, operation: Operation, input?: string): FastifyReply => {
     adviseRetry(reply, operation);
     reply.header("etag", etag(operation.cursor)).type("application/json");
-    return reply.send(operation.json);
+    return reply.send(documentOf(operation, { input }));
   };
 
   const notModified = (

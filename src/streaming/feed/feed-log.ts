@@ -94,7 +94,7 @@ export class FeedLog {
     this.#seq += 1;
     const entry = { operation, previous: undefined, seq: this.#seq };
     this.#entries.set(operation.id, entry); // LOG-1
-    this.#length += operation.json.length;
+    this.#length += operation.size;
     return { ...entry, previous: known }; // LOG-3
   }
 
@@ -102,15 +102,14 @@ export class FeedLog {
     const entry = this.#entries.get(id);
     if (!entry) return;
     this.#entries.delete(id);
-    this.#length -= entry.operation.json.length;
+    this.#length -= entry.operation.size;
   }
 
   /** @returns false where those that would have to go are newer (LOG-2) */
   #makeRoomFor(candidate: Operation): boolean {
     while (
       this.#entries.size > 0 &&
-      (this.#entries.size >= this.#capacity ||
-        this.#length + candidate.json.length > this.#maxLength)
+      (this.#entries.size >= this.#capacity || this.#length + candidate.size > this.#maxLength)
     ) {
       const oldest = this.#oldest();
       this.#dropped = true;

@@ -1,4 +1,6 @@
-import { changedKeys, type Operation } from "./operation.ts";
+import { type Cursor, isSameState } from "./cursor.ts";
+import { changedKeys } from "./document.ts";
+import type { Operation } from "./operation.ts";
 
 /**
  * One event about an operation. All subscribers of the same transition share one object, so that its
@@ -15,10 +17,10 @@ export interface StateEvent {
 
 const snapshots = new WeakMap<Operation, StateEvent>();
 /**
- * The last update made to reach each state. It keeps the content of the state before, and not that
+ * The last update made to reach each state. It keeps the position of the state before, and not that
  * state itself: its own entry here would keep the one before it alive, and so on without end.
  */
-const updates = new WeakMap<Operation, { from: Operation["content"]; event: StateEvent }>();
+const updates = new WeakMap<Operation, { from: Cursor; event: StateEvent }>();
 const bodies = new WeakMap<StateEvent, string>();
 
 /** The first event of a subscription: the present state. */
@@ -34,14 +36,14 @@ export function snapshotOf(operation: Operation): StateEvent {
 /** The event that takes a subscriber from one state to another. */
 export function updateOf(from: Operation, to: Operation, coalesced: number): StateEvent {
   const shared = updates.get(to);
-  if (shared?.from === from.content && coalesced === 0) return shared.event;
+  if (shared && coalesced === 0 && isSameState(shared.from, from.cursor)) return shared.event;
   const event: StateEvent = {
     type: "update",
     operation: to,
     changed: changedKeys(from, to),
     coalesced,
   };
-  if (coalesced === 0) updates.set(to, { from: from.content, event });
+  if (coalesced === 0) updates.set(to, { from: from.cursor, event });
   return event;
 }
 

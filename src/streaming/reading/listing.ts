@@ -1,4 +1,4 @@
-import type { Instance } from "../../dts/instance.ts";
+import type { InstanceRead } from "../../dts/instance.ts";
 import type { InstanceQuery } from "../../dts/instance-query.ts";
 import type { Reader, ReadTime } from "./reader.ts";
 
@@ -16,8 +16,8 @@ export type ListingQuery = Omit<InstanceQuery, "pageSize" | "payloads">;
 
 /** One page of instances. */
 export interface Listed extends ReadTime {
-  readonly instances: readonly Instance[];
-  /** Whether the instances carry their custom status and output. */
+  readonly instances: readonly InstanceRead[];
+  /** Whether the instances carry their custom status, input and output. */
   readonly complete: boolean;
   /** Characters of the payloads that it carries. */
   readonly payloadLength: number;

@@ -1,4 +1,4 @@
-import type { Instance } from "../../dts/instance.ts";
+import type { InstanceRead } from "../../dts/instance.ts";
 import type { InstancePage, InstanceQuery } from "../../dts/instance-query.ts";
 import { describeFailure, SchedulerError } from "../../dts/scheduler-error.ts";
 import type { Metrics } from "../metrics.ts";
@@ -9,7 +9,7 @@ import { UnknownIds } from "./unknown-ids.ts";
 
 /** What reading needs of the scheduler. Each call must have a deadline of its own. */
 export interface InstanceReader {
-  getInstance(id: string): Promise<Instance | undefined>;
+  getInstance(id: string): Promise<InstanceRead | undefined>;
   queryInstances(query: InstanceQuery, signal?: AbortSignal): Promise<InstancePage>;
 }
 
@@ -26,7 +26,7 @@ export interface ReadTime {
 /** What a read has found. */
 export interface Found extends ReadTime {
   readonly kind: "found";
-  readonly instance: Instance;
+  readonly instance: InstanceRead;
 }
 
 /** The result of a read; a failure is a reason to try again later, never an exception. */

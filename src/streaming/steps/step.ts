@@ -51,10 +51,13 @@ const KINDS: Record<string, string> = {
 /** Final statuses as the operation document spells them. */
 const STATUSES: Record<string, string> = { COMPLETED: "Completed", FAILED: "Failed" };
 
+/** What a completion repeats of what it completes. */
+type Scheduled = Pick<HistoryEntry, "name" | "childId" | "atMs">;
+
 /** Turns the entries of one history, in order, into steps. Keeps only what later entries refer to. */
 export class StepBuilder {
   /** Actions that no entry has completed yet, by event id. */
-  readonly #scheduled = new Map<number, Pick<HistoryEntry, "name" | "atMs">>();
+  readonly #scheduled = new Map<number, Scheduled>();
   /** Entries before the one that names the execution. */
   readonly #early: HistoryEntry[] = [];
   #executionId: string | undefined;
@@ -97,7 +100,8 @@ export class StepBuilder {
     const position = { execution, seq: seq + 1, digest: nextDigest(digest, entry) };
     const scheduled = completes === undefined ? undefined : this.#scheduled.get(completes);
     if (completes !== undefined) this.#scheduled.delete(completes);
-    else if (eventId >= 0) this.#scheduled.set(eventId, { name: entry.name, atMs });
+    else if (eventId >= 0)
+      this.#scheduled.set(eventId, { name: entry.name, childId: entry.childId, atMs });
     this.#position = position;
     this.#lastType = type;
     if (type === "EXECUTIONCOMPLETED") this.#hasCompleted = true;
@@ -117,8 +121,8 @@ export class StepBuilder {
 
 function bodyOf(
   seq: number,
-  { type, name, atMs, status, failure, input, output }: HistoryEntry,
-  scheduled: Pick<HistoryEntry, "name" | "atMs"> | undefined,
+  { type, name, childId, atMs, status, failure, input, output }: HistoryEntry,
+  scheduled: Scheduled | undefined,
   payloads: boolean,
 ): string {
   const sinceMs = scheduled?.atMs;
@@ -128,6 +132,7 @@ function bodyOf(
     seq,
     kind: KINDS[type] ?? "other",
     name: name ?? scheduled?.name,
+    operation_id: childId ?? scheduled?.childId,
     at: atMs === undefined ? undefined : new Date(atMs),
     duration_ms:
       atMs === undefined || sinceMs === undefined ? undefined : Math.max(0, atMs - sinceMs),

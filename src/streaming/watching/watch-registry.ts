@@ -134,6 +134,14 @@ export class WatchRegistry {
    * @throws OperationNotFoundError, SchedulerProblemError
    */
   async read(id: string, requester: Requester): Promise<Operation> {
+    return (await this.readWithInput(id, requester)).operation;
+  }
+
+  /** As `read`, with the operation's input as serialised JSON. */
+  async readWithInput(
+    id: string,
+    requester: Requester,
+  ): Promise<{ readonly operation: Operation; readonly input: string | undefined }> {
     requester.access.checkRead(id);
     const watcher = this.#watchers.get(id);
     const outcome = await (watcher?.readNow(requester) ?? this.#reading.reader.read(id, requester));
@@ -142,7 +150,8 @@ export class WatchRegistry {
     const found = toOperation(outcome.instance);
     const known = watcher?.operation;
     // A scheduler may answer with an earlier state than it has answered before.
-    return known && isBefore(found.cursor, known.cursor) ? known : found;
+    const operation = known && isBefore(found.cursor, known.cursor) ? known : found;
+    return { operation, input: outcome.instance.input };
   }
 
   /** An operation has changed, or is about to. If it is watched, it is read until that is shown (WATCH-6). */

@@ -233,11 +233,11 @@ export class Watcher {
     this.#advance(found);
     this.#behind.reset();
     if (known && isSameState(operation.cursor, known.cursor)) {
-      // Only its position moved; its content, and all that was prepared from it, remains. Subscribers
-      // from other replicas may have seen a state in between, and are sent this one.
+      // Only its position moved. Subscribers from other replicas may have seen a state in between, and
+      // are sent this one.
       this.#schedule.quiet();
-      this.#operation = { ...operation, content: known.content };
-      this.#subscribers.notify({ operation: this.#operation, sentAtMs, since, accepted });
+      this.#operation = operation;
+      this.#subscribers.notify({ operation, sentAtMs, since, accepted });
       if (this.#events.onMoved()) this.#schedule.changed();
       return;
     }
