@@ -57,7 +57,14 @@ test("a scheduled start is shown with version and tags, until it begins and afte
   const pending = await read("scheduled");
   expect(pending).toMatchObject({ ...facts, status: "PENDING" });
   expect(Object.keys(pending).sort()).toEqual(
-    ["created_at", "cursor", "last_updated", "operation_id", "status", ...Object.keys(facts)].sort(),
+    [
+      "created_at",
+      "cursor",
+      "last_updated",
+      "operation_id",
+      "status",
+      ...Object.keys(facts),
+    ].sort(),
   );
   expect(await reaches("scheduled", "RUNNING")).toMatchObject(facts);
 });
