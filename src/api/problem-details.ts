@@ -54,8 +54,8 @@ export function installProblemDetails(app: FastifyInstance): void {
 }
 
 /**
- * Answers any error. What was not foreseen is logged with its stack, and hidden from the client. A 503
- * is one line without a stack: it says nothing about this code, and clients can cause any number.
+ * Answers any error. What was not foreseen is logged with its stack, and hidden from the client; the
+ * line about the request has what others need.
  */
 export function answerError(
   error: FastifyError | ProblemError,
@@ -65,10 +65,6 @@ export function answerError(
   const problem = toProblemError(error, request);
   if (problem.slug === "internal") {
     request.log.error({ err: problem.cause ?? error, problem: problem.slug }, "request failed");
-  } else if (problem.status >= 500) {
-    const { slug, cause } = problem;
-    const reason = cause instanceof Error ? cause.message : undefined;
-    request.log[cause ? "warn" : "info"]({ problem: slug, reason }, "request refused");
   }
   return sendProblem(reply, problem);
 }
@@ -84,6 +80,7 @@ function toProblemError(
 }
 
 export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
+  reply.request.problem = problem;
   if (problem.retryAfterS !== undefined) reply.header("retry-after", problem.retryAfterS);
   reply.headers(problem.headers);
   return reply.code(problem.status).type(CONTENT_TYPE).send(JSON.stringify(problem.toProblem()));

@@ -12,12 +12,15 @@ import { acceptJson } from "./http/json-body.ts";
 import { sendWhileTaken } from "./http/large-responses.ts";
 import { ignoreExpectations, LENIENT_HTTP } from "./http/lenient-http.ts";
 import { trackSockets } from "./http/open-sockets.ts";
-import { withoutQueries } from "./http/request-log.ts";
 import { boundSockets } from "./http/socket-limit.ts";
 import { countUnanswered } from "./http/unanswered-requests.ts";
 import { discardUnreadBodies } from "./http/unread-body.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./http/upgrade.ts";
 import { addRateLimits, limitStarts, type RateLimits } from "./limits/rate-limits.ts";
+import { repeatInHandshakes, requestId } from "./observability/request-id.ts";
+import { logRequest, withoutQueries } from "./observability/request-log.ts";
+import { countRequests } from "./observability/request-metrics.ts";
+import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -64,8 +67,14 @@ export async function buildApp({
   sample,
   logger,
 }: Services): Promise<FastifyInstance> {
+  const countRequest = countRequests(streams.metrics.registry);
   const app = Fastify({
     loggerInstance: withoutQueries(logger),
+    logController: new RequestObserver((served) => {
+      logRequest(served);
+      countRequest(served);
+    }),
+    genReqId: requestId,
     http: {
       ...LENIENT_HTTP,
       shouldUpgradeCallback: isWebSocketRequest,
@@ -109,6 +118,7 @@ export async function buildApp({
     },
   });
   answerBadHandshakes(app.websocketServer);
+  repeatInHandshakes(app.websocketServer);
   trackSockets(app, streams.metrics.registry, closing.requestsWithinMs);
   await app.register(sampleRoutes, { scheduler, streams, sample });
   await app.register(operationStatusRoute, { streams });

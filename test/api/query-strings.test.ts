@@ -1,7 +1,9 @@
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { startApi } from "../../src/start.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
 import { testConfig } from "../helpers/stack.ts";
 
 /** An API whose log lines are collected. */
@@ -16,12 +18,12 @@ async function startLogged() {
   const api = await startApi(testConfig({ target }), logger);
   onTestFinished(() => api.close());
   const url = new URL(api.url.replace("localhost", "127.0.0.1"));
-  return { lines, get: (path: string) => fetch(new URL(path, url)) };
+  return { lines, url };
 }
 
 test("no log line holds a query string, whatever the answer is", async () => {
-  const { lines, get } = await startLogged();
-  for (const path of [
+  const { lines, url } = await startLogged();
+  const paths = [
     "/healthz",
     "/api/operations/op",
     "/api/operations?operation_id=op",
@@ -29,9 +31,47 @@ test("no log line holds a query string, whatever the answer is", async () => {
     "/api/ws",
     "/nope",
     "/api/start-operation",
-  ]) {
-    await (await get(`${path}${path.includes("?") ? "&" : "?"}access_token=s3cret`)).text();
+  ];
+  for (const path of paths) {
+    const query = `${path.includes("?") ? "&" : "?"}access_token=s3cret`;
+    await (await fetch(new URL(path + query, url))).text();
   }
-  expect(lines.some((line) => (line.req as { path?: string })?.path === "/healthz")).toBe(true);
+  await eventually("a line for each", () => requestLines(lines).length === paths.length);
   expect(JSON.stringify(lines)).not.toMatch(/s3cret|access_token/);
 });
+
+test("no log line holds what a header or a body says", async () => {
+  const { lines, url } = await startLogged();
+  const headers = {
+    authorization: "Bearer s3cret",
+    cookie: "session=s3cret",
+    "user-agent": "s3cret",
+    "x-request-id": "s3cret, or not",
+    "x-forwarded-for": "s3cret",
+  };
+  const bodies = [
+    ["application/json", '{"processing_time":"s3cret"}'],
+    ["application/json", '{"operation_id":"s3cret\\u0000"}'],
+    ["application/json", "s3cret"],
+    ["text/s3cret", "s3cret"],
+  ] as const;
+  for (const [type, body] of bodies) {
+    const init = { method: "POST", headers: { ...headers, "content-type": type }, body };
+    await (await fetch(new URL("/api/start-operation", url), init)).text();
+  }
+  const client = await SseClient.connect(new URL("/api/operations/op/events", url), {
+    ...headers,
+    "last-event-id": "s3cret",
+  });
+  await client.next();
+  client.destroy();
+  await eventually("a line for each", () => requestLines(lines).length === bodies.length);
+  await eventually("the stream's last line", () =>
+    lines.some(({ msg }) => msg === "stream closed"),
+  );
+  expect(JSON.stringify(lines)).not.toMatch(/s3cret/);
+});
+
+function requestLines(lines: readonly Record<string, unknown>[]) {
+  return lines.filter(({ msg }) => msg === "request");
+}

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { SseClient } from "../../streaming/delivery/sse/sse-connection.ts";
 import { openFeedStream } from "../../streaming/delivery/sse/sse-feed.ts";
-import type { Opened, SseClient } from "../../streaming/delivery/sse/sse-opening.ts";
+import type { Opened } from "../../streaming/delivery/sse/sse-opening.ts";
 import { openOperationStream } from "../../streaming/delivery/sse/sse-operation.ts";
 import {
   MAX_OPERATIONS,
@@ -38,6 +39,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
       headers,
       waitMs: waitMs(request),
       access: request.access,
+      requestId: request.id,
     };
     if (socket.destroyed) return reply.hijack();
     // A stream writes to the socket, and would overtake the answer to the request before.

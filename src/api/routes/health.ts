@@ -35,9 +35,10 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
     return checked.answer;
   };
 
-  app.get("/healthz", { config: { scope: "public" } }, async () => ({ status: "ok" }));
+  const probe = { scope: "public", probe: true } as const;
+  app.get("/healthz", { config: probe }, async () => ({ status: "ok" }));
 
-  app.get("/readyz", { config: { scope: "public" } }, async () => {
+  app.get("/readyz", { config: probe }, async () => {
     if (leaving.aborted) throw new DrainingError();
     if (sockets.exhausted) throw new DescriptorsExhaustedError();
     await check().catch((cause: unknown) => {
@@ -46,7 +47,8 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
     return { status: "ready" };
   });
 
-  app.get("/metrics", { config: { scope: "operations:read" } }, async ({ access }, reply) => {
+  const scrape = { scope: "operations:read", probe: true } as const;
+  app.get("/metrics", { config: scrape }, async ({ access }, reply) => {
     access.checkReadAll(""); // The figures are those of all operations together.
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });

@@ -45,6 +45,7 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
       const { operation_id: chosen, processing_time, steps } = request.body;
       const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
       request.access.checkStart(SAMPLE_ORCHESTRATION, operation_id);
+      request.startedId = operation_id;
       const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };
       try {
         await scheduler.startOrchestration({

@@ -31,9 +31,10 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (
     },
     wsHandler: (socket, request) => {
       const hasRoom = context.connections.hasRoomFor(request);
-      const connection = new WsConnection(socket, request.raw.socket, request.access, context);
+      const requester = { access: request.access, requestId: request.id };
+      const connection = new WsConnection(socket, request.raw.socket, requester, context);
       if (!hasRoom) connection.turnAway();
-      else connection.subscribeAll(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));
+      else connection.begin(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));
     },
   });
 };

@@ -16,6 +16,11 @@ export interface StreamOptions {
   readonly maxBufferedBytes: number;
 }
 
+/** Receives two lines for each stream, too. */
+export interface StreamLines extends DebugLog {
+  info(line: object, message: string): void;
+}
+
 /** Everything a stream needs beside its client. */
 export interface StreamContext {
   readonly watches: WatchRegistry;
@@ -24,7 +29,7 @@ export interface StreamContext {
   readonly connections: Connections;
   readonly options: StreamOptions;
   readonly metrics: Metrics;
-  readonly log: DebugLog;
+  readonly log: StreamLines;
   /**
    * An operation was started or changed through this process. If anybody watches it, it is read at once,
    * and until the change is shown.

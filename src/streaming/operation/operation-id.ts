@@ -3,8 +3,13 @@ import { InvalidOperationIdError } from "../../problems.ts";
 /** Durable Task Scheduler's limits for instance ids. */
 const OPERATION_ID = /^(?!@)[\x20-\x7e]{1,100}$/;
 
+/** Whether this can be the id of an operation. */
+export function isOperationId(id: unknown): id is string {
+  return typeof id === "string" && OPERATION_ID.test(id);
+}
+
 /** Returns `id`. @throws InvalidOperationIdError before any scheduler could refuse it */
 export function checkOperationId(id: unknown): string {
-  if (typeof id === "string" && OPERATION_ID.test(id)) return id;
+  if (isOperationId(id)) return id;
   throw new InvalidOperationIdError();
 }

@@ -11,6 +11,8 @@ export function startLog(level = "debug"): {
   readonly lines: LogLine[];
   /** Waits for a line with this message. */
   logged(message: RegExp): Promise<LogLine>;
+  /** Waits for a line with these fields. */
+  found(fields: LogLine): Promise<LogLine>;
 } {
   const lines: LogLine[] = [];
   const stream = new Writable({
@@ -24,5 +26,9 @@ export function startLog(level = "debug"): {
     lines,
     logged: (message) =>
       eventually(`a log line ${message}`, () => lines.find(({ msg }) => message.test(msg))),
+    found: (fields) =>
+      eventually(`a log line with ${JSON.stringify(fields)}`, () =>
+        lines.find((line) => Object.entries(fields).every(([key, value]) => line[key] === value)),
+      ),
   };
 }

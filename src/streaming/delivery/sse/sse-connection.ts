@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
-import type { Requester } from "../../reading/fair-queue.ts";
 import { type ByeReason, createBye, reconnectMs } from "../bye.ts";
 import { CHECK_EVERY_MS, type Connection, DRAIN_WITHIN_MS } from "../connections.ts";
 import { heartbeatJson } from "../heartbeat.ts";
 import { Outbox, type OutboxOwner } from "../outbox.ts";
 import { StreamClock } from "../stream-clock.ts";
 import type { StreamContext } from "../stream-context.ts";
+import { StreamRecord, type StreamRequester } from "../stream-record.ts";
 import {
   formatEvent,
   formatRetry,
@@ -35,8 +35,10 @@ export interface StreamContent {
   onClose(): void;
 }
 
-/** For whom an answer to a request for a stream is, and how it is written. */
-export interface SseAnswer extends Requester {
+/** A client that has requested a stream, and how its answer is written. */
+export interface SseClient extends StreamRequester {
+  /** The socket of its request. */
+  readonly socket: Socket;
   /** Whether the client knows chunks, which HTTP/1.0 does not: its stream ends with the connection. */
   readonly chunked: boolean;
   /** Further headers, as `name: value`. */
@@ -75,21 +77,21 @@ export class SseConnection implements Connection, OutboxOwner {
   readonly #socket: Socket;
   readonly #chunked: boolean;
   readonly #polls: boolean;
+  readonly #record: StreamRecord;
   #isFirst = true;
-  #ended = false;
 
-  constructor(socket: Socket, answer: SseAnswer, content: StreamContent, context: StreamContext) {
-    const { options, connections, metrics } = context;
-    const { chunked, headers, waitMs } = answer;
+  constructor(client: SseClient, content: StreamContent, context: StreamContext) {
+    const { options, connections } = context;
+    const { socket, chunked, headers, waitMs } = client;
     this.#content = content;
     this.#socket = socket;
     this.#chunked = chunked;
     this.#context = context;
     this.#polls = waitMs !== undefined;
     this.#clock = new StreamClock(options, performance.now(), waitMs);
+    this.#record = new StreamRecord(context, "sse", client, socket);
     this.#outbox = new Outbox(socket, this);
-    connections.add(this, answer);
-    metrics.connections.inc({ transport: "sse" });
+    connections.add(this, client);
     const head = [...HEAD, ...headers, ...(chunked ? ["transfer-encoding: chunked"] : [])];
     this.#outbox.write(Buffer.from(`${head.join("\r\n")}\r\n\r\n`));
     this.#outbox.write(this.#framed(toChunk(`${formatRetry(reconnectMs())}\n`)));
@@ -117,18 +119,27 @@ export class SseConnection implements Connection, OutboxOwner {
 
   onClosed(): void {
     this.#end("client-left");
+    this.#record.closed(this.#content.subject);
     this.#context.connections.remove(this);
-    this.#context.metrics.connections.dec({ transport: "sse" });
+  }
+
+  /** It was opened, and not only to turn the client away. */
+  onOpened(): void {
+    this.#record.opened({ ...this.#content.subject, resumed: this.#content.resumed });
   }
 
   /** Joins what is sent until the end of this turn of the event loop into one packet. */
   cork(): void {
-    if (!this.#ended) this.#outbox.cork();
+    if (!this.#record.ended) this.#outbox.cork();
   }
 
-  /** Sends a prepared chunk; `type` is what it counts as. */
-  sendChunk(type: string, chunk: Buffer): void {
-    if (this.#ended) return;
+  /**
+   * Sends a prepared chunk.
+   * @param type what it counts as
+   * @param coalesced changes that were merged into it
+   */
+  sendChunk(type: string, chunk: Buffer, coalesced = 0): void {
+    if (this.#record.ended) return;
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     if (isFirst && this.#polls) setTimeout(() => this.bye("rotate", 0), POLL_ANSWER_WITHIN_MS);
@@ -136,7 +147,7 @@ export class SseConnection implements Connection, OutboxOwner {
     this.#outbox.write(
       this.#framed(isFirst && resumed !== undefined ? withResumed(chunk, resumed) : chunk),
     );
-    this.#context.metrics.events.inc({ type, transport: "sse" });
+    this.#record.sent(type, coalesced);
   }
 
   send(event: ServerSentEvent): void {
@@ -146,7 +157,7 @@ export class SseConnection implements Connection, OutboxOwner {
   tick(nowMs: number): void {
     const unsent = this.#outbox.check(nowMs);
     this.dueAtMs = unsent ? nowMs + CHECK_EVERY_MS : Number.POSITIVE_INFINITY;
-    if (this.#ended) return;
+    if (this.#record.ended) return;
     const beat = this.#clock.isTimeToBeat(nowMs);
     this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
     if (this.#clock.isTimeToRotate(nowMs)) {
@@ -156,12 +167,12 @@ export class SseConnection implements Connection, OutboxOwner {
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
-    if (!this.#ended) {
+    if (!this.#record.ended) {
       const bye = createBye(reason, retryWithinMs);
       const id = this.#content.cursor();
       const data = JSON.stringify(bye);
       const last = toChunk(formatEvent({ event: "bye", id, data, retryMs: bye.retry_ms }));
-      this.#context.metrics.events.inc({ type: "bye", transport: "sse" });
+      this.#record.sent("bye", 0);
       this.#end(reason);
       const frame = this.#chunked ? Buffer.concat([last, LAST_CHUNK]) : fromChunk(last);
       this.#outbox.end(frame, () => this.#socket.end());
@@ -182,10 +193,8 @@ export class SseConnection implements Connection, OutboxOwner {
   }
 
   #end(reason: ByeReason | "client-left"): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#context.metrics.disconnects.inc({ reason });
-    this.#context.log.debug({ ...this.#content.subject, reason }, "SSE stream ended");
+    if (this.#record.ended) return;
+    this.#record.end(reason);
     this.#content.onClose();
   }
 }

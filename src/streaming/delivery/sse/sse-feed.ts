@@ -4,9 +4,9 @@ import type { FeedEntry } from "../../feed/feed-log.ts";
 import { FeedPosition } from "../../feed/feed-position.ts";
 import { type StateEvent, snapshotOf, updateOf } from "../../operation/state-event.ts";
 import type { StreamContext } from "../stream-context.ts";
-import type { StreamContent } from "./sse-connection.ts";
+import type { SseClient, StreamContent } from "./sse-connection.ts";
 import { stateChunkUnder } from "./sse-format.ts";
-import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
+import { type Opened, SseOpening } from "./sse-opening.ts";
 
 /**
  * Opens the feed of all operations whose ids begin with `prefix`.

@@ -1,13 +1,6 @@
-import type { Socket } from "node:net";
 import type { ProblemError } from "../../../problems.ts";
 import type { StreamContext } from "../stream-context.ts";
-import { type SseAnswer, SseConnection, type StreamContent } from "./sse-connection.ts";
-
-/** A client that has requested a stream. */
-export interface SseClient extends SseAnswer {
-  /** The socket of its request. */
-  readonly socket: Socket;
-}
+import { type SseClient, SseConnection, type StreamContent } from "./sse-connection.ts";
 
 /** The outcome of a request for a stream. An open stream needs nothing more from its caller. */
 export type Opened = "opened" | "nothing-left";
@@ -58,8 +51,8 @@ export class SseOpening {
   open(): SseConnection {
     if (this.#connection) return this.#connection;
     const pending = this.#endPending();
-    const client = this.#client;
-    this.#connection = new SseConnection(client.socket, client, this.#content, this.#context);
+    this.#connection = new SseConnection(this.#client, this.#content, this.#context);
+    this.#connection.onOpened();
     pending?.answer.resolve("opened");
     return this.#connection;
   }

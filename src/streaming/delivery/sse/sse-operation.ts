@@ -5,9 +5,9 @@ import { type StepsSink, StepsView } from "../../steps/steps-view.ts";
 import type { StepsWanted } from "../../steps/steps-wanted.ts";
 import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
 import type { StreamContext } from "../stream-context.ts";
-import type { StreamContent } from "./sse-connection.ts";
+import type { SseClient, StreamContent } from "./sse-connection.ts";
 import { stateChunk, stateChunkUnder } from "./sse-format.ts";
-import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
+import { type Opened, SseOpening } from "./sse-opening.ts";
 
 /** What a client requests. */
 export interface OperationWanted {
@@ -61,7 +61,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
 
   onEvent(event: StateEvent): void {
     const chunk = this.#steps ? stateChunkUnder(this.cursor(), event) : stateChunk(event);
-    this.#opening.open().sendChunk(event.type, chunk);
+    this.#opening.open().sendChunk(event.type, chunk, event.coalesced);
     this.#steps?.onStatus(this.#subscription);
   }
 

@@ -14,9 +14,9 @@ import {
 import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
 import { ServiceOrder } from "../service-order.ts";
 import type { StreamContext } from "../stream-context.ts";
-import type { SseConnection, StreamContent } from "./sse-connection.ts";
+import type { SseClient, SseConnection, StreamContent } from "./sse-connection.ts";
 import { type ServerSentEvent, stateChunkUnder } from "./sse-format.ts";
-import { type Opened, type SseClient, SseOpening } from "./sse-opening.ts";
+import { type Opened, SseOpening } from "./sse-opening.ts";
 
 /** Most operations of one stream. */
 export const MAX_OPERATIONS = 200;
@@ -93,7 +93,8 @@ class OperationsStream implements Subscriber, StreamContent {
     this.#order.add(subscription);
     const connection = this.#open();
     connection.cork();
-    connection.sendChunk(event.type, stateChunkUnder(this.cursor(), event));
+    const chunk = stateChunkUnder(this.cursor(), event);
+    connection.sendChunk(event.type, chunk, event.coalesced);
   }
 
   onUnchanged(subscription: Subscription): void {
@@ -159,7 +160,7 @@ class OperationsStream implements Subscriber, StreamContent {
   }
 
   get subject() {
-    return { operations: this.#ids };
+    return { operations: this.#ids.length };
   }
 
   asOfMs(): number | undefined {

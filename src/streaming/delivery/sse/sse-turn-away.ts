@@ -1,6 +1,5 @@
 import type { StreamContext } from "../stream-context.ts";
-import { SseConnection, type StreamContent } from "./sse-connection.ts";
-import type { SseClient } from "./sse-opening.ts";
+import { type SseClient, SseConnection, type StreamContent } from "./sse-connection.ts";
 
 const NOTHING: StreamContent = {
   cursor: () => undefined,
@@ -16,5 +15,5 @@ const NOTHING: StreamContent = {
  * gives up for good on any other response.
  */
 export function turnAway(client: SseClient, context: StreamContext): void {
-  new SseConnection(client.socket, client, NOTHING, context).bye("drain");
+  new SseConnection(client, NOTHING, context).bye("drain");
 }

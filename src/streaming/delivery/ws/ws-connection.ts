@@ -12,6 +12,7 @@ import { MIN_BYTES_PER_MS } from "../progress.ts";
 import { ServiceOrder } from "../service-order.ts";
 import { StreamClock } from "../stream-clock.ts";
 import type { StreamContext } from "../stream-context.ts";
+import { StreamRecord, type StreamRequester } from "../stream-record.ts";
 import {
   BadMessageError,
   type ClientMessage,
@@ -51,8 +52,9 @@ const BYE_CODES: Record<ByeReason, CloseCode> = {
  *   WS-4. The connection is counted until its socket has closed. Then no subscription, timer or
  *         listener is left.
  */
-export class WsConnection implements Connection, OutboxOwner, WsWire {
+export class WsConnection implements Connection, OutboxOwner, WsWire, StreamRequester {
   readonly access: Access;
+  readonly requestId: string;
   dueAtMs = 0;
   readonly #socket: WebSocket;
   readonly #context: StreamContext;
@@ -63,18 +65,24 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   readonly #order = new ServiceOrder<WsSubscription>();
   readonly #clock: StreamClock;
   readonly #openedAtMs = performance.now();
-  #subscribedOnce = false;
+  readonly #record: StreamRecord;
+  /** Subscriptions since it was opened. */
+  #subscribed = 0;
   #pingAtMs: number;
   /** The ping that was not answered yet, behind `bytesWritten`. */
   #ping: { readonly pongDueAtMs: number; readonly bytesWritten: number } | undefined;
   /** Bytes that the client is known to have received: those before the last ping that it answered. */
   #receivedBytes = 0;
-  #ended = false;
 
-  /** @param raw the socket below `socket`, for prepared frames */
-  constructor(socket: WebSocket, raw: Socket, access: Access, context: StreamContext) {
-    this.access = access;
-    const { options, connections, metrics } = context;
+  /**
+   * @param raw the socket below `socket`, for prepared frames
+   * @param requester the request of the handshake
+   */
+  constructor(socket: WebSocket, raw: Socket, requester: StreamRequester, context: StreamContext) {
+    this.access = requester.access;
+    this.requestId = requester.requestId;
+    const { options, connections } = context;
+    this.#record = new StreamRecord(context, "ws", this, raw);
     this.#socket = socket;
     this.#context = context;
     this.#raw = raw;
@@ -89,7 +97,6 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     socket.on("error", () => this.#end("client-left"));
     socket.once("close", () => this.#end("client-left"));
     connections.add(this, this);
-    metrics.connections.inc({ transport: "ws" });
   }
 
   get ready(): boolean {
@@ -118,12 +125,13 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
 
   onClosed(): void {
     this.#end("client-left");
+    this.#record.closed({ subscriptions: this.#subscribed });
     this.#context.connections.remove(this);
-    this.#context.metrics.connections.dec({ transport: "ws" });
   }
 
-  /** Subscribes to the operations of the request's query, as its messages would. */
-  subscribeAll(operationIds: readonly string[]): void {
+  /** Begins with subscriptions to the operations of the request's query, as its messages would. */
+  begin(operationIds: readonly string[]): void {
+    this.#record.opened({ subscriptions: operationIds.length });
     operationIds.forEach((operationId, index) => {
       this.#subscribe({ type: "subscribe", sub: String(index + 1), operationId });
     });
@@ -133,11 +141,11 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     this.sendFrame(type, textFrame(JSON.stringify({ type, ...members })));
   }
 
-  sendFrame(type: string, frame: Buffer): void {
-    if (this.#ended) return;
+  sendFrame(type: string, frame: Buffer, coalesced = 0): void {
+    if (this.#record.ended) return;
     this.#outbox.cork();
     this.#outbox.write(frame);
-    this.#context.metrics.events.inc({ type, transport: "ws" });
+    this.#record.sent(type, coalesced);
   }
 
   onServed(subscription: WsSubscription): void {
@@ -164,11 +172,11 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
         "This caller has as many subscriptions at this server as it may have. End some, or try later.";
       throw new SubscriptionError(sub, "caller-limit", 429, detail);
     }
-    this.#subscribedOnce = true;
+    this.#subscribed += 1;
     const resumed = parseCursor(message.after, operationId) !== undefined;
     this.send("subscribed", { sub, operation_id: operationId, resumed }); // WS-1
     // It may have been one message too many for a client that does not keep up (WS-4).
-    if (this.#ended) return;
+    if (this.#record.ended) return;
     const subscription = new WsSubscription(this.#context, this, message);
     this.#subscriptions.set(sub, subscription);
     this.#order.add(subscription);
@@ -177,9 +185,9 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   tick(nowMs: number): void {
     this.dueAtMs = nowMs + CHECK_EVERY_MS;
     this.#outbox.check(nowMs);
-    if (this.#ended) return;
+    if (this.#record.ended) return;
     if (this.#clock.isTimeToRotate(nowMs)) this.bye("rotate");
-    else if (!this.#subscribedOnce && nowMs - this.#openedAtMs >= FIRST_SUBSCRIBE_WITHIN_MS) {
+    else if (this.#subscribed === 0 && nowMs - this.#openedAtMs >= FIRST_SUBSCRIBE_WITHIN_MS) {
       const detail = `Nothing was subscribed within ${FIRST_SUBSCRIBE_WITHIN_MS / 1000} s.`;
       const error = new ProblemError("no-subscription", 408, detail);
       this.#refuse(error, CloseCode.noSubscription);
@@ -194,7 +202,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   bye(reason: ByeReason, retryWithinMs?: number): void {
-    if (!this.#ended) this.#bye(reason, BYE_CODES[reason], retryWithinMs);
+    if (!this.#record.ended) this.#bye(reason, BYE_CODES[reason], retryWithinMs);
     if (reason === "drain") this.#outbox.closeBy(performance.now() + DRAIN_WITHIN_MS);
   }
 
@@ -204,7 +212,7 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    if (this.#ended) return;
+    if (this.#record.ended) return;
     try {
       if (isBinary) throw new BadMessageError("Messages are text frames of JSON, not binary.");
       if (data.length > MAX_MESSAGE_BYTES) throw new MessageTooLargeError();
@@ -275,18 +283,15 @@ export class WsConnection implements Connection, OutboxOwner, WsWire {
     reason: string,
   ): void {
     this.#end(reason);
-    this.#context.metrics.events.inc({ type, transport: "ws" });
+    this.#record.sent(type, 0);
     const frame = textFrame(JSON.stringify({ type, ...members }));
     this.#outbox.end(frame, () => this.#socket.close(code, reason));
   }
 
   #end(reason: string): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    const operations = [...this.#subscriptions.values()].map(({ operationId }) => operationId);
-    this.#context.log.debug({ operations, reason }, "WebSocket ended");
+    if (this.#record.ended) return;
+    this.#record.end(reason);
     for (const subscription of this.#subscriptions.values()) subscription.leave();
     this.#subscriptions.clear();
-    this.#context.metrics.disconnects.inc({ reason });
   }
 }

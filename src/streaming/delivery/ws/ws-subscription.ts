@@ -13,8 +13,8 @@ export interface WsWire extends Requester {
   /** False while the client does not keep up with what was sent. */
   readonly ready: boolean;
   send(type: string, members: Readonly<Record<string, unknown>>): void;
-  /** Sends a prepared frame; `type` is what it counts as. */
-  sendFrame(type: string, frame: Buffer): void;
+  /** Sends a prepared frame; `type` is what it counts as, with the changes that were merged into it. */
+  sendFrame(type: string, frame: Buffer, coalesced?: number): void;
   /** This subscription was sent a state or a step. */
   onServed(subscription: WsSubscription): void;
   /** It has ended, and its name can be used again. */
@@ -76,7 +76,7 @@ export class WsSubscription implements Subscriber, StepsSink {
   onEvent(event: StateEvent): void {
     const frame = this.#steps ? bodyFrame(this.#address(), event) : stateFrame(this.sub, event);
     this.#wire.onServed(this);
-    this.#wire.sendFrame(event.type, frame);
+    this.#wire.sendFrame(event.type, frame, event.coalesced);
     this.#steps?.onStatus(this.#subscription);
   }
 
