@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { checkProblem } from "./support/problem.ts";
 import { RawConnection, splitAnswer } from "./support/raw-connection.ts";
@@ -10,7 +11,7 @@ const HANDSHAKE =
   "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
 async function startApi(overrides: Partial<Config> = {}) {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const { url } = await startTestApi(scheduler.address, overrides);
 
   /** Sends a request with exactly these header lines, and returns the answer as far as it comes. */

@@ -5,7 +5,8 @@ import { addRateLimits, limitAuthFailures } from "../../src/api/limits/rate-limi
 import { installProblemDetails } from "../../src/api/problem-details.ts";
 import type { Config } from "../../src/config.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi, startTestScheduler } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
@@ -14,8 +15,8 @@ import { checkProblem, problemOf } from "./support/problem.ts";
 const EVENTS = "/api/operations/op/events";
 
 /** An API behind a proxy, at which a client's name is what the proxy forwards. */
-async function startApi(overrides: Partial<Config>, store = new Map([["op", instance()]])) {
-  const scheduler = await ScriptedScheduler.start(store);
+async function startApi(overrides: Partial<Config>) {
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const trustedProxies = parseTrustedProxies("1");
   const { url } = await startTestApi(scheduler.address, { ...overrides, trustedProxies });
   const stream = (caller: string, path = EVENTS) =>
@@ -87,13 +88,13 @@ test("streams of one caller are limited over all transports, and others have the
 
 test("a burst of requests for streams gets no more of them than one caller may have", async () => {
   const { scheduler, stream } = await startApi({ maxConnectionsPerCaller: 3 });
-  scheduler.store = undefined; // each read waits, and the streams open when it is answered
+  scheduler.fault = { kind: "held" }; // each read waits, and the streams open when it is answered
   const events: string[] = [];
   const firsts = Array.from({ length: 12 }, async () => {
     const client = await stream("192.0.2.1");
     events.push((await client.next()).event);
   });
-  const read = await scheduler.reads.take("the read for all streams");
+  const read = await scheduler.heldReads.take("the read for all streams");
   await eventually("the other requests to be refused", () => events.length === 9);
   expect(new Set(events)).toEqual(new Set(["bye"]));
   read.answer(instance());

@@ -1,7 +1,8 @@
 import { Agent, request } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually, within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
@@ -12,8 +13,7 @@ const CLOSED_WITHIN_MS = 5000;
 const AT_ONCE_MS = 1500;
 
 async function startApi() {
-  const store = new Map([["op", instance()]]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address);
   return { api, scheduler, events: new URL("/api/operations/op/events", api.url) };
 }
@@ -92,9 +92,9 @@ test("requests whose headers or body never come to an end do not keep the API fr
 
 test("a request under way is still answered", async () => {
   const { api, scheduler } = await startApi();
-  scheduler.store = undefined;
+  scheduler.fault = { kind: "held" };
   const answer = fetch(new URL("/api/operations/op", api.url));
-  const read = await scheduler.reads.take("the read of the request");
+  const read = await scheduler.heldReads.take("the read of the request");
   const closed = api.stopApi();
   await refusesConnections(api.url);
   read.answer(instance());

@@ -3,7 +3,8 @@ import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { startApi } from "../../src/start.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { testConfig } from "../helpers/stack.ts";
 
@@ -15,7 +16,7 @@ test("LOG_LEVEL=debug says why each read was made, and what each subscription wa
       done();
     },
   });
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const target = {
     address: scheduler.address,
     taskHub: "default",

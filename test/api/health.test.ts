@@ -1,14 +1,15 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { problemOf } from "./support/problem.ts";
 
 async function startApi() {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const { url } = await startTestApi(scheduler.address, { pollMinMs: 20, pollMaxMs: 100 });
   return { scheduler, url, get: (path: string) => fetch(new URL(path, url)) };
 }
@@ -17,7 +18,7 @@ test("ready while the scheduler answers, 503 with Retry-After as soon as it does
   const { scheduler, get } = await startApi();
   expect(await (await get("/readyz")).json()).toEqual({ status: "ready" });
 
-  scheduler.failure = status.UNAVAILABLE;
+  scheduler.fault = { kind: "error", code: status.UNAVAILABLE };
   const refused = await eventually("the probe to notice", async () => {
     const response = await get("/readyz");
     return response.status !== 200 && response;
@@ -26,7 +27,7 @@ test("ready while the scheduler answers, 503 with Retry-After as soon as it does
   await problemOf(refused, 503, "scheduler-unavailable");
   expect(await (await get("/healthz")).json()).toEqual({ status: "ok" });
 
-  scheduler.failure = undefined;
+  scheduler.fault = { kind: "none" };
   await eventually("the probe to recover", async () => (await get("/readyz")).status === 200);
 });
 
@@ -43,7 +44,7 @@ test("many probes in one second cost the scheduler one read", async () => {
   const { scheduler, get } = await startApi();
   const answers = await Promise.all(Array.from({ length: 50 }, () => get("/readyz")));
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
-  expect(scheduler.readCount).toBe(1);
+  expect(scheduler.countOf("getInstance")).toBe(1);
 });
 
 test("metrics are Prometheus text with the documented names", async () => {
@@ -75,7 +76,7 @@ test("metrics count streams, reads and events, and closed streams no more", asyn
   const ws = await WsClient.connect(url, "/api/ws?operation_id=op");
   await sse.next();
   await ws.nextOf("snapshot");
-  scheduler.store?.set("op", instance({ customStatus: "1", lastUpdatedAtMs: Date.now() }));
+  scheduler.set("op", instance({ customStatus: "1", lastUpdatedAtMs: Date.now() }));
   await sse.next("an update");
 
   const metrics = async () => (await get("/metrics")).text();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { ScriptedHistories } from "../helpers/scripted-histories.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { startTestApi } from "../helpers/stack.ts";
 
 test("a seventeenth history at a time is 503 too-many-histories, until one of the others has been sent", async () => {

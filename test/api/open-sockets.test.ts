@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { eventually, within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { checkProblem } from "./support/problem.ts";
 import { RawConnection, splitAnswer } from "./support/raw-connection.ts";
@@ -11,7 +12,7 @@ const HANDSHAKE =
   "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
 
 async function startApi() {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address);
   const openSockets = async (): Promise<number> => {
     const headers = { connection: "close" };
@@ -69,10 +70,10 @@ test("sockets that are not served do not keep the API from closing (SOCKET-3)", 
   behindStream.send(`GET /api/operations/op/events HTTP/1.1\r\n${HOST}\r\n`);
   await behindStream.until(/event: snapshot/);
   behindStream.send(HANDSHAKE);
-  scheduler.store = undefined; // from now on a read is not answered
+  scheduler.fault = { kind: "held" };
   const behindRead = await RawConnection.open(api.url);
   behindRead.send(`GET /api/operations/other HTTP/1.1\r\n${HOST}\r\n${HANDSHAKE}`);
-  await scheduler.reads.take("the read of the request");
+  await scheduler.heldReads.take("the read of the request");
   const mute = await RawConnection.open(api.url);
   mute.send(HANDSHAKE);
   await mute.until(/HTTP\/1\.1 101 /);

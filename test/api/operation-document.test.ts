@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import type { Instance } from "../../src/dts/instance.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { problemOf } from "./support/problem.ts";
 import { useSharedStack } from "./support/shared-stack.ts";
@@ -164,14 +165,13 @@ test("the same state has the same cursor at each request (C1)", async () => {
 
 test("statuses and payloads of other schedulers and workers are shown", async () => {
   const times = { createdAtMs: 1_700_000_000_123, lastUpdatedAtMs: 1_700_000_000_999 };
-  const store = new Map([
-    ["canceled", instance({ ...times, status: "CANCELED" })],
-    ["continued", instance({ ...times, status: "CONTINUED_AS_NEW" })],
-    ["text", instance({ ...times, status: "COMPLETED", output: "no JSON", customStatus: "half" })],
-    ["big", instance({ ...times, status: "COMPLETED", output: "12345678901234567890.10" })],
-    ["void", instance({ ...times, status: "FAILED" })],
-  ]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start();
+  const set = (id: string, state: Partial<Instance>) => scheduler.set(id, { ...times, ...state });
+  set("canceled", { status: "CANCELED" });
+  set("continued", { status: "CONTINUED_AS_NEW" });
+  set("text", { status: "COMPLETED", output: "no JSON", customStatus: "half" });
+  set("big", { status: "COMPLETED", output: "12345678901234567890.10" });
+  set("void", { status: "FAILED" });
   const api = await startTestApi(scheduler.address);
   const readHere = (id: string) => read(id, api.url);
 

@@ -2,13 +2,14 @@ import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { startApi } from "../../src/start.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { testConfig } from "../helpers/stack.ts";
 
 /** An API whose log lines are collected. */
 async function startLogged() {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const lines: Record<string, unknown>[] = [];
   const logger = pino(
     { level: "trace" },

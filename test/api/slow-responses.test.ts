@@ -2,12 +2,8 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import {
-  ScriptedHistories,
-  scheduled,
-  started,
-  turnStarted,
-} from "../helpers/scripted-histories.ts";
+import { scheduled, started, turnStarted } from "../helpers/scheduler/history-entries.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { startTestApi } from "../helpers/stack.ts";
 
 /** Several times what the kernel buffers of a loopback connection hold. */

@@ -2,14 +2,15 @@ import { expect, test } from "vitest";
 import { callerAddress } from "../../src/api/access/caller-address.ts";
 import { parseTrustedProxies } from "../../src/api/access/trusted-proxies.ts";
 import type { Config } from "../../src/config.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { problemOf } from "./support/problem.ts";
 
 /** An API at which each caller has one subscription, so that two callers can be told apart. */
 async function startApi(trustProxy: string, overrides: Partial<Config> = {}) {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const trustedProxies = parseTrustedProxies(trustProxy);
   const options = { maxSubscriptionsPerCaller: 1, ...overrides, trustedProxies };
   const { url } = await startTestApi(scheduler.address, options);

@@ -2,7 +2,7 @@ import { status } from "@grpc/grpc-js";
 import type pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, test } from "vitest";
 import { startBlackhole } from "../dts/support/blackhole.ts";
-import { FakeScheduler, failing, never } from "../dts/support/fake-scheduler.ts";
+import { FakeScheduler, failing, never } from "../helpers/scheduler/fake-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";

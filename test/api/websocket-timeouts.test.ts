@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually, within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { checkProblem } from "./support/problem.ts";
@@ -12,7 +13,7 @@ const CLOSED_WITHIN_MS = 45_000;
 test("a client that subscribes to nothing is closed with 4408, one that does not pong is cut off (30 s)", {
   timeout: 60_000,
 }, async () => {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const { url } = await startTestApi(scheduler.address, { pollMinMs: 1000, pollMaxMs: 1000 });
   const idle = await WsClient.connect(url);
   const answering = await WsClient.connect(url, "/api/ws?operation_id=op");

@@ -7,8 +7,9 @@ import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection/connection.ts";
 import type { RuntimeStatus } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
-import { FakeScheduler, failing, never } from "./support/fake-scheduler.ts";
+import { FakeScheduler, failing, never } from "../helpers/scheduler/fake-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startLog } from "./support/log.ts";
 
 function connect(address: string, taskHub = "mine", log?: CallLog): SchedulerClient {
@@ -206,8 +207,8 @@ test("every status of the protocol is read, also those at which the SDK's own cl
     "TERMINATED",
     "CANCELED",
   ];
-  const store = new Map(statuses.map((each) => [each as string, instance({ status: each })]));
-  const client = connect((await ScriptedScheduler.start(store)).address);
+  const instances = statuses.map((each) => instance({ id: each, status: each }));
+  const client = connect((await ScriptedScheduler.start(instances)).address);
   for (const each of statuses) {
     expect((await client.getInstance(each))?.status).toBe(each);
   }
@@ -216,14 +217,11 @@ test("every status of the protocol is read, also those at which the SDK's own cl
 
 test("payloads come as they are stored; an empty one counts as none, and no stack is kept", async () => {
   const failure = { type: "TypeError", message: "no" };
-  const full = instance({ customStatus: "[1]", output: "text", failure, status: "FAILED" });
-  const empty = instance({ customStatus: "", output: "" });
-  const store = new Map([
-    ["full", full],
-    ["empty", empty],
-  ]);
-  const client = connect((await ScriptedScheduler.start(store)).address);
-  expect(await client.getInstance("full")).toEqual({ ...full, id: "full" });
+  const payloads = { customStatus: "[1]", output: "text", failure };
+  const full = instance({ id: "full", status: "FAILED", ...payloads });
+  const empty = instance({ id: "empty", customStatus: "", output: "" });
+  const client = connect((await ScriptedScheduler.start([full, empty])).address);
+  expect(await client.getInstance("full")).toEqual(full);
   expect(await client.getInstance("empty")).toEqual(instance({ id: "empty" }));
 });
 

@@ -7,7 +7,7 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { installDebianPackage } from "../helpers/debian.ts";
 import { AppProcess, temporaryFolder } from "../helpers/process.ts";
-import { FakeScheduler } from "./support/fake-scheduler.ts";
+import { FakeScheduler } from "../helpers/scheduler/fake-scheduler.ts";
 
 /** A scheduler behind TLS, whose certificate for localhost it has signed itself. */
 async function startTlsScheduler() {

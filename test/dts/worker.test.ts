@@ -7,9 +7,9 @@ import { createConnection } from "../../src/dts/connection/connection.ts";
 import { type Registrations, type RunningWorker, startWorker } from "../../src/dts/worker.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { freePort } from "../helpers/free-port.ts";
+import { FakeScheduler, failing } from "../helpers/scheduler/fake-scheduler.ts";
 import { startTestScheduler } from "../helpers/stack.ts";
 import { startBlackhole } from "./support/blackhole.ts";
-import { FakeScheduler, failing } from "./support/fake-scheduler.ts";
 import { startLog } from "./support/log.ts";
 
 const NOTHING: Registrations = { orchestrators: {}, activities: {} };

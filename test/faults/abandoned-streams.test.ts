@@ -3,9 +3,9 @@ import { connect, type Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { type Fault, ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import { type Trouble, TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 
 const STREAMS = 500;
 const IDS = ["a", "b", "c"];
@@ -66,10 +66,10 @@ const LEAVINGS: readonly ((socket: Socket) => void)[] = [
   (socket) => socket.end(),
 ];
 
-const TROUBLES: readonly Trouble[] = [
+const TROUBLES: readonly Fault[] = [
   { kind: "none" },
   { kind: "none" },
-  { kind: "silent" },
+  { kind: "held" },
   { kind: "error", code: status.INTERNAL },
   { kind: "slow", ms: 50 },
 ];
@@ -129,7 +129,7 @@ async function abandon(port: number, index: number): Promise<void> {
 test("500 streams of every kind, left at odd moments, leave nothing behind (SSE-3, WS-4)", {
   timeout: 90_000,
 }, async () => {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   for (const id of IDS) scheduler.set(id, instance({ id, createdAtMs: Date.now() - 1000 }));
   const { url } = await startTestApi(scheduler.address, {
     pollMinMs: 20,
@@ -138,13 +138,13 @@ test("500 streams of every kind, left at odd moments, leave nothing behind (SSE-
     completionCalls: 2,
   });
   for (let from = 0; from < STREAMS; from += 20) {
-    scheduler.trouble = TROUBLES[(from / 20) % TROUBLES.length] ?? { kind: "none" };
+    scheduler.fault = TROUBLES[(from / 20) % TROUBLES.length] ?? { kind: "none" };
     const customStatus = JSON.stringify("x".repeat(from * 20));
     scheduler.set("a", instance({ id: "a", customStatus, lastUpdatedAtMs: Date.now() }));
     const batch = Array.from({ length: 20 }, (_, index) => abandon(Number(url.port), from + index));
     await Promise.all(batch);
   }
-  scheduler.trouble = { kind: "none" };
+  scheduler.fault = { kind: "none" };
 
   const metrics = async () => (await fetch(new URL("/metrics", url))).text();
   const left = async () =>
@@ -157,7 +157,7 @@ test("500 streams of every kind, left at odd moments, leave nothing behind (SSE-
   );
   await eventually("no call that waits for an end", () => scheduler.openWaits === 0);
   await eventually("half a second without reads", () => {
-    const lastMs = scheduler.arrivals.at(-1)?.atMs ?? 0;
+    const lastMs = scheduler.calls.at(-1)?.atMs ?? 0;
     return performance.now() - lastMs > 500;
   });
   expect(await metrics()).toMatch(/^dts_push_disconnects_total\{reason="client-left"\} \d+/m);

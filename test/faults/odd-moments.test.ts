@@ -3,35 +3,34 @@ import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
 import { cursorOf } from "../../src/streaming/operation/cursor.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 
 const QUICK = { pollMinMs: 20, pollMaxMs: 40, completionCalls: 0 };
 const START_MS = 1_700_000_000_000;
 
 /** An API on a scheduler whose reads of `op` the test answers one by one. */
-async function startScripted(overrides = {}) {
-  const scheduler = await ScriptedScheduler.start();
+async function startHeld(overrides = {}) {
+  const scheduler = await ScriptedScheduler.startHeld();
   const { url } = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   const events = new URL("/api/operations/op/events", url);
   const answer = async (state: Partial<Instance> | undefined): Promise<void> =>
-    (await scheduler.reads.take("a read")).answer(state);
+    (await scheduler.heldReads.take("a read")).answer(state);
   const fail = async (): Promise<void> =>
-    (await scheduler.reads.take("a read")).fail(status.INTERNAL);
+    (await scheduler.heldReads.take("a read")).fail(status.INTERNAL);
   return { scheduler, url, events, answer, fail };
 }
 
-/** An API on a scheduler that answers from a map. */
+/** An API on a scheduler that answers from what is stored. */
 async function startStored(ids: readonly string[], overrides = {}) {
-  const store = new Map(ids.map((id) => [id, instance({ id })]));
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start(ids.map((id) => instance({ id })));
   const { url } = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   const several = new URL("/api/events", url);
   for (const id of ids) several.searchParams.append("operation_id", id);
-  return { store, scheduler, url, several };
+  return { scheduler, url, several };
 }
 
 async function gauge(base: URL, name: string): Promise<number> {
@@ -40,7 +39,7 @@ async function gauge(base: URL, name: string): Promise<number> {
 }
 
 test("a stream of several that is resumed and cut off during an outage keeps its position (C4)", async () => {
-  const { store, scheduler, several } = await startStored(["a", "b"], { heartbeatMs: 100 });
+  const { scheduler, several } = await startStored(["a", "b"], { heartbeatMs: 100 });
   const first = await SseClient.connect(several);
   const known = [await first.nextState(), await first.nextState()];
   const later = await eventually("an id past both states", async () => {
@@ -48,14 +47,14 @@ test("a stream of several that is resumed and cut off during an outage keeps its
     return id !== known.at(-1)?.id && id;
   });
   first.destroy();
-  scheduler.failure = status.INTERNAL;
+  scheduler.fault = { kind: "error", code: status.INTERNAL };
   const second = await SseClient.connect(several, { "last-event-id": later });
   const problem = await second.nextState();
   expect(problem.event).toBe("problem");
   second.destroy();
-  scheduler.failure = undefined;
+  scheduler.fault = { kind: "none" };
   const third = await SseClient.connect(several, { "last-event-id": problem.id ?? "" });
-  store.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
+  scheduler.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
   const told: ReceivedEvent[] = [];
   do told.push(await third.nextState());
   while (told.at(-1)?.data.operation.custom_status !== 1);
@@ -63,18 +62,18 @@ test("a stream of several that is resumed and cut off during an outage keeps its
 });
 
 test("a resumed stream of several keeps the position of one operation when another's first state is sent (C4)", async () => {
-  const { store, several } = await startStored(["a", "b", "c"], { heartbeatMs: 100 });
+  const { scheduler, several } = await startStored(["a", "b", "c"], { heartbeatMs: 100 });
   const first = await SseClient.connect(several);
   for (let count = 0; count < 3; count += 1) await first.nextState();
   const { id: last = "" } = await first.next("a heartbeat");
   first.destroy();
-  store.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
+  scheduler.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
   const second = await SseClient.connect(several, { "last-event-id": last });
   const told = await second.nextState();
   expect(told.data.operation).toMatchObject({ operation_id: "b", custom_status: 1 });
   second.destroy();
   const third = await SseClient.connect(several, { "last-event-id": told.id ?? "" });
-  store.set("c", instance({ id: "c", customStatus: "2", lastUpdatedAtMs: START_MS + 6000 }));
+  scheduler.set("c", instance({ id: "c", customStatus: "2", lastUpdatedAtMs: START_MS + 6000 }));
   expect((await third.nextState()).data.operation).toMatchObject({
     operation_id: "c",
     custom_status: 2,
@@ -82,7 +81,7 @@ test("a resumed stream of several keeps the position of one operation when anoth
 });
 
 test("a stale read of an end before the client's cursor does not end the reading (C3)", async () => {
-  const { events, answer } = await startScripted();
+  const { events, answer } = await startHeld();
   const failed = { status: "FAILED", lastUpdatedAtMs: START_MS + 2000 } as const;
   const rewound = { status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 } as const;
   const opening = SseClient.connect(events);
@@ -91,7 +90,7 @@ test("a stale read of an end before the client's cursor does not end the reading
   const { id = "" } = await client.nextState();
   client.destroy();
 
-  const other = await startScripted();
+  const other = await startHeld();
   const again = SseClient.connect(other.events, { "last-event-id": id });
   await other.answer(failed);
   await other.answer(rewound);
@@ -102,7 +101,7 @@ test("a stale read of an end before the client's cursor does not end the reading
 });
 
 test("a continue-as-new that takes several steps is shown as RUNNING in each of them", async () => {
-  const { events, answer } = await startScripted();
+  const { events, answer } = await startHeld();
   const opening = SseClient.connect(events);
   const step = (count: number) => ({
     customStatus: `${count}`,
@@ -123,14 +122,14 @@ test("a continue-as-new that takes several steps is shown as RUNNING in each of 
 });
 
 test("a client that comes during a continue-as-new gets RUNNING (C3)", async () => {
-  const { events, answer, scheduler } = await startScripted();
+  const { events, answer, scheduler } = await startHeld();
   const opening = SseClient.connect(events);
   await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
   const client = await opening;
   await client.nextState();
   await answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 2000 });
   await answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 3000 });
-  const read = await scheduler.reads.take("a read");
+  const read = await scheduler.heldReads.take("a read");
   const late = await SseClient.connect(events);
   const first = await late.nextState();
   read.answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 4000 });
@@ -141,13 +140,16 @@ test("a client that comes during a continue-as-new gets RUNNING (C3)", async () 
 });
 
 test("a continue-as-new in progress is RUNNING at every replica, and no state of its own (C1, C2)", async () => {
-  const { store, scheduler, url, several } = await startStored(["op"]);
+  const { scheduler, url, several } = await startStored(["op"]);
   const other = await startTestApi(scheduler.address, QUICK);
   const watching = await SseClient.connect(several);
   expect((await watching.nextState()).data.operation.status).toBe("RUNNING");
   const { lastUpdatedAtMs } = instance();
   const put = (state: Partial<Instance>, laterMs: number) =>
-    store.set("op", instance({ id: "op", ...state, lastUpdatedAtMs: lastUpdatedAtMs + laterMs }));
+    scheduler.set(
+      "op",
+      instance({ id: "op", ...state, lastUpdatedAtMs: lastUpdatedAtMs + laterMs }),
+    );
   put({ status: "PENDING", customStatus: "1" }, 1);
   const shown = await watching.nextState();
   expect(shown.data.operation).toMatchObject({ status: "RUNNING", custom_status: 1 });
@@ -166,7 +168,7 @@ test("a continue-as-new in progress is RUNNING at every replica, and no state of
 });
 
 test("a client that saw a state between two equal ones, at another replica, is sent the second (C5)", async () => {
-  const { store, scheduler, url } = await startStored(["op"]);
+  const { scheduler, url } = await startStored(["op"]);
   const events = new URL("/api/operations/op/events", url);
   const watching = await SseClient.connect(events);
   await watching.nextState();
@@ -174,9 +176,9 @@ test("a client that saw a state between two equal ones, at another replica, is s
   const between = { lastUpdatedAtMs: present.lastUpdatedAtMs + 1, customStatus: "1" };
   const { text } = cursorOf(instance({ id: "op", ...between }));
   const resumed = await SseClient.connect(events, { "last-event-id": text });
-  const reads = scheduler.readCount;
-  await eventually("some reads", () => scheduler.readCount > reads + 3);
-  store.set("op", instance({ id: "op", lastUpdatedAtMs: present.lastUpdatedAtMs + 2 }));
+  const reads = scheduler.countOf("getInstance");
+  await eventually("some reads", () => scheduler.countOf("getInstance") > reads + 3);
+  scheduler.set("op", instance({ id: "op", lastUpdatedAtMs: present.lastUpdatedAtMs + 2 }));
   expect((await resumed.nextState()).data).toMatchObject({
     type: "snapshot",
     operation: { last_updated: new Date(present.lastUpdatedAtMs + 2).toISOString() },
@@ -185,12 +187,12 @@ test("a client that saw a state between two equal ones, at another replica, is s
 });
 
 test("a cursor from before a continue-as-new stays valid (C4)", async () => {
-  const { events, answer } = await startScripted();
+  const { events, answer } = await startHeld();
   const opening = SseClient.connect(events);
   await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
   const { id = "" } = await (await opening).nextState();
 
-  const other = await startScripted();
+  const other = await startHeld();
   const again = SseClient.connect(other.events, { "last-event-id": id });
   await other.answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 2000 });
   await other.answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 });
@@ -200,7 +202,7 @@ test("a cursor from before a continue-as-new stays valid (C4)", async () => {
 });
 
 test("a second outage is reported again, however the first one ended (WATCH-4)", async () => {
-  const { events, answer, fail } = await startScripted();
+  const { events, answer, fail } = await startHeld();
   const opening = SseClient.connect(events);
   await answer({});
   const client = await opening;
@@ -214,7 +216,7 @@ test("a second outage is reported again, however the first one ended (WATCH-4)",
 });
 
 test("changed names created_at when an operation is restarted under its id", async () => {
-  const { events, answer } = await startScripted();
+  const { events, answer } = await startHeld();
   const opening = SseClient.connect(events);
   await answer({ createdAtMs: START_MS, lastUpdatedAtMs: START_MS });
   await answer({ createdAtMs: START_MS + 1000, lastUpdatedAtMs: START_MS + 1000 });
@@ -234,7 +236,7 @@ test("a client that is cut off while it subscribes leaves nothing behind (WS-4)"
 });
 
 test("a change that a lagging read has missed is not lost on a resume by watermark (C4)", async () => {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const nowMs = Date.now();
   const at = (id: string, lastUpdatedAtMs: number, change: Partial<Instance> = {}) =>
     scheduler.set(id, instance({ id, createdAtMs: nowMs - 60_000, lastUpdatedAtMs, ...change }));
@@ -269,7 +271,7 @@ test("a change that a lagging read has missed is not lost on a resume by waterma
 });
 
 test("a resume by watermark at a replica that lags does not go back (C2)", async () => {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const nowMs = Date.now();
   const a = (customStatus: string, lastUpdatedAtMs: number) =>
     scheduler.set("a", instance({ id: "a", customStatus, createdAtMs: nowMs, lastUpdatedAtMs }));
@@ -302,7 +304,7 @@ test("a resume by watermark at a replica that lags does not go back (C2)", async
 });
 
 test("a feed that is resumed at a replica that lags does not go back (C2)", async () => {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const nowMs = Date.now();
   const a = (customStatus: string, lastUpdatedAtMs: number) =>
     scheduler.set("a", instance({ id: "a", customStatus, createdAtMs: nowMs, lastUpdatedAtMs }));

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
 import { within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startTestApi } from "../helpers/stack.ts";
 
 const RUNS = Number(process.env.BYTES_RUNS ?? 80);
@@ -177,8 +178,7 @@ for (const version of ["1.1", "1.0"] as const) {
   test(`over HTTP/${version} every value arrives as it was stored, whatever its text`, {
     timeout: 120_000,
   }, async () => {
-    const store = new Map<string, Instance>();
-    const scheduler = await ScriptedScheduler.start(store);
+    const scheduler = await ScriptedScheduler.start();
     const { url: base } = await startTestApi(scheduler.address, {
       pollMinMs: 10,
       pollMaxMs: 20,
@@ -192,14 +192,14 @@ for (const version of ["1.1", "1.0"] as const) {
       async (customStatus, end, shape) => {
         run += 1;
         const id = `op-${run}`;
-        store.set(id, instance({ id, customStatus }));
+        scheduler.set(id, instance({ id, customStatus }));
         const url = new URL(
           shape === "one" ? `/api/operations/${id}/events` : `/api/events?operation_id=${id}`,
           base,
         );
         const answer = await ask(url, version, (text) => {
           if (!text.includes("snapshot")) return;
-          store.set(id, instance({ id, ...end, lastUpdatedAtMs: 1_700_000_005_000 }));
+          scheduler.set(id, instance({ id, ...end, lastUpdatedAtMs: 1_700_000_005_000 }));
         });
         const events = parse(contentOf(answer, version)).filter(
           ({ event }) => event !== "heartbeat",

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import fc from "fast-check";
 import { eventually, eventuallyWithProgress, type Progress } from "../helpers/deadline.ts";
-import type { Trouble, TroubledScheduler } from "../helpers/troubled-scheduler.ts";
+import type { Fault, ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { createFollower, type Follower, KINDS } from "./follower.ts";
 import { missing, violations } from "./invariants.ts";
 import { CHANGES, World } from "./world.ts";
@@ -73,13 +73,13 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 10, maxLength: 80, size: "max" },
 );
 
-const TROUBLES: readonly Trouble[] = [
+const TROUBLES: readonly Fault[] = [
   { kind: "error", code: status.INTERNAL },
   { kind: "error", code: status.UNAVAILABLE },
   { kind: "error", code: status.RESOURCE_EXHAUSTED },
   { kind: "slow", ms: 30 },
   { kind: "slow", ms: 120 },
-  { kind: "silent" },
+  { kind: "held" },
 ];
 const MAX_FOLLOWERS = 12;
 /** Reads that both replicas together make in some 10 s when nothing else runs. */
@@ -87,7 +87,7 @@ const READS_TO_SETTLE = 3000;
 
 /** What a run stands on: one scheduler, and several APIs that know nothing of each other. */
 export interface Stage {
-  readonly scheduler: TroubledScheduler;
+  readonly scheduler: ScriptedScheduler;
   readonly replicas: readonly URL[];
 }
 
@@ -150,11 +150,11 @@ async function perform(
       chosen(step.follower)?.connect(step.replica);
       break;
     case "trouble":
-      scheduler.trouble = TROUBLES[step.kind % TROUBLES.length] ?? { kind: "none" };
-      world.note(`scheduler: ${JSON.stringify(scheduler.trouble)}`);
+      scheduler.fault = TROUBLES[step.kind % TROUBLES.length] ?? { kind: "none" };
+      world.note(`scheduler: ${JSON.stringify(scheduler.fault)}`);
       break;
     case "calm":
-      scheduler.trouble = { kind: "none" };
+      scheduler.fault = { kind: "none" };
       world.note("scheduler: calm");
       break;
     case "stale": {
@@ -174,16 +174,16 @@ async function perform(
 }
 
 /** Lets a few reads pass, or a moment in which there are none. */
-async function pass(scheduler: TroubledScheduler, count: number): Promise<void> {
-  const wanted = scheduler.arrivals.length + count;
+async function pass(scheduler: ScriptedScheduler, count: number): Promise<void> {
+  const wanted = scheduler.calls.length + count;
   const endMs = Date.now() + 60;
-  await eventually("reads", () => scheduler.arrivals.length >= wanted || Date.now() > endMs);
+  await eventually("reads", () => scheduler.calls.length >= wanted || Date.now() > endMs);
 }
 
 function heal({ scheduler }: Stage): void {
-  scheduler.trouble = { kind: "none" };
+  scheduler.fault = { kind: "none" };
   scheduler.isStale = () => false;
-  if (scheduler.arrivals.length > 100_000) scheduler.arrivals.length = 0;
+  if (scheduler.calls.length > 20_000) scheduler.calls.length = 0;
 }
 
 /** With the scheduler well and nothing changing, everyone who stayed knows how things are. */
@@ -237,7 +237,7 @@ async function resumeAll(
 }
 
 function progress({ scheduler }: Stage): Progress {
-  return { count: () => scheduler.arrived, enough: READS_TO_SETTLE };
+  return { count: () => scheduler.calls.length, enough: READS_TO_SETTLE };
 }
 
 async function everyoneKnows(

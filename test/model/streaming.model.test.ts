@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { type Stack, startTestApi } from "../helpers/stack.ts";
-import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 import { play, type Stage, steps } from "./run.ts";
 
 /*
@@ -47,7 +47,7 @@ test("C1–C5 hold for every subscriber, whatever happens", {
     ),
   );
   for (const { scheduler } of stages) {
-    expect(scheduler.countOf("QueryInstances")).toBeGreaterThan(0);
+    expect(scheduler.countOf("queryInstances")).toBeGreaterThan(0);
   }
   for (const { failed, seed, counterexamplePath, errorInstance } of results) {
     if (!failed) continue;
@@ -59,7 +59,7 @@ test("C1–C5 hold for every subscriber, whatever happens", {
 
 /** One scheduler and two replicas, the second of which rotates its streams all the time. */
 async function startStage() {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const crowd = Array.from({ length: CROWD }, (_, index) => `crowd-${index}`);
   for (const id of crowd) scheduler.set(id, instance({ id }));
   const quick = { pollMinMs: 10, pollMaxMs: 25, heartbeatMs: 250, pollReadsPerSecond: 5000 };

@@ -1,7 +1,7 @@
 import type { Instance, RuntimeStatus } from "../../src/dts/instance.ts";
 import { cursorOf } from "../../src/streaming/operation/cursor.ts";
-import { instance as anInstance } from "../helpers/scripted-scheduler.ts";
-import type { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
+import { instance as anInstance } from "../helpers/scheduler/instance.ts";
+import type { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a document is whatever JSON the server sends.
 export type Document = Record<string, any>;
@@ -42,13 +42,13 @@ const SHOWN_AS: Partial<Record<RuntimeStatus, string>> = {
 export class World {
   readonly ids: readonly string[];
   readonly timeline: string[] = [];
-  readonly #scheduler: TroubledScheduler;
+  readonly #scheduler: ScriptedScheduler;
   readonly #versions = new Map<string, Version[]>();
   readonly #startedMs = Date.now();
   readonly #staleBefore: number;
   #nowMs = Date.now() - 1000;
 
-  constructor(scheduler: TroubledScheduler, ids: readonly string[]) {
+  constructor(scheduler: ScriptedScheduler, ids: readonly string[]) {
     this.#scheduler = scheduler;
     this.#staleBefore = scheduler.staleAnswers;
     this.ids = ids;
@@ -146,7 +146,7 @@ export class World {
 
   #purge(id: string): void {
     this.note(`${id} is purged`);
-    this.#scheduler.set(id, undefined);
+    this.#scheduler.purge(id);
   }
 
   #put(instance: Instance): void {

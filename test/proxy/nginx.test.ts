@@ -6,7 +6,8 @@ import type { Instance } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
 import { runFollow } from "../helpers/follow.ts";
 import { startNginx } from "../helpers/nginx.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { type Stack, startStack, startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
@@ -35,14 +36,13 @@ const UPGRADE = `
       proxy_set_header Connection "upgrade";`;
 
 async function startBehindNginx({ http = "", directives = "" } = {}) {
-  const store = new Map([["op", instance()]]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address, { pollMinMs: 20, pollMaxMs: 50 });
   const nginx = await startNginx({ http, server: proxyTo(api, directives) });
   let revision = 0;
   const set = (overrides: Partial<Instance>) => {
     revision += 1;
-    store.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 + revision, ...overrides }));
+    scheduler.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 + revision, ...overrides }));
   };
   return { api, nginx, events: new URL(EVENTS, nginx), set };
 }

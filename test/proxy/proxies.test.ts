@@ -3,7 +3,8 @@
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
 import { eventually, within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { type Stack, startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
@@ -16,15 +17,13 @@ const ENDED = { status: "COMPLETED", output: '"done"' } as const;
 const ODD_IDS = [".", "..", "a/b", "a//b", "a%2Fb", "back\\slash", "a b?c#d", "t+1&x"];
 
 async function startBehind(proxy: ProxyProgram) {
-  const store = new Map([["op", instance()]]);
-  for (const id of ODD_IDS) store.set(id, instance({ id }));
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start(["op", ...ODD_IDS].map((id) => instance({ id })));
   const api = await startTestApi(scheduler.address, { pollMinMs: 20, pollMaxMs: 50 });
   const front = await startProxy(proxy, api.url);
   let revision = 0;
   const set = (overrides: Partial<Instance>) => {
     revision += 1;
-    store.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 + revision, ...overrides }));
+    scheduler.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 + revision, ...overrides }));
   };
   const ask = (etag?: string | null) =>
     fetch(new URL("/api/operations/op", front), {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { ended, history, ScriptedHistories } from "../helpers/scripted-histories.ts";
+import { ended, history } from "../helpers/scheduler/history-entries.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import type { ReceivedEvent } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";

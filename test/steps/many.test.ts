@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { ended, history, ScriptedHistories } from "../helpers/scripted-histories.ts";
+import { ended, history } from "../helpers/scheduler/history-entries.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { historyReads, QUICK, upTo } from "./support.ts";

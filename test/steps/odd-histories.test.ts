@@ -8,12 +8,12 @@ import {
   ended,
   entry,
   history,
-  ScriptedHistories,
   scheduled,
   started,
   turnCompleted,
   turnStarted,
-} from "../helpers/scripted-histories.ts";
+} from "../helpers/scheduler/history-entries.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import {

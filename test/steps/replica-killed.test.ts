@@ -3,11 +3,11 @@ import { AppProcess } from "../helpers/process.ts";
 import {
   completed,
   ended,
-  ScriptedHistories,
   scheduled,
   started,
   turnStarted,
-} from "../helpers/scripted-histories.ts";
+} from "../helpers/scheduler/history-entries.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { openSteps, stepsUrl, upTo } from "./support.ts";

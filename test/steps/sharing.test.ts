@@ -7,11 +7,11 @@ import {
   completed,
   ended,
   history,
-  ScriptedHistories,
   scheduled,
   started,
   turnStarted,
-} from "../helpers/scripted-histories.ts";
+} from "../helpers/scheduler/history-entries.ts";
+import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { historyReads, openSteps, QUICK, seqs, settles, until, untilSeq } from "./support.ts";

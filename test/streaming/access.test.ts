@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import { Access, ForbiddenError } from "../../src/access.ts";
 import { OperationNotFoundError } from "../../src/problems.ts";
 import { historyDocument } from "../../src/streaming/steps/history-document.ts";
-import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
 import { eventually } from "../helpers/deadline.ts";
+import { InMemoryScheduler } from "../helpers/scheduler/in-memory-scheduler.ts";
+import { streamingOn } from "./support/streaming-on.ts";
 
 /* Every entrance to operations asks what the caller may do, whatever its route forgot. */
 
@@ -14,31 +15,31 @@ const access = new Access({
 });
 
 function start() {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   for (const id of ["mine-1", "other-1"]) scheduler.set(id);
   return { scheduler, ...streamingOn(scheduler) };
 }
 
 test("a subscription to an operation that may not be read ends as one to an unknown id (ACCESS-3)", async () => {
-  const { watches, subscriber, toldOf, close } = start();
+  const { watches, subscriber, receivedBy, close } = start();
   for (const id of ["mine-1", "mine-unknown", "other-1", "other-unknown"]) {
     watches.subscribe(id, subscriber, undefined, { access });
   }
   await eventually("an answer for all", () =>
-    ["mine-1", "mine-unknown", "other-1", "other-unknown"].every((id) => toldOf(id).length > 0),
+    ["mine-1", "mine-unknown", "other-1", "other-unknown"].every((id) => receivedBy(id).length > 0),
   );
-  expect(toldOf("mine-1")).toEqual(["snapshot RUNNING -"]);
+  expect(receivedBy("mine-1")).toEqual(["snapshot RUNNING -"]);
   for (const id of ["mine-unknown", "other-1", "other-unknown"]) {
-    expect(toldOf(id), id).toEqual(["end not-found"]);
+    expect(receivedBy(id), id).toEqual(["end not-found"]);
   }
   close();
 });
 
 test("a subscription that may not be read can be cancelled before its end", async () => {
-  const { watches, subscriber, toldOf, close } = start();
+  const { watches, subscriber, receivedBy, close } = start();
   watches.unsubscribe(watches.subscribe("other-1", subscriber, undefined, { access }));
   await Promise.resolve();
-  expect(toldOf("other-1")).toEqual([]);
+  expect(receivedBy("other-1")).toEqual([]);
   close();
 });
 

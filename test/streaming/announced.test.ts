@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { isStarted } from "../../src/streaming/operation/announced.ts";
-import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
+import { InMemoryScheduler } from "../helpers/scheduler/in-memory-scheduler.ts";
+import { streamingOn } from "./support/streaming-on.ts";
 
 /* Changes that are announced, with poll intervals of an hour, under a clock that the test owns. */
 
@@ -18,12 +19,12 @@ afterEach(() => {
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 function start() {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   return { scheduler, ...streamingOn(scheduler, { pollMinMs: HOUR_MS, pollMaxMs: HOUR_MS }) };
 }
 
 test("an announced change is read at once, also where reads show it only later (WATCH-6)", async () => {
-  const { scheduler, watches, close, watch, toldOf } = start();
+  const { scheduler, watches, close, watch, receivedBy } = start();
   scheduler.set("op");
   watch("op");
   await pass(LONG_MS);
@@ -33,7 +34,7 @@ test("an announced change is read at once, also where reads show it only later (
   await pass(300);
   scheduler.set("op", { status: "SUSPENDED" });
   await pass(2000);
-  expect(toldOf("op")).toEqual([
+  expect(receivedBy("op")).toEqual([
     "snapshot RUNNING -",
     'update RUNNING "by the way"',
     'update SUSPENDED "by the way"',
@@ -70,7 +71,7 @@ test("without a test of its own any change is taken for the announced one (WATCH
 });
 
 test("an operation that was started is waited for where reads lag, and is not found only then", async () => {
-  const { scheduler, watches, close, watch, toldOf } = start();
+  const { scheduler, watches, close, watch, receivedBy } = start();
   watch("late");
   watches.announce("late", isStarted);
   watch("never");
@@ -78,15 +79,15 @@ test("an operation that was started is waited for where reads lag, and is not fo
   await pass(500);
   scheduler.set("late");
   await pass(500);
-  expect(toldOf("late")).toEqual(["snapshot RUNNING -"]);
-  expect(toldOf("never")).toEqual([]);
+  expect(receivedBy("late")).toEqual(["snapshot RUNNING -"]);
+  expect(receivedBy("never")).toEqual([]);
   await pass(2 * HOUR_MS);
-  expect(toldOf("never")).toEqual(["end not-found"]);
+  expect(receivedBy("never")).toEqual(["end not-found"]);
   close();
 });
 
 test("an announced change is read for through an outage (WATCH-6)", async () => {
-  const { scheduler, watches, close, watch, toldOf } = start();
+  const { scheduler, watches, close, watch, receivedBy } = start();
   scheduler.set("op");
   watch("op");
   await pass(LONG_MS);
@@ -97,13 +98,13 @@ test("an announced change is read for through an outage (WATCH-6)", async () => 
   scheduler.set("op", { status: "SUSPENDED" });
   scheduler.getInstance = read;
   await pass(2000);
-  expect(toldOf("op")).toEqual(["snapshot RUNNING -", "trouble", "update SUSPENDED -"]);
+  expect(receivedBy("op")).toEqual(["snapshot RUNNING -", "outage", "update SUSPENDED -"]);
   close();
 });
 
 test("an announced change does not wait for a sweep that is under way (WATCH-6)", async () => {
-  const scheduler = new ClockedScheduler();
-  const { watches, close, watch, toldOf } = streamingOn(scheduler);
+  const scheduler = new InMemoryScheduler();
+  const { watches, close, watch, receivedBy } = streamingOn(scheduler);
   const ids = Array.from({ length: 60 }, (_, index) => `op-${index}`);
   for (const id of ids) scheduler.set(id);
   for (const id of ids) watch(id);
@@ -118,7 +119,7 @@ test("an announced change does not wait for a sweep that is under way (WATCH-6)"
   await pass(300);
   scheduler.set("op-7", { status: "SUSPENDED" });
   await pass(1500);
-  expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", "update SUSPENDED -"]);
+  expect(receivedBy("op-7")).toEqual(["snapshot RUNNING -", "update SUSPENDED -"]);
   close();
 });
 

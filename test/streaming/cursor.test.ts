@@ -5,7 +5,7 @@ import {
   isSameState,
   parseCursor,
 } from "../../src/streaming/operation/cursor.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
 
 test("the same stored state gives the same cursor, and only it does (C1)", () => {
   const base = instance({ customStatus: '{"percent":10}' });

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { eventually, within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 
 async function startStored(overrides = {}) {
-  const scheduler = await ScriptedScheduler.start(new Map([["op", instance()]]));
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address, { pollMinMs: 20, pollMaxMs: 50, ...overrides });
   return { scheduler, api, events: new URL("/api/operations/op/events", api.url) };
 }
@@ -83,5 +84,5 @@ test("a disconnect ends the subscription, and the last one the watcher (SSE-3)",
   await eventually("no watcher", async () =>
     /^dts_push_watched_operations 0$/m.test(await gauges()),
   );
-  expect(scheduler.readCount).toBeGreaterThan(1);
+  expect(scheduler.countOf("getInstance")).toBeGreaterThan(1);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FeedLog } from "../../src/streaming/feed/feed-log.ts";
 import { toOperation } from "../../src/streaming/operation/operation.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
 
 const START_MS = 1_700_000_000_000;
 const op = (index: number, more = {}) =>

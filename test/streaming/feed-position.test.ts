@@ -4,7 +4,7 @@ import { FeedLog } from "../../src/streaming/feed/feed-log.ts";
 import { FeedPosition } from "../../src/streaming/feed/feed-position.ts";
 import { toOperation } from "../../src/streaming/operation/operation.ts";
 import { formatWatermark, scopeOf } from "../../src/streaming/operation/watermark.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
 
 const START_MS = 1_700_000_000_000;
 

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 
 /* How feeds learn of what has happened, against a scheduler whose dates the test decides. */
 
@@ -12,7 +12,7 @@ const QUICK = { pollMinMs: 20, pollMaxMs: 60, heartbeatMs: 100 };
 const START_MS = 1_700_000_000_000;
 
 async function start(overrides: Partial<typeof QUICK> = {}) {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   const put = (id: string, change: Partial<Instance>) => {
     const present = scheduler.get(id);
@@ -59,7 +59,7 @@ test("a purged operation that had ended is not shown to new clients", async () =
   put("kept", { status: "COMPLETED" });
   const first = await follow();
   expect(await caughtUp(first)).toEqual(["kept Completed", "purged Completed"]);
-  scheduler.set("purged", undefined);
+  scheduler.purge("purged");
   await eventually("the purge to be noticed", async () => {
     const client = await follow();
     const shown = await caughtUp(client);
@@ -96,9 +96,9 @@ test("the feeds of a hundred prefixes are read by the queries of one (FEED-1)", 
     Array.from({ length: 100 }, (_, index) => follow(`?prefix=p${index}-`)),
   );
   await Promise.all(clients.map(caughtUp));
-  const passes = () => scheduler.countOf("QueryInstances");
+  const passes = () => scheduler.countOf("queryInstances");
   await eventually("the first loads to be over", () => passes() > 200);
-  scheduler.arrivals.length = 0;
+  scheduler.calls.length = 0;
   await eventually("some passes", () => passes() >= 30);
   // One query a pass for all, at most one for a check, and sweeps: not one for each prefix.
   const queries = passes();
@@ -112,13 +112,13 @@ test("the heartbeat's as_of is the time at which the reads were sent, null until
   put("op", {});
   const client = await follow();
   await caughtUp(client);
-  scheduler.trouble = { kind: "silent" };
+  scheduler.fault = { kind: "held" };
   const silentFromMs = Date.now();
   for (let count = 0; count < 8; count += 1) {
     const { event, data } = await client.next();
     if (event === "heartbeat") expect(Date.parse(data.as_of)).toBeLessThanOrEqual(silentFromMs);
   }
-  scheduler.trouble = { kind: "none" };
+  scheduler.fault = { kind: "none" };
   await eventually("as_of to go on", async () => {
     const { event, data } = await client.next();
     return event === "heartbeat" && Date.parse(data.as_of) > silentFromMs;

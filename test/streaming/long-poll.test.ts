@@ -1,7 +1,8 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { within } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 
@@ -13,16 +14,15 @@ const ENDED = instance({
 });
 
 async function startStored(overrides = {}) {
-  const store = new Map([["op", instance()]]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   const url = new URL("/api/operations/op", api.url);
   const get = (headers: Record<string, string> = {}) => fetch(url, { headers });
-  return { store, scheduler, api, url, get };
+  return { scheduler, api, url, get };
 }
 
 test("a status request is answered 304 while nothing changed, also when last_updated alone moved", async () => {
-  const { store, get } = await startStored();
+  const { scheduler, get } = await startStored();
   const first = await get();
   expect(first.headers.get("retry-after")).toBe("1");
   const etag = first.headers.get("etag") ?? "";
@@ -33,18 +33,18 @@ test("a status request is answered 304 while nothing changed, also when last_upd
     const again = await get({ "if-none-match": condition });
     expect([again.status, await again.text()], condition).toEqual([304, ""]);
   }
-  store.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 }));
+  scheduler.set("op", instance({ lastUpdatedAtMs: 1_700_000_005_000 }));
   expect((await get({ "if-none-match": etag })).status).toBe(304);
-  store.set("op", instance({ customStatus: "1", lastUpdatedAtMs: 1_700_000_006_000 }));
+  scheduler.set("op", instance({ customStatus: "1", lastUpdatedAtMs: 1_700_000_006_000 }));
   expect((await get({ "if-none-match": etag })).status).toBe(200);
   expect((await get({ "if-none-match": 'W/"none of ours"' })).status).toBe(200);
 });
 
 test("a waiting request is answered at the next change", async () => {
-  const { store, get } = await startStored();
+  const { scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
   const waiting = get({ "if-none-match": etag, prefer: "wait=30" });
-  store.set("op", instance({ customStatus: '"new"', lastUpdatedAtMs: 1_700_000_005_000 }));
+  scheduler.set("op", instance({ customStatus: '"new"', lastUpdatedAtMs: 1_700_000_005_000 }));
   const response = await within("the answer", waiting);
   expect(response.headers.get("preference-applied")).toBe("wait=30");
   expect(await response.json()).toMatchObject({ custom_status: "new" });
@@ -59,10 +59,10 @@ test("a wait that ends without a change is answered 304 with the tag it came wit
 });
 
 test("there is no wait without a tag, at the end of an operation, or for an unknown one", async () => {
-  const { store, get, url } = await startStored();
+  const { scheduler, get, url } = await startStored();
   const prefer = "wait=60";
   expect((await within("the answer", get({ prefer }))).status).toBe(200);
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   const ended = await get();
   const etag = ended.headers.get("etag") ?? "";
   expect(ended.headers.get("retry-after")).toBeNull();
@@ -74,9 +74,9 @@ test("there is no wait without a tag, at the end of an operation, or for an unkn
 });
 
 test("a wait longer than a minute is cut to one, and says so; one that is none is ignored", async () => {
-  const { store, get } = await startStored();
+  const { scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   const applied = async (prefer: string) =>
     (await get({ prefer, "if-none-match": etag })).headers.get("preference-applied");
   expect(await applied("wait=3600")).toBe("wait=60");
@@ -85,7 +85,7 @@ test("a wait longer than a minute is cut to one, and says so; one that is none i
 });
 
 test("Preference-Applied is sent only if the server waits for such a request", async () => {
-  const { store, get } = await startStored();
+  const { scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
   const applied = async (headers: Record<string, string>) => {
     const response = await within("the answer", get({ prefer: "wait=1", ...headers }));
@@ -96,7 +96,7 @@ test("Preference-Applied is sent only if the server waits for such a request", a
   expect(await applied({ "if-none-match": "*" })).toEqual([304, null]);
   expect(await applied({ "if-none-match": 'W/"none of ours"' })).toEqual([200, null]);
   expect(await applied({ "if-none-match": etag })).toEqual([304, "wait=1"]);
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   const ended = await get({ prefer: "wait=1", "if-none-match": etag });
   expect([ended.status, ended.headers.get("preference-applied")]).toEqual([200, "wait=1"]);
   const last = ended.headers.get("etag") ?? "";
@@ -104,26 +104,26 @@ test("Preference-Applied is sent only if the server waits for such a request", a
 });
 
 test("waiting requests share the watcher's reads", async () => {
-  const { store, scheduler, get } = await startStored();
+  const { scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
   const waiting = Array.from({ length: 50 }, () =>
     get({ "if-none-match": etag, prefer: "wait=30" }),
   );
-  const reads = scheduler.readCount;
-  store.set("op", ENDED);
+  const reads = scheduler.countOf("getInstance");
+  scheduler.set("op", ENDED);
   for (const response of await Promise.all(waiting)) expect(response.status).toBe(200);
-  expect(scheduler.readCount - reads).toBeLessThan(20);
+  expect(scheduler.countOf("getInstance") - reads).toBeLessThan(20);
 });
 
 test("a long-poll waits through an outage, unless no state is known", async () => {
-  const { store, scheduler, get } = await startStored();
+  const { scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
-  scheduler.failure = status.INTERNAL;
+  scheduler.fault = { kind: "error", code: status.INTERNAL };
   const hopeless = await within("the answer", get({ "if-none-match": etag, prefer: "wait=30" }));
   expect([hopeless.status, hopeless.headers.get("retry-after")]).toEqual([503, "5"]);
-  scheduler.failure = undefined;
+  scheduler.fault = { kind: "none" };
   const waiting = get({ "if-none-match": etag, prefer: "wait=30" });
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   expect((await within("the answer", waiting)).status).toBe(200);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cursorOf } from "../../src/streaming/operation/cursor.ts";
 import { toOperation } from "../../src/streaming/operation/operation.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
 
 const documentOf = (overrides: Parameters<typeof instance>[0]) =>
   JSON.parse(toOperation(instance(overrides)).json);

@@ -1,26 +1,26 @@
 import { expect, test } from "vitest";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 
-/** An API on a scheduler that answers from a map. */
+/** An API on a scheduler that answers from what is stored. */
 async function startStored() {
-  const store = new Map([["op", instance()]]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address, { pollMinMs: 20, pollMaxMs: 50 });
   const poll = (query: string) =>
     SseClient.connect(new URL(`/api/events?operation_id=op&detail=status&${query}`, api.url));
-  return { store, url: api.url, poll };
+  return { scheduler, url: api.url, poll };
 }
 
 test("a long-poll of a stream ends with what it was waiting for, and resumes from there (C4)", async () => {
-  const { store, poll } = await startStored();
+  const { scheduler, poll } = await startStored();
   const first = await (await poll("wait=60")).untilBye();
   expect(first.map(({ event }) => event)).toEqual(["snapshot", "bye"]);
   expect(first[1]?.data).toMatchObject({ reason: "rotate", reconnect: true, retry_ms: 0 });
 
   const waiting = await poll(`wait=60&after=${first[1]?.id}`);
-  store.set("op", instance({ customStatus: '"next"', lastUpdatedAtMs: 1_700_000_005_000 }));
+  scheduler.set("op", instance({ customStatus: '"next"', lastUpdatedAtMs: 1_700_000_005_000 }));
   const second = await waiting.untilBye();
   expect(second.map(({ event }) => event)).toEqual(["snapshot", "bye"]);
   expect(second[0]?.data).toMatchObject({ resumed: true, operation: { custom_status: "next" } });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { StreamingOptions } from "../../src/streaming/streaming.ts";
-import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
+import { InMemoryScheduler } from "../helpers/scheduler/in-memory-scheduler.ts";
+import { streamingOn } from "./support/streaming-on.ts";
 
 /* How watchers, pages and single reads work together over time, under a clock that the test owns. */
 
@@ -18,7 +19,7 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 /** Operations op-0, op-1, … each with a subscriber. */
 function watch(count: number, options: Partial<StreamingOptions> = {}) {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   for (let index = 0; index < count; index += 1) scheduler.set(`op-${index}`);
   const watched = streamingOn(scheduler, options);
   for (const id of scheduler.states.keys()) watched.watch(id);
@@ -30,25 +31,25 @@ function watch(count: number, options: Partial<StreamingOptions> = {}) {
 }
 
 test("a clock that is set back does not stop reading, with sweeps (REGISTRY-1)", async () => {
-  const { scheduler, close, forget, toldOf } = watch(2000);
+  const { scheduler, close, forget, receivedBy } = watch(2000);
   await pass(20_000);
   vi.setSystemTime(Date.now() - HOUR_MS);
   forget();
   scheduler.set("op-7", { status: "COMPLETED", lastUpdatedAtMs: Date.now() + HOUR_MS + 1 });
   await pass(20_000);
   expect(scheduler.pages.length).toBeGreaterThan(3);
-  expect(toldOf("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
+  expect(receivedBy("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
   close();
 });
 
 test("a clock that is set back during the first read causes no further reads", async () => {
-  const { scheduler, close, toldOf, watch: watchOne } = watch(0);
+  const { scheduler, close, receivedBy, watch: watchOne } = watch(0);
   scheduler.set("over", { status: "COMPLETED" });
   watchOne("over");
   vi.setSystemTime(Date.now() - HOUR_MS);
   await pass(10_000);
   expect(scheduler.reads.length).toBeLessThanOrEqual(2);
-  expect(toldOf("over")).toEqual(["snapshot Completed -", "end terminal"]);
+  expect(receivedBy("over")).toEqual(["snapshot Completed -", "end terminal"]);
   close();
 });
 
@@ -63,17 +64,17 @@ test("the interval grows although the clock was set back (POLL-1)", async () => 
 });
 
 test("a clock that is set forward makes no read overdue", async () => {
-  const { scheduler, close, told } = watch(300, { pollPageSize: 0 });
+  const { scheduler, close, received } = watch(300, { pollPageSize: 0 });
   scheduler.readMs = 400;
   await pass(50);
   vi.setSystemTime(Date.now() + 31_000);
   await pass(20_000);
-  expect(told.filter(({ what }) => what === "trouble")).toEqual([]);
+  expect(received.filter(({ what }) => what === "outage")).toEqual([]);
   close();
 });
 
 /** Holds the next page back, as it was made up, until it is released. */
-function holdPage(scheduler: ClockedScheduler): { isHeld(): boolean; release(): void } {
+function holdPage(scheduler: InMemoryScheduler): { isHeld(): boolean; release(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   let held = false;
   scheduler.afterPage = () => {
@@ -85,7 +86,7 @@ function holdPage(scheduler: ClockedScheduler): { isHeld(): boolean; release(): 
 }
 
 test("a page that arrives after a read that was sent later is dropped (WATCH-3, C2)", async () => {
-  const { scheduler, watches, close, toldOf } = watch(60);
+  const { scheduler, watches, close, receivedBy } = watch(60);
   await pass(3000);
   const page = holdPage(scheduler);
   const lastUpdatedAtMs = Date.now() + 1;
@@ -96,12 +97,12 @@ test("a page that arrives after a read that was sent later is dropped (WATCH-3, 
   await pass(50);
   page.release();
   await pass(3000);
-  expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", 'update RUNNING "b"']);
+  expect(receivedBy("op-7")).toEqual(["snapshot RUNNING -", 'update RUNNING "b"']);
   close();
 });
 
 test("a page does not restore what was purged since it was requested (WATCH-3, WATCH-5)", async () => {
-  const { scheduler, watches, close, watch: watchOne, toldOf } = watch(60);
+  const { scheduler, watches, close, watch: watchOne, receivedBy } = watch(60);
   await pass(3000);
   const page = holdPage(scheduler);
   while (!page.isHeld()) await pass(10);
@@ -114,18 +115,18 @@ test("a page does not restore what was purged since it was requested (WATCH-3, W
   await pass(50);
   watchOne("op-7");
   await pass(3000);
-  expect(toldOf("op-7")).toEqual(["snapshot RUNNING -", "end gone", "end not-found"]);
+  expect(receivedBy("op-7")).toEqual(["snapshot RUNNING -", "end gone", "end not-found"]);
   close();
 });
 
 test("queries that lag permanently are found out, and hide no end (SWEEP-4)", async () => {
-  const { scheduler, close, toldOf } = watch(60);
+  const { scheduler, close, receivedBy } = watch(60);
   await pass(5000);
   scheduler.listed = new Map(scheduler.states);
   scheduler.set("op-7", { status: "COMPLETED" });
   // One of the watched is read alone at each pass, and a pass of idle ones comes every few seconds.
   await pass(60 * 6000);
-  expect(toldOf("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
+  expect(receivedBy("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
   close();
 });
 
@@ -164,15 +165,15 @@ test("pages that are empty and never the last are given up, and are no outage (S
 });
 
 test("where sweeps end and the budget is small, all slow down, and no outage is reported (SWEEP-2)", async () => {
-  const { scheduler, close, told } = watch(2000, { pollReadsPerSecond: 40 });
+  const { scheduler, close, received } = watch(2000, { pollReadsPerSecond: 40 });
   await pass(120_000);
-  const before = told.length;
+  const before = received.length;
   scheduler.beforePage = () => {
     scheduler.beforePage = async () => undefined;
     return Promise.reject(new Error("once"));
   };
   await pass(60_000);
-  expect(told.slice(before).filter(({ what }) => what === "trouble")).toEqual([]);
+  expect(received.slice(before).filter(({ what }) => what === "outage")).toEqual([]);
   close();
 });
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 
 /* What the first event of a connection says of the cursor that the client gave. */
@@ -11,7 +11,7 @@ import { WsClient } from "../helpers/ws-client.ts";
 const QUICK = { pollMinMs: 20, pollMaxMs: 60, heartbeatMs: 100 };
 
 async function start(overrides = {}) {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   for (const id of ["one", "two"]) scheduler.set(id, instance({ id }));
   const connect = (path: string, after?: string) =>

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ServiceOrder } from "../../src/streaming/delivery/service-order.ts";
 import { type Operation, toOperation } from "../../src/streaming/operation/operation.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
 
 /** Subscriptions of one connection. */
 function connection(count: number) {

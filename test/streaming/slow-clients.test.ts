@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
@@ -18,10 +19,9 @@ function step(number: number) {
 }
 
 async function startLarge(overrides = {}) {
-  const store = new Map([["op", step(0)]]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([step(0)]);
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
-  return { store, url: api.url, events: new URL("/api/operations/op/events", api.url) };
+  return { scheduler, url: api.url, events: new URL("/api/operations/op/events", api.url) };
 }
 
 const numberOf = (data: { operation: { custom_status: { number: number } } }) =>
@@ -43,7 +43,7 @@ async function metric(url: URL, name: string): Promise<number> {
 test("a client that stops reading is sent the latest state only, and others every one (B1)", {
   timeout: 90_000,
 }, async () => {
-  const { store, events } = await startLarge();
+  const { scheduler, events } = await startLarge();
   const slow = await SseClient.connect(events);
   await nextWithState(slow);
   slow.pause();
@@ -52,7 +52,7 @@ test("a client that stops reading is sent the latest state only, and others ever
   // 24 MB, several times what the kernel buffers for a client that does not read.
   const STEPS = 24;
   for (let number = 1; number <= STEPS; number += 1) {
-    store.set("op", step(number));
+    scheduler.set("op", step(number));
     for (const client of quick) expect(numberOf((await nextWithState(client)).data)).toBe(number);
   }
   slow.resume();
@@ -70,26 +70,26 @@ test("a client that stops reading is sent the latest state only, and others ever
 
 /** A client of each transport that has its first state and has stopped reading. */
 async function startStalled() {
-  const { store, url, events } = await startLarge();
+  const { scheduler, url, events } = await startLarge();
   const sse = await SseClient.connect(events);
   const ws = await WsClient.connect(url, "/api/ws?operation_id=op");
   await nextWithState(sse);
   await ws.nextOf("snapshot");
   sse.pause();
   ws.socket.pause();
-  return { store, url, sse, ws };
+  return { scheduler, url, sse, ws };
 }
 
 test("a client that takes nothing for 10 s is sent bye slow (SSE-1, WS-3)", {
   timeout: 90_000,
 }, async () => {
-  const { store, url, sse, ws } = await startStalled();
+  const { scheduler, url, sse, ws } = await startStalled();
   let number = 0;
   await eventually(
     "both to be found slow",
     async () => {
       number += 1;
-      store.set("op", step(number));
+      scheduler.set("op", step(number));
       return (await metric(url, 'dts_push_disconnects_total{reason="slow"}')) === 2;
     },
     60_000,
@@ -108,9 +108,12 @@ const LARGE_BYTES = 8_000_000;
 test("a large last state and bye arrive whole, however late a client reads (OUTBOX-3)", {
   timeout: 90_000,
 }, async () => {
-  const { store, url, sse, ws } = await startStalled();
+  const { scheduler, url, sse, ws } = await startStalled();
   const output = JSON.stringify("x".repeat(LARGE_BYTES));
-  store.set("op", instance({ status: "COMPLETED", output, lastUpdatedAtMs: 1_700_000_002_000 }));
+  scheduler.set(
+    "op",
+    instance({ status: "COMPLETED", output, lastUpdatedAtMs: 1_700_000_002_000 }),
+  );
   await eventually(
     "the end of the stream",
     async () => (await metric(url, 'dts_push_disconnects_total{reason="terminal"}')) === 1,

@@ -1,7 +1,8 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 
@@ -13,18 +14,17 @@ const ENDED = instance({
 });
 
 /** An API on a scheduler whose reads the test answers one by one. */
-async function startScripted(overrides = {}) {
-  const scheduler = await ScriptedScheduler.start();
+async function startHeld(overrides = {}) {
+  const scheduler = await ScriptedScheduler.startHeld();
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   return { scheduler, events: new URL("/api/operations/op/events", api.url), api };
 }
 
-/** An API on a scheduler that answers from a map. */
+/** An API on a scheduler that answers from what is stored. */
 async function startStored(overrides = {}) {
-  const store = new Map([["op", instance()]]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance()]);
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
-  return { store, scheduler, events: new URL("/api/operations/op/events", api.url), api };
+  return { scheduler, events: new URL("/api/operations/op/events", api.url), api };
 }
 
 test("follows a real operation from its snapshot through rising steps to bye terminal", async () => {
@@ -59,13 +59,13 @@ test("follows a real operation from its snapshot through rising steps to bye ter
 });
 
 test("a change between the snapshot and later events is delivered (C5)", async () => {
-  const { scheduler, events } = await startScripted();
+  const { scheduler, events } = await startHeld();
   const opening = SseClient.connect(events);
-  const first = await scheduler.reads.take("the first read");
+  const first = await scheduler.heldReads.take("the first read");
   first.answer({ customStatus: "1" });
   const client = await opening;
   expect((await client.nextState()).data.operation.custom_status).toBe(1);
-  const second = await scheduler.reads.take("the next read");
+  const second = await scheduler.heldReads.take("the next read");
   // Another subscriber comes while the read is out that will bring the transition.
   const lateOpening = SseClient.connect(events);
   await openedStreams(events, 2);
@@ -84,9 +84,9 @@ test("a change between the snapshot and later events is delivered (C5)", async (
 });
 
 test("a subscriber that comes during the first read gets its outcome and what follows (C5)", async () => {
-  const { scheduler, events } = await startScripted();
+  const { scheduler, events } = await startHeld();
   const openings = [SseClient.connect(events), SseClient.connect(events)];
-  const first = await scheduler.reads.take("the first read");
+  const first = await scheduler.heldReads.take("the first read");
   first.answer({ customStatus: "1" });
   for (const client of await Promise.all(openings)) {
     expect((await client.nextState()).data.operation.custom_status).toBe(1);
@@ -94,7 +94,7 @@ test("a subscriber that comes during the first read gets its outcome and what fo
 });
 
 test("no earlier state is sent, and none twice in a row (C2)", async () => {
-  const { scheduler, events } = await startScripted();
+  const { scheduler, events } = await startHeld();
   const opening = SseClient.connect(events);
   const answers = [
     { customStatus: "2", lastUpdatedAtMs: 1_700_000_002_000 },
@@ -105,7 +105,7 @@ test("no earlier state is sent, and none twice in a row (C2)", async () => {
     { customStatus: "3", lastUpdatedAtMs: 1_700_000_006_000 },
     ENDED,
   ];
-  for (const answer of answers) (await scheduler.reads.take("a read")).answer(answer);
+  for (const answer of answers) (await scheduler.heldReads.take("a read")).answer(answer);
   const seen = (await (await opening).untilBye()).slice(0, -1).map(({ data }) => data.operation);
   expect(seen.map(({ status, custom_status }) => [status, custom_status])).toEqual([
     ["RUNNING", 2],
@@ -115,10 +115,10 @@ test("no earlier state is sent, and none twice in a row (C2)", async () => {
 });
 
 test("the terminal state is sent once to every subscriber, before bye (C3)", async () => {
-  const { store, events } = await startStored();
+  const { scheduler, events } = await startStored();
   const clients = await Promise.all(Array.from({ length: 20 }, () => SseClient.connect(events)));
   for (const client of clients) expect((await client.nextState()).event).toBe("snapshot");
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   for (const client of clients) {
     const rest = await client.untilBye();
     expect(rest.map(({ event }) => event)).toEqual(["update", "bye"]);
@@ -127,7 +127,7 @@ test("the terminal state is sent once to every subscriber, before bye (C3)", asy
 });
 
 test("after a reconnect with the last cursor nothing is sent while nothing changed (C4)", async () => {
-  const { store, events, api } = await startStored();
+  const { scheduler, events, api } = await startStored();
   const first = await SseClient.connect(events);
   const { id = "" } = await first.nextState();
   first.destroy();
@@ -135,12 +135,12 @@ test("after a reconnect with the last cursor nothing is sent while nothing chang
   for (const url of [events, new URL(events.pathname, replica.url)]) {
     const again = await SseClient.connect(url, { "last-event-id": id });
     const byQuery = await SseClient.connect(new URL(`?after=${id}`, url));
-    store.set("op", instance({ customStatus: '"new"', lastUpdatedAtMs: Date.now() }));
+    scheduler.set("op", instance({ customStatus: '"new"', lastUpdatedAtMs: Date.now() }));
     for (const client of [again, byQuery]) {
       const { event, data } = await client.nextState();
       expect([event, data.operation.custom_status]).toEqual(["snapshot", "new"]);
     }
-    store.set("op", instance());
+    scheduler.set("op", instance());
   }
 });
 
@@ -154,8 +154,8 @@ test("the header's cursor takes precedence over the query's, and an unreadable o
 });
 
 test("the terminal cursor gets 204, and a fresh request the snapshot and bye (C4)", async () => {
-  const { store, events } = await startStored();
-  store.set("op", ENDED);
+  const { scheduler, events } = await startStored();
+  scheduler.set("op", ENDED);
   const client = await SseClient.connect(events);
   const [snapshot, bye] = await client.untilBye();
   expect([snapshot?.event, bye?.data.reason]).toEqual(["snapshot", "terminal"]);
@@ -171,10 +171,10 @@ test("an unknown id is 404 before the stream begins", async () => {
 });
 
 test("an operation purged while it is watched ends with bye gone", async () => {
-  const { store, events } = await startStored();
+  const { scheduler, events } = await startStored();
   const client = await SseClient.connect(events);
   await client.nextState();
-  store.delete("op");
+  scheduler.purge("op");
   expect((await client.untilBye()).map(({ data }) => data)).toMatchObject([
     { type: "bye", reason: "gone", reconnect: false },
   ]);
@@ -182,17 +182,17 @@ test("an operation purged while it is watched ends with bye gone", async () => {
 });
 
 test("an outage ends no stream; one problem reports it, and reading goes on (WATCH-4)", async () => {
-  const { store, scheduler, events } = await startStored({ heartbeatMs: 100 });
+  const { scheduler, events } = await startStored({ heartbeatMs: 100 });
   const client = await SseClient.connect(events);
   await client.nextState();
-  scheduler.failure = status.INTERNAL;
+  scheduler.fault = { kind: "error", code: status.INTERNAL };
   const { event, data } = await client.nextState();
   expect([event, data.problem.type]).toEqual([
     "problem",
     "urn:dts-push:problem:scheduler-unavailable",
   ]);
-  const reads = scheduler.readCount;
-  await eventually("more reads to fail", () => scheduler.readCount > reads + 3);
+  const reads = scheduler.countOf("getInstance");
+  await eventually("more reads to fail", () => scheduler.countOf("getInstance") > reads + 3);
   const beats = [];
   while (beats.length < 2) {
     const beat = await client.next();
@@ -200,18 +200,18 @@ test("an outage ends no stream; one problem reports it, and reading goes on (WAT
     beats.push(beat.data.as_of);
   }
   expect(beats[0]).toBe(beats[1]);
-  scheduler.failure = undefined;
-  store.set("op", ENDED);
+  scheduler.fault = { kind: "none" };
+  scheduler.set("op", ENDED);
   expect((await client.untilBye()).map((each) => each.event)).toEqual(["update", "bye"]);
 });
 
 test("a stream opened during an outage gets a problem, then its snapshot", async () => {
   const { scheduler, events } = await startStored();
-  scheduler.failure = status.UNAVAILABLE;
+  scheduler.fault = { kind: "error", code: status.UNAVAILABLE };
   const client = await SseClient.connect(events);
   expect(client.status).toBe(200);
   expect((await client.nextState()).event).toBe("problem");
-  scheduler.failure = undefined;
+  scheduler.fault = { kind: "none" };
   expect((await client.nextState()).event).toBe("snapshot");
 });
 
@@ -227,24 +227,24 @@ test("a heartbeat repeats the cursor and says how fresh it is", async () => {
 
 test("200 subscribers cause the same reads as one (WATCH-1)", async () => {
   const readsFor = async (subscribers: number): Promise<number> => {
-    const { scheduler, events } = await startScripted();
+    const { scheduler, events } = await startHeld();
     const openings = Array.from({ length: subscribers }, () => SseClient.connect(events));
     // Every subscriber is there before the scheduler says its first word.
-    const first = await scheduler.reads.take("the first read");
+    const first = await scheduler.heldReads.take("the first read");
     const { metrics } = await openedStreams(events, subscribers);
     first.answer({ customStatus: "0" });
     const clients = await Promise.all(openings);
     for (let step = 1; step <= 10; step += 1) {
-      const read = await scheduler.reads.take("a read");
+      const read = await scheduler.heldReads.take("a read");
       read.answer({ customStatus: `${step}`, lastUpdatedAtMs: 1_700_000_001_000 + step });
     }
-    (await scheduler.reads.take("the last read")).answer(ENDED);
+    (await scheduler.heldReads.take("the last read")).answer(ENDED);
     for (const client of clients) {
       const events = await client.untilBye();
       expect(events).toHaveLength(13);
     }
     expect(metrics).toBe(subscribers);
-    return scheduler.readCount;
+    return scheduler.countOf("getInstance");
   };
   expect(await readsFor(200)).toBe(await readsFor(1));
 });

@@ -2,7 +2,8 @@ import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import type { Instance } from "../../src/dts/instance.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 
@@ -10,11 +11,11 @@ const QUICK = { pollMinMs: 20, pollMaxMs: 40 };
 const START_MS = 1_700_000_001_000;
 
 async function startStored(ids: string[], overrides = {}) {
-  const store = new Map(ids.map((id) => [id, instance({ id })]));
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start(ids.map((id) => instance({ id })));
   const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
-  const set = (id: string, change: Partial<Instance>) => store.set(id, instance({ id, ...change }));
-  return { store, set, scheduler, api, url: streamUrl(api.url, ids) };
+  const set = (id: string, change: Partial<Instance>) =>
+    scheduler.set(id, instance({ id, ...change }));
+  return { scheduler, set, api, url: streamUrl(api.url, ids) };
 }
 
 function streamUrl(base: URL, ids: string[]): URL {
@@ -28,9 +29,9 @@ const idOf = (event: { data: { operation: { operation_id: string } } }) =>
 
 /** Waits until every operation was read once more, so that the watermark has moved past its state. */
 async function settle(scheduler: ScriptedScheduler, ids: string[]): Promise<void> {
-  const before = new Map(scheduler.readCounts);
+  const before = new Map(ids.map((id) => [id, scheduler.findsOf(id)]));
   await eventually("two more reads of each operation", () =>
-    ids.every((id) => (scheduler.readCounts.get(id) ?? 0) >= (before.get(id) ?? 0) + 3),
+    ids.every((id) => scheduler.findsOf(id) >= (before.get(id) ?? 0) + 3),
   );
 }
 
@@ -87,10 +88,10 @@ test("unknown ids alone do not open a resumed stream: the answer is 204", async 
 });
 
 test("a purged operation is one problem, and when nothing is left the stream says gone", async () => {
-  const { store, url } = await startStored(["a"]);
+  const { scheduler, url } = await startStored(["a"]);
   const client = await SseClient.connect(url);
   await client.nextState();
-  store.delete("a");
+  scheduler.purge("a");
   const [problem, bye] = await client.untilBye();
   expect(problem?.data.problem.type).toBe("urn:dts-push:problem:operation-gone");
   expect(bye?.data).toMatchObject({ reason: "gone", reconnect: false });
@@ -131,12 +132,12 @@ test("resuming sends what changed since and nothing else, on any replica (C4)", 
 });
 
 test("a change that no read had seen when the stream was cut is sent after the resume (C4)", async () => {
-  const scheduler = await ScriptedScheduler.start();
+  const scheduler = await ScriptedScheduler.startHeld();
   const api = await startTestApi(scheduler.address, QUICK);
   const ids = ["a", "b"];
   const opening = SseClient.connect(streamUrl(api.url, ids));
   for (const _ of ids) {
-    const read = await scheduler.reads.take("a first read");
+    const read = await scheduler.heldReads.take("a first read");
     read.answer({ lastUpdatedAtMs: START_MS });
   }
   const client = await opening;
@@ -144,7 +145,7 @@ test("a change that no read had seen when the stream was cut is sent after the r
   await client.nextState();
   // "b" changes after "a" has, but only the change of "b" is read before the stream is cut.
   for (;;) {
-    const read = await scheduler.reads.take("a second read");
+    const read = await scheduler.heldReads.take("a second read");
     if (read.id === "a") read.answer({ lastUpdatedAtMs: START_MS });
     else {
       read.answer({ customStatus: "2", lastUpdatedAtMs: START_MS + 20 });
@@ -155,11 +156,10 @@ test("a change that no read had seen when the stream was cut is sent after the r
   client.destroy();
   const replica = await startTestApi(scheduler.address, QUICK);
   const resuming = SseClient.connect(streamUrl(replica.url, ids), { "last-event-id": watermark });
-  scheduler.store = new Map([
-    ["a", instance({ id: "a", customStatus: "1", lastUpdatedAtMs: START_MS + 10 })],
-    ["b", instance({ id: "b", customStatus: "2", lastUpdatedAtMs: START_MS + 20 })],
-  ]);
-  for (const read of scheduler.reads.waiting) read.answer(scheduler.store.get(read.id));
+  scheduler.set("a", { customStatus: "1", lastUpdatedAtMs: START_MS + 10 });
+  scheduler.set("b", { customStatus: "2", lastUpdatedAtMs: START_MS + 20 });
+  for (const { id, answer } of scheduler.heldReads.waiting) answer(scheduler.get(id));
+  scheduler.fault = { kind: "none" };
   const { event, data } = await (await resuming).nextState();
   expect([event, data.operation.operation_id, data.operation.custom_status]).toEqual([
     "snapshot",
@@ -182,11 +182,11 @@ test("one problem reports an outage, however many operations the stream carries 
   const { set, scheduler, url } = await startStored(ids);
   const client = await SseClient.connect(url);
   for (const _ of ids) await client.nextState();
-  scheduler.failure = status.INTERNAL;
+  scheduler.fault = { kind: "error", code: status.INTERNAL };
   expect((await client.nextState()).event).toBe("problem");
   await settle(scheduler, ids);
   expect(client.waiting.filter(({ event }) => event !== "heartbeat")).toEqual([]);
-  scheduler.failure = undefined;
+  scheduler.fault = { kind: "none" };
   set("c", { customStatus: "1", lastUpdatedAtMs: START_MS + 1 });
   expect(idOf(await client.nextState())).toBe("c");
 });

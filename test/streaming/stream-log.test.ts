@@ -3,25 +3,26 @@ import type { Config } from "../../src/config.ts";
 import { startApi } from "../../src/start.ts";
 import { startLog } from "../dts/support/log.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { testConfig } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 
 async function startLogged(overrides: Partial<Config> = {}) {
   const log = startLog("info");
-  const store = new Map([["op", instance()]]);
-  const { address } = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance()]);
+  const { address } = scheduler;
   const target = { address, taskHub: "default", authentication: { kind: "none" } } as const;
   const config = { pollMinMs: 10, pollMaxMs: 20, heartbeatMs: 3_600_000, ...overrides };
   const api = await startApi(testConfig({ target, ...config }), log.logger);
   onTestFinished(() => api.close());
   const url = new URL(api.url.replace("localhost", "127.0.0.1"));
-  return { log, store, url, api, events: new URL("/api/operations/op/events", url) };
+  return { log, scheduler, url, api, events: new URL("/api/operations/op/events", url) };
 }
 
 test("a stream is one line when it opens and one when it has closed, with counts (RECORD-1)", async () => {
-  const { log, store, events } = await startLogged();
+  const { log, scheduler, events } = await startLogged();
   const client = await SseClient.connect(events, { "x-request-id": "sse" });
   await client.next();
   const about = {
@@ -39,7 +40,7 @@ test("a stream is one line when it opens and one when it has closed, with counts
     resumed: false,
     msg: "stream opened",
   });
-  store.set("op", instance({ status: "COMPLETED", lastUpdatedAtMs: Date.now() }));
+  scheduler.set("op", instance({ status: "COMPLETED", lastUpdatedAtMs: Date.now() }));
   await client.ended();
   expect(await log.found({ msg: "stream closed" })).toEqual({
     ...about,
@@ -98,7 +99,7 @@ test("a client that is turned away is one line (RECORD-1)", async () => {
 test("the last line counts the changes that were merged for a slow client", {
   timeout: 60_000,
 }, async () => {
-  const { log, store, url, events } = await startLogged();
+  const { log, scheduler, url, events } = await startLogged();
   const STATES = 16;
   const filler = "x".repeat(1_000_000);
   const state = (number: number) =>
@@ -116,7 +117,7 @@ test("the last line counts the changes that were merged for a slow client", {
   await quick.next();
   // Several times what the kernel buffers for a client that does not read.
   for (let number = 1; number <= STATES; number += 1) {
-    store.set("op", state(number));
+    scheduler.set("op", state(number));
     await eventually("the next state", async () => {
       const { data } = await quick.nextState(30_000);
       return data.operation?.custom_status.number === number;
@@ -124,7 +125,7 @@ test("the last line counts the changes that were merged for a slow client", {
   }
   slow.resume();
   slowWs.socket.resume();
-  store.set("op", instance({ status: "COMPLETED", lastUpdatedAtMs: 1_700_000_002_000 }));
+  scheduler.set("op", instance({ status: "COMPLETED", lastUpdatedAtMs: 1_700_000_002_000 }));
   const updates = (await slow.untilBye(30_000)).filter(({ event }) => event === "update");
   const coalesced = updates.reduce((sum, { data }) => sum + data.coalesced, 0);
   expect(coalesced).toBeGreaterThan(0);

@@ -1,12 +1,14 @@
 import { status } from "@grpc/grpc-js";
+import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import type { Instance } from "../../src/dts/instance.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import type { SeenCall } from "../helpers/scheduler/fake-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import { TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 
 const QUICK = { pollMinMs: 20, pollMaxMs: 40, completionCalls: 0 };
 const CREATED_MS = 1_700_000_000_000;
@@ -20,9 +22,9 @@ function namesOf(prefix: string, count: number): string[] {
 async function startWatching(
   count: number,
   overrides: Partial<Config> = {},
-  prepare: (scheduler: TroubledScheduler) => void = () => undefined,
+  prepare: (scheduler: ScriptedScheduler) => void = () => undefined,
 ) {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   const ids = namesOf("op", count);
   const set = (id: string, change: Partial<Instance> = {}) =>
     scheduler.set(id, instance({ id, createdAtMs: CREATED_MS + 1000, ...change }));
@@ -36,8 +38,13 @@ async function startWatching(
   return { scheduler, ids, set, client };
 }
 
+function hasPayloads({ method, request }: SeenCall): boolean {
+  if (method !== "queryInstances") return false;
+  return (request as Proto.QueryInstancesRequest).getQuery()?.getFetchinputsandoutputs() ?? false;
+}
+
 /** Waits until each operation was read alone so many times more. */
-async function readAlone(scheduler: TroubledScheduler, ids: string[], times: number) {
+async function readAlone(scheduler: ScriptedScheduler, ids: string[], times: number) {
   const before = ids.map((id) => scheduler.readsOf(id));
   await eventually(`${times} more reads of each operation`, () =>
     ids.every((id, index) => scheduler.readsOf(id) >= (before[index] as number) + times),
@@ -46,10 +53,10 @@ async function readAlone(scheduler: TroubledScheduler, ids: string[], times: num
 
 test("many watched operations are refreshed by pages, and hardly one by one (SWEEP-1)", async () => {
   const { scheduler, ids, set, client } = await startWatching(60);
-  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 3);
-  scheduler.arrivals.length = 0;
-  await eventually("some sweeps", () => scheduler.countOf("QueryInstances") > 20);
-  expect(scheduler.countOf("GetInstance")).toBeLessThan(60);
+  await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
+  scheduler.calls.length = 0;
+  await eventually("some sweeps", () => scheduler.countOf("queryInstances") > 20);
+  expect(scheduler.countOf("getInstance")).toBeLessThan(60);
   for (const id of ids) set(id, { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
   const updated = new Set<string>();
   for (const _ of ids) {
@@ -62,10 +69,10 @@ test("many watched operations are refreshed by pages, and hardly one by one (SWE
 
 test("a sweep takes as many pages as there are", async () => {
   const { scheduler, ids, set, client } = await startWatching(60, { pollPageSize: 25 });
-  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 6);
-  scheduler.arrivals.length = 0;
-  await eventually("some sweeps", () => scheduler.countOf("QueryInstances") > 30);
-  expect(scheduler.countOf("GetInstance")).toBeLessThan(60);
+  await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 6);
+  scheduler.calls.length = 0;
+  await eventually("some sweeps", () => scheduler.countOf("queryInstances") > 30);
+  expect(scheduler.countOf("getInstance")).toBeLessThan(60);
   for (const id of ids) set(id, { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
   for (const _ of ids) expect((await client.nextState()).event).toBe("update");
 });
@@ -73,13 +80,13 @@ test("a sweep takes as many pages as there are", async () => {
 test("few operations are read one by one (SWEEP-1)", async () => {
   const { scheduler, ids } = await startWatching(15);
   await readAlone(scheduler, ids, 5);
-  expect(scheduler.countOf("QueryInstances")).toBe(0);
+  expect(scheduler.countOf("queryInstances")).toBe(0);
 });
 
 test("sweeps can be turned off", async () => {
   const { scheduler, ids } = await startWatching(60, { pollPageSize: 0 });
   await readAlone(scheduler, ids, 5);
-  expect(scheduler.countOf("QueryInstances")).toBe(0);
+  expect(scheduler.countOf("queryInstances")).toBe(0);
 });
 
 test("where most of a page is not watched, one page is enough to know (SWEEP-2)", async () => {
@@ -89,20 +96,20 @@ test("where most of a page is not watched, one page is enough to know (SWEEP-2)"
     for (const id of namesOf("op", 60)) {
       const known = each.get(id);
       each.forget(id);
-      each.set(id, known && { ...known, createdAtMs: CREATED_MS });
+      each.set(id, { ...known, createdAtMs: CREATED_MS });
     }
   });
   await readAlone(scheduler, ids, 10);
   // The first page is a small one.
-  expect(scheduler.countOf("QueryInstances")).toBeLessThanOrEqual(5);
+  expect(scheduler.countOf("queryInstances")).toBeLessThanOrEqual(5);
 });
 
 test("a scheduler without queries is queried once, and read one by one (SWEEP-2)", async () => {
   const { scheduler, ids, set, client } = await startWatching(60, {}, (each) => {
-    each.queryFailure = status.UNIMPLEMENTED;
+    each.queryFault = { kind: "error", code: status.UNIMPLEMENTED };
   });
   await readAlone(scheduler, ids, 5);
-  expect(scheduler.countOf("QueryInstances")).toBe(1);
+  expect(scheduler.countOf("queryInstances")).toBe(1);
   set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
   expect((await client.nextState()).data).toMatchObject({
     type: "update",
@@ -116,11 +123,11 @@ test("large payloads are not fetched for operations that have not changed (LIST-
     for (const id of namesOf("op", 25))
       each.set(id, { ...(each.get(id) as Instance), customStatus });
   });
-  await eventually("some sweeps", () => scheduler.countOf("QueryInstances") > 20);
-  expect(scheduler.pagesWithPayloads).toBe(1);
-  scheduler.arrivals.length = 0;
-  await eventually("more sweeps", () => scheduler.countOf("QueryInstances") > 20);
-  expect(scheduler.countOf("GetInstance")).toBeLessThan(ids.length);
+  await eventually("some sweeps", () => scheduler.countOf("queryInstances") > 20);
+  expect(scheduler.calls.filter(hasPayloads)).toHaveLength(1);
+  scheduler.calls.length = 0;
+  await eventually("more sweeps", () => scheduler.countOf("queryInstances") > 20);
+  expect(scheduler.countOf("getInstance")).toBeLessThan(ids.length);
   set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
   expect((await client.nextState()).data).toMatchObject({
     type: "update",
@@ -136,10 +143,10 @@ test("a query that lags behind single reads is not repeated, and shows nothing (
       each.set(id, { ...present, lastUpdatedAtMs: present.lastUpdatedAtMs - 1 });
       each.set(id, present);
     }
-    each.isStale = (_id, rpc) => rpc === "QueryInstances";
+    each.isStale = (_id, method) => method === "queryInstances";
   });
   await readAlone(scheduler, ids, 5);
-  expect(scheduler.countOf("QueryInstances")).toBe(1);
+  expect(scheduler.countOf("queryInstances")).toBe(1);
   set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
   expect((await client.nextState()).data).toMatchObject({
     type: "update",
@@ -149,7 +156,7 @@ test("a query that lags behind single reads is not repeated, and shows nothing (
 
 test("an end is on no page, and is seen by a read of its own (SWEEP-3)", async () => {
   const { scheduler, ids, set, client } = await startWatching(60);
-  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 3);
+  await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
   for (const id of ids) set(id, { status: "COMPLETED", output: "1", lastUpdatedAtMs: CHANGED_MS });
   const events = await client.untilBye();
   expect(events.filter(({ data }) => data.operation?.status === "Completed")).toHaveLength(60);
@@ -158,8 +165,8 @@ test("an end is on no page, and is seen by a read of its own (SWEEP-3)", async (
 
 test("operations that wait for a page that does not come are read by themselves (SWEEP-3)", async () => {
   const { scheduler, set, client } = await startWatching(60);
-  await eventually("the first sweeps", () => scheduler.countOf("QueryInstances") > 3);
-  scheduler.holdQueries = true;
+  await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
+  scheduler.queryFault = { kind: "held" };
   set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
   expect((await client.nextState(10_000)).data).toMatchObject({
     type: "update",

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { unrestricted } from "../../src/access.ts";
 import { cursorOf, cursorResume } from "../../src/streaming/operation/cursor.ts";
-import { ClockedScheduler, streamingOn } from "../helpers/clocked-scheduler.ts";
+import { InMemoryScheduler } from "../helpers/scheduler/in-memory-scheduler.ts";
+import { streamingOn } from "./support/streaming-on.ts";
 
 /* What watchers do with the states that reads return, under a clock that the test owns. */
 
@@ -17,12 +18,12 @@ afterEach(() => {
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 function start() {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   return { scheduler, ...streamingOn(scheduler) };
 }
 
 test("a state that one read returns and the next does not is dropped, however early it is (C2)", async () => {
-  const { scheduler, close, watch, toldOf } = start();
+  const { scheduler, close, watch, receivedBy } = start();
   scheduler.set("op", { customStatus: '"2"' });
   watch("op");
   await pass(100);
@@ -33,33 +34,33 @@ test("a state that one read returns and the next does not is dropped, however ea
     if (present) scheduler.states.set("op", present);
     await pass(300);
   }
-  expect(toldOf("op")).toEqual(['snapshot RUNNING "2"']);
+  expect(receivedBy("op")).toEqual(['snapshot RUNNING "2"']);
   close();
 });
 
 test("a state that reads keep returning is accepted after seconds, whatever its date (WATCH-3)", async () => {
-  const { scheduler, close, watch, toldOf } = start();
+  const { scheduler, close, watch, receivedBy } = start();
   scheduler.set("op");
   watch("op");
   await pass(100);
   scheduler.set("op", { status: "COMPLETED", lastUpdatedAtMs: Date.now() - HOUR_MS });
   await pass(2500);
-  expect(toldOf("op")).toEqual(["snapshot RUNNING -"]);
+  expect(receivedBy("op")).toEqual(["snapshot RUNNING -"]);
   await pass(3000);
-  expect(toldOf("op").slice(1)).toEqual(["update Completed -", "end terminal"]);
+  expect(receivedBy("op").slice(1)).toEqual(["update Completed -", "end terminal"]);
   close();
 });
 
 test("a client with a cursor from before the scheduler's clock was set back gets the present state", async () => {
-  const { scheduler, watches, close, subscriber, toldOf } = start();
+  const { scheduler, watches, close, subscriber, receivedBy } = start();
   scheduler.set("op", { customStatus: '"later"', lastUpdatedAtMs: Date.now() + HOUR_MS });
   const ahead = cursorOf(scheduler.states.get("op") as never);
   scheduler.set("op", { status: "COMPLETED", customStatus: undefined });
   watches.subscribe("op", subscriber, cursorResume(ahead), { access: unrestricted("test") });
   await pass(1000);
-  expect(toldOf("op")).toEqual([]);
+  expect(receivedBy("op")).toEqual([]);
   await pass(8000);
-  expect(toldOf("op")).toEqual(["snapshot Completed -", "end terminal"]);
+  expect(receivedBy("op")).toEqual(["snapshot Completed -", "end terminal"]);
   close();
 });
 
@@ -97,42 +98,42 @@ test("as_of stays behind while a change is pending for a client that is not read
 });
 
 test("a subscription has no as_of during an outage that began before its first state", async () => {
-  const { scheduler, watches, close, watch, toldOf } = start();
+  const { scheduler, watches, close, watch, receivedBy } = start();
   scheduler.getInstance = () => Promise.reject(new Error("silent"));
   const subscription = watch("op");
   await pass(60_000);
-  expect(toldOf("op")).toEqual(["trouble"]);
+  expect(receivedBy("op")).toEqual(["outage"]);
   expect(watches.asOfMs([subscription])).toBeUndefined();
   close();
 });
 
 test("an unknown id that is found to be unknown after an outage ends as not found", async () => {
-  const { scheduler, close, watch, toldOf } = start();
+  const { scheduler, close, watch, receivedBy } = start();
   const read = scheduler.getInstance.bind(scheduler);
   scheduler.getInstance = () => Promise.reject(new Error("silent"));
   watch("nothing");
   await pass(10_000);
   scheduler.getInstance = read;
   await pass(10_000);
-  expect(toldOf("nothing")).toEqual(["trouble", "end not-found"]);
+  expect(receivedBy("nothing")).toEqual(["outage", "end not-found"]);
   close();
 });
 
 test("a subscriber that comes during the read that finds nothing gets a read of its own (C5)", async () => {
-  const { scheduler, close, watch, toldOf } = start();
+  const { scheduler, close, watch, receivedBy } = start();
   scheduler.readMs = 100;
   watch("nothing");
   await pass(50);
   watch("nothing"); // The first one stays subscribed until its stream closes.
   await pass(1000);
-  expect(toldOf("nothing")).toEqual(["end not-found", "end not-found"]);
+  expect(receivedBy("nothing")).toEqual(["end not-found", "end not-found"]);
   close();
 });
 
 test("first reads come before refreshes, and connections share them (READ-3, FAIR-1)", async () => {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   scheduler.set("wanted");
-  const { watches, close, subscriber, toldOf } = streamingOn(scheduler);
+  const { watches, close, subscriber, receivedBy } = streamingOn(scheduler);
   const flood = () => {
     for (let connection = 0; connection < 100; connection += 1) {
       const requester = { access: unrestricted("test") };
@@ -145,12 +146,12 @@ test("first reads come before refreshes, and connections share them (READ-3, FAI
   await pass(1000);
   watches.subscribe("wanted", subscriber, undefined, { access: unrestricted("test") });
   await pass(500);
-  expect(toldOf("wanted")).toEqual(["snapshot RUNNING -"]);
+  expect(receivedBy("wanted")).toEqual(["snapshot RUNNING -"]);
   close();
 });
 
 test("ids that were not found lately are read after all others (READ-4)", async () => {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   for (let index = 0; index < 100; index += 1) scheduler.set(`op-${index}`);
   const { watches, close, subscriber } = streamingOn(scheduler, { pollReadsPerSecond: 100 });
   const attacker = { access: unrestricted("one") };
@@ -173,7 +174,7 @@ test("ids that were not found lately are read after all others (READ-4)", async 
 });
 
 test("with more watched operations than the budget allows for, each is read in its turn", async () => {
-  const scheduler = new ClockedScheduler();
+  const scheduler = new InMemoryScheduler();
   const { close, watch } = streamingOn(scheduler, {
     pollReadsPerSecond: 100,
     pollPageSize: 0,
@@ -192,16 +193,18 @@ test("with more watched operations than the budget allows for, each is read in i
 });
 
 test("beyond 20,000 first reads that wait a read fails at once, and one waits 30 s at most (READ-3)", async () => {
-  const scheduler = new ClockedScheduler();
-  const { watches, close, subscriber, toldOf } = streamingOn(scheduler, { pollReadsPerSecond: 1 });
+  const scheduler = new InMemoryScheduler();
+  const { watches, close, subscriber, receivedBy } = streamingOn(scheduler, {
+    pollReadsPerSecond: 1,
+  });
   const requester = { access: unrestricted("test") };
   for (let index = 0; index < 20_001; index += 1) {
     watches.subscribe(`op-${index}`, subscriber, undefined, requester);
   }
   const beyond = watches.read("one-more", requester);
   await expect(beyond).rejects.toMatchObject({ slug: "scheduler-unavailable" });
-  expect(toldOf("op-19000")).toEqual([]);
+  expect(receivedBy("op-19000")).toEqual([]);
   await pass(32_000);
-  expect(toldOf("op-19000")).toEqual(["trouble"]);
+  expect(receivedBy("op-19000")).toEqual(["outage"]);
   close();
 });

@@ -10,7 +10,7 @@ import {
   type Sent,
   scopeOf,
 } from "../../src/streaming/operation/watermark.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
 
 const SCOPE = scopeOf("ids", ["a", "b"]);
 const sent = (id: string, lastUpdatedAtMs: number, customStatus = "1"): Sent => {

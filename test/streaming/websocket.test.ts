@@ -2,7 +2,8 @@ import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { PIECE_BYTES } from "../../src/streaming/delivery/outbox.ts";
 import { textFrame } from "../../src/streaming/delivery/ws/ws-protocol.ts";
-import { instance, ScriptedScheduler } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { startStack, startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 
@@ -14,13 +15,9 @@ const ENDED = instance({
 });
 
 async function startStored(overrides = {}) {
-  const store = new Map([
-    ["op", instance()],
-    ["other", instance({ id: "other" })],
-  ]);
-  const scheduler = await ScriptedScheduler.start(store);
+  const scheduler = await ScriptedScheduler.start([instance(), instance({ id: "other" })]);
   const { url } = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
-  return { store, scheduler, url };
+  return { scheduler, url };
 }
 
 test("a subscriber sees the same objects as an SSE client, to the end", async () => {
@@ -68,13 +65,13 @@ test("subscribed comes before the first event of each subscription (WS-1)", asyn
 });
 
 test("a resume with the last cursor is answered subscribed, and nothing more until a change (C4)", async () => {
-  const { store, url } = await startStored();
+  const { scheduler, url } = await startStored();
   const first = await WsClient.connect(url, "/api/ws?operation_id=op");
   const { operation } = await first.nextOf("snapshot");
   const client = await WsClient.connect(url);
   client.send({ type: "subscribe", sub: "s", operation_id: "op", after: operation.cursor });
   expect((await client.next()).type).toBe("subscribed");
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   expect(await client.next()).toMatchObject({
     type: "snapshot",
     operation: { status: "Completed" },
@@ -109,7 +106,7 @@ test("an unknown operation is a problem of its subscription, and the connection 
 });
 
 test("after unsubscribe nothing more comes, and its name is free again", async () => {
-  const { store, url } = await startStored();
+  const { scheduler, url } = await startStored();
   const client = await WsClient.connect(url, "/api/ws?operation_id=op");
   await client.nextOf("snapshot");
   client.send({ type: "unsubscribe", sub: "1" });
@@ -118,7 +115,7 @@ test("after unsubscribe nothing more comes, and its name is free again", async (
     sub: "1",
     reason: "requested",
   });
-  store.set("op", ENDED);
+  scheduler.set("op", ENDED);
   client.send({ type: "subscribe", sub: "1", operation_id: "other" });
   expect(await client.next()).toMatchObject({ type: "subscribed", operation_id: "other" });
   expect(await client.next()).toMatchObject({ type: "snapshot", operation_id: "other" });
@@ -128,7 +125,7 @@ test("each subscription gets one problem for an outage (WATCH-4)", async () => {
   const { scheduler, url } = await startStored();
   const client = await WsClient.connect(url, "/api/ws?operation_id=op");
   await client.nextOf("snapshot");
-  scheduler.failure = status.INTERNAL;
+  scheduler.fault = { kind: "error", code: status.INTERNAL };
   expect(await client.next()).toMatchObject({
     type: "problem",
     sub: "1",

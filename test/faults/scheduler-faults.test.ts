@@ -1,16 +1,16 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { instance } from "../helpers/scripted-scheduler.ts";
+import { instance } from "../helpers/scheduler/instance.ts";
+import { type Fault, ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
-import { type Trouble, TroubledScheduler } from "../helpers/troubled-scheduler.ts";
 
 const START_MS = 1_700_000_000_000;
 const QUICK = { pollMinMs: 20, pollMaxMs: 60, heartbeatMs: 250, completionCalls: 0 };
 
 async function startWatched(overrides = {}) {
-  const scheduler = await TroubledScheduler.start();
+  const scheduler = await ScriptedScheduler.start();
   scheduler.set("op", instance());
   const { url } = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
   const client = await SseClient.connect(new URL("/api/operations/op/events", url));
@@ -32,20 +32,20 @@ const ended = instance({
   lastUpdatedAtMs: START_MS + 9000,
 });
 
-const failing = (code: status): Trouble => ({ kind: "error", code });
-const troubles: readonly [name: string, slug: string, trouble: Trouble][] = [
-  ["answers nothing at all", "scheduler-unavailable", { kind: "silent" }],
+const failing = (code: status): Fault => ({ kind: "error", code });
+const faults: readonly [name: string, slug: string, fault: Fault][] = [
+  ["answers nothing at all", "scheduler-unavailable", { kind: "held" }],
   ["fails with INTERNAL", "scheduler-unavailable", failing(status.INTERNAL)],
   ["is UNAVAILABLE", "scheduler-unavailable", failing(status.UNAVAILABLE)],
   ["throttles with RESOURCE_EXHAUSTED", "scheduler-throttled", failing(status.RESOURCE_EXHAUSTED)],
 ];
 
-test.for(troubles)(
+test.for(faults)(
   "W4, C3: while the scheduler %s a stream stays open, as_of ages, one problem says so",
-  async ([, slug, trouble]) => {
+  async ([, slug, fault]) => {
     const { scheduler, client } = await startWatched();
     for (const change of ["1", undefined]) {
-      scheduler.trouble = trouble;
+      scheduler.fault = fault;
       const before = await until(client, "problem");
       expect(before.at(-1)?.data.problem.type).toBe(`urn:dts-push:problem:${slug}`);
       const beats = [];
@@ -56,7 +56,7 @@ test.for(troubles)(
         "op",
         change ? instance({ customStatus: change, lastUpdatedAtMs: START_MS + 5000 }) : ended,
       );
-      scheduler.trouble = { kind: "none" };
+      scheduler.fault = { kind: "none" };
       expect((await client.nextState()).event).toBe("update");
     }
     expect((await client.nextState()).data.reason).toBe("terminal");
@@ -65,7 +65,7 @@ test.for(troubles)(
 
 test("a slow scheduler is no outage", async () => {
   const { scheduler, client } = await startWatched();
-  scheduler.trouble = { kind: "slow", ms: 400 };
+  scheduler.fault = { kind: "slow", ms: 400 };
   for (const customStatus of ["1", "2", "3"]) {
     const lastUpdatedAtMs = START_MS + 1000 + Number(customStatus);
     scheduler.set("op", instance({ customStatus, lastUpdatedAtMs }));
@@ -109,7 +109,7 @@ test.for([
     timeout: 120_000,
   },
   async ([, code]) => {
-    const scheduler = await TroubledScheduler.start();
+    const scheduler = await ScriptedScheduler.start();
     const ids = Array.from({ length: OPERATIONS }, (_, index) => `op-${index}`);
     for (const id of ids) scheduler.set(id, instance({ id }));
     const { url } = await startTestApi(scheduler.address, {
@@ -132,7 +132,7 @@ test.for([
       40_000,
     );
 
-    scheduler.trouble = { kind: "error", code };
+    scheduler.fault = { kind: "error", code };
     const problems = (client: SseClient) =>
       client.waiting.filter(({ event }) => event === "problem").length;
     await eventually(
@@ -140,14 +140,14 @@ test.for([
       () => clients.every((each) => problems(each) > 0),
       30_000,
     );
-    const reads = scheduler.arrivals.length;
+    const reads = scheduler.calls.length;
     await eventually(
       "many reads to fail",
-      () => scheduler.arrivals.length > reads + OPERATIONS,
+      () => scheduler.calls.length > reads + OPERATIONS,
       30_000,
     );
 
-    scheduler.trouble = { kind: "none" };
+    scheduler.fault = { kind: "none" };
     for (const id of ids) {
       scheduler.set(id, instance({ id, customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
     }
@@ -160,7 +160,7 @@ test.for([
       2 * (OPERATIONS / READS_PER_SECOND) * 1000 + 10_000,
     );
     expect(clients.map(problems)).toEqual(clients.map(() => 1));
-    const times = scheduler.arrivals.map(({ atMs }) => atMs);
+    const times = scheduler.calls.map(({ atMs }) => atMs);
     expect(mostWithin(100, times)).toBeLessThanOrEqual(MOST_IN_100_MS);
   },
 );

@@ -1,3 +1,4 @@
+import { Writable } from "node:stream";
 import {
   type Metadata,
   Server,
@@ -15,6 +16,9 @@ import { onTestFinished } from "vitest";
 /** A call as the server sees it. */
 export interface SeenCall {
   readonly method: string;
+  readonly request: unknown;
+  /** When it arrived, by `performance.now()`. */
+  readonly atMs: number;
   /** The remote end of the connection that it came on. */
   readonly peer: string;
   readonly metadata: Metadata;
@@ -27,8 +31,11 @@ export interface SeenCall {
 type Unary = (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => void;
 type Streaming = (call: ServerWritableStream<unknown, unknown>) => void;
 
-/** What the fake does by itself: it accepts everything and knows nothing. */
-const DEFAULTS: Readonly<Record<string, Unary | Streaming>> = {
+/** By the methods' names in JavaScript. */
+export type Handlers = Readonly<Record<string, Unary | Streaming>>;
+
+/** What it does by itself: it accepts everything and knows nothing. */
+const DEFAULTS: Handlers = {
   hello: (_call, done) => done(null, new empty.Empty()),
   getInstance: (_call, done) => done(null, new pb.GetInstanceResponse()),
   startInstance: (_call, done) => done(null, new pb.CreateInstanceResponse()),
@@ -46,38 +53,28 @@ export function failing(code: status, details = "as the test wants it"): Unary {
 
 /** A peer that speaks the SDK's service over real gRPC, and shows what reached it. */
 export class FakeScheduler {
+  /** All calls so far. A test may empty it. */
   readonly calls: SeenCall[] = [];
-  readonly #server: Server;
-  readonly #handlers: Record<string, Unary | Streaming>;
+  readonly #handlers: Handlers;
+  readonly #credentials: ServerCredentials;
+  #server = new Server();
   #port = 0;
 
-  /** @param handlers methods by their JavaScript names; anything not named does what it does above */
+  /** @param handlers methods that are answered otherwise than above */
   static async start(
-    handlers: Record<string, Unary | Streaming> = {},
+    handlers: Handlers = {},
     port = 0,
     credentials = ServerCredentials.createInsecure(),
   ): Promise<FakeScheduler> {
-    const fake = new FakeScheduler(handlers);
-    fake.#port = await new Promise<number>((resolve, reject) =>
-      fake.#server.bindAsync(`127.0.0.1:${port}`, credentials, (error, at) =>
-        error ? reject(error) : resolve(at),
-      ),
-    );
+    const fake = new FakeScheduler(handlers, credentials);
+    await fake.#listen(port);
     onTestFinished(() => fake.stop());
     return fake;
   }
 
-  private constructor(handlers: Record<string, Unary | Streaming>) {
+  private constructor(handlers: Handlers, credentials: ServerCredentials) {
     this.#handlers = { ...DEFAULTS, ...handlers };
-    this.#server = new Server();
-    const methods = Object.keys(grpcPb.TaskHubSidecarServiceService).map((name) => [
-      name,
-      (call: never, done: never) => this.#receive(name, call, done),
-    ]);
-    this.#server.addService(
-      grpcPb.TaskHubSidecarServiceService,
-      Object.fromEntries(methods) as never,
-    );
+    this.#credentials = credentials;
   }
 
   get address(): string {
@@ -93,6 +90,28 @@ export class FakeScheduler {
     this.#server.forceShutdown();
   }
 
+  /** Listens again on the port that it had. */
+  restart(): Promise<void> {
+    return this.#listen(this.#port);
+  }
+
+  async #listen(port: number): Promise<void> {
+    this.#server = new Server({ "grpc.max_send_message_length": -1 });
+    const methods = Object.keys(grpcPb.TaskHubSidecarServiceService).map((name) => [
+      name,
+      (call: never, done: never) => this.#receive(name, call, done),
+    ]);
+    this.#server.addService(
+      grpcPb.TaskHubSidecarServiceService,
+      Object.fromEntries(methods) as never,
+    );
+    this.#port = await new Promise<number>((resolve, reject) =>
+      this.#server.bindAsync(`127.0.0.1:${port}`, this.#credentials, (error, at) =>
+        error ? reject(error) : resolve(at),
+      ),
+    );
+  }
+
   #receive(
     method: string,
     call: ServerUnaryCall<unknown, unknown> & ServerWritableStream<unknown, unknown>,
@@ -102,6 +121,8 @@ export class FakeScheduler {
     const deadline = Number(call.getDeadline());
     this.calls.push({
       method,
+      request: call.request,
+      atMs: performance.now(),
       peer: call.getPeer(),
       metadata: call.metadata,
       deadlineMs: deadline - Date.now(),
@@ -109,6 +130,7 @@ export class FakeScheduler {
     });
     const handler = this.#handlers[method];
     if (handler) (handler as Unary)(call, done);
+    else if (call instanceof Writable) call.emit("error", { code: status.UNIMPLEMENTED });
     else done({ code: status.UNIMPLEMENTED });
   }
 }
