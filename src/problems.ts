@@ -1,7 +1,54 @@
 import { SchedulerError, type SchedulerErrorKind } from "./dts/scheduler-error.ts";
 
 /** Prefix of every problem's `type`. A name, not an address: nothing needs to answer there. */
-const TYPE_BASE = "urn:dts-push:problem:";
+export const PROBLEM_TYPE_BASE = "urn:dts-push:problem:";
+
+/**
+ * Every kind of problem, as the last part of its `type`. Part of the API: a slug never changes meaning.
+ * PROTOCOL.md, section 3, and api/docs/problem-table.ts say what each means.
+ */
+export type ProblemSlug =
+  | "bad-message"
+  | "bad-request"
+  | "body-too-large"
+  | "caller-limit"
+  | "descriptors-exhausted"
+  | "draining"
+  | "duplicate-subscription"
+  | "feed-truncated"
+  | "forbidden"
+  | "headers-too-large"
+  | "history-not-kept"
+  | "history-unavailable"
+  | "host-not-allowed"
+  | "internal"
+  | "invalid-body"
+  | "invalid-operation-id"
+  | "invalid-query"
+  | "invalid-request"
+  | "invalid-url"
+  | "message-too-large"
+  | "method-not-allowed"
+  | "no-subscription"
+  | "not-found"
+  | "operation-exists"
+  | "operation-gone"
+  | "operation-not-found"
+  | "origin-not-allowed"
+  | "request-timeout"
+  | "sample-off"
+  | "scheduler-access-denied"
+  | "scheduler-rejected"
+  | "scheduler-throttled"
+  | "scheduler-unavailable"
+  | "scheduler-unsupported"
+  | "task-hub-not-found"
+  | "too-many-histories"
+  | "too-many-subscriptions"
+  | "unknown-subscription"
+  | "unsupported-media-type"
+  | "upgrade-required"
+  | "wrong-state";
 
 /** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
 export interface Problem {
@@ -49,8 +96,7 @@ export interface ProblemOptions {
 /** An error that clients see. Everything in it is public. */
 export class ProblemError extends Error {
   override readonly name: string = "ProblemError";
-  /** Last part of the problem's `type`. Part of the API: it never changes meaning. */
-  readonly slug: string;
+  readonly slug: ProblemSlug;
   readonly status: number;
   readonly members: Readonly<Record<string, unknown>>;
   /** Seconds after which a repetition may succeed; sent as `Retry-After`. */
@@ -59,7 +105,7 @@ export class ProblemError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
-    slug: string,
+    slug: ProblemSlug,
     status: number,
     detail: string,
     { retryAfterS, headers = {}, ...members }: ProblemOptions = {},
@@ -75,7 +121,7 @@ export class ProblemError extends Error {
 
   toProblem(): Problem {
     return {
-      type: TYPE_BASE + this.slug,
+      type: PROBLEM_TYPE_BASE + this.slug,
       title: TITLES[this.status] ?? "Error",
       status: this.status,
       detail: this.message,
@@ -138,7 +184,14 @@ const REPEAT_LATER =
 const OPERATOR =
   "Its operator has to change that; a stream stays open, and goes on by itself then.";
 
-const UNAVAILABLE = {
+interface SchedulerProblem {
+  readonly slug: ProblemSlug;
+  readonly status: number;
+  readonly detail: string;
+  readonly retryAfterS?: number;
+}
+
+const UNAVAILABLE: SchedulerProblem = {
   slug: "scheduler-unavailable",
   status: 503,
   detail: `The scheduler does not answer at present. ${REPEAT_LATER}`,
@@ -146,15 +199,7 @@ const UNAVAILABLE = {
 };
 
 /** The problem for a failed call to the scheduler, by the kind of failure. */
-const SCHEDULER_PROBLEMS: Record<
-  SchedulerErrorKind,
-  {
-    readonly slug: string;
-    readonly status: number;
-    readonly detail: string;
-    readonly retryAfterS?: number;
-  }
-> = {
+const SCHEDULER_PROBLEMS: Record<SchedulerErrorKind, SchedulerProblem> = {
   unavailable: UNAVAILABLE,
   failed: UNAVAILABLE,
   throttled: {

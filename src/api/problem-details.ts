@@ -1,16 +1,28 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchemaValidationError,
+} from "fastify";
 import { SchedulerError } from "../dts/scheduler-error.ts";
-import { ProblemError, SchedulerProblemError } from "../problems.ts";
+import {
+  InvalidOperationIdError,
+  ProblemError,
+  type ProblemSlug,
+  SchedulerProblemError,
+} from "../problems.ts";
+import { OPERATION_ID } from "../streaming/operation/operation-id.ts";
 import { streamedSockets } from "./http/streamed-sockets.ts";
 import { endAndDiscard } from "./http/unread-body.ts";
 
 const CONTENT_TYPE = "application/problem+json";
 
 /** The problems for Fastify's own errors. */
-const KNOWN: Record<string, { slug: string; status: number; detail: string }> = {
+const KNOWN: Record<string, { slug: ProblemSlug; status: number; detail: string }> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     slug: "unsupported-media-type",
     status: 415,
@@ -137,6 +149,7 @@ function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): Pro
   }
   const known = KNOWN[error.code];
   if (known) return new ProblemError(known.slug, known.status, known.detail);
+  if (error.validation?.some(isOperationId)) return new InvalidOperationIdError();
   if (error.validation) {
     const slug = error.validationContext === "body" ? "invalid-body" : "invalid-query";
     return new ProblemError(slug, 400, describe(error));
@@ -152,6 +165,11 @@ function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): Pro
     {},
     error,
   );
+}
+
+/** Whether what is wrong is the text of an operation's id, wherever it was sent. */
+function isOperationId({ keyword, params }: FastifySchemaValidationError): boolean {
+  return keyword === "pattern" && params.pattern === OPERATION_ID.source;
 }
 
 /** Lists what is wrong with a body or a query, by field. */

@@ -12,6 +12,7 @@ import { acceptJson } from "./http/json-body.ts";
 import { sendWhileTaken } from "./http/large-responses.ts";
 import { ignoreExpectations, LENIENT_HTTP } from "./http/lenient-http.ts";
 import { trackSockets } from "./http/open-sockets.ts";
+import { recordRoutes } from "./http/route-table.ts";
 import { boundSockets } from "./http/socket-limit.ts";
 import { countUnanswered } from "./http/unanswered-requests.ts";
 import { discardUnreadBodies } from "./http/unread-body.ts";
@@ -22,6 +23,7 @@ import { logRequest, withoutQueries } from "./observability/request-log.ts";
 import { countRequests } from "./observability/request-metrics.ts";
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
+import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
@@ -105,6 +107,7 @@ export async function buildApp({
   acceptJson(app);
   discardUnreadBodies(app);
   sendWhileTaken(app);
+  const routes = recordRoutes(app);
   const methods = watchAllowedMethods(app);
 
   app.addHook("preClose", async () => streams.connections.drain(graceMs));
@@ -131,7 +134,9 @@ export async function buildApp({
     leaving: closing.leaving,
     sockets,
   });
+  await app.register(docsRoutes);
   await app.register(pageRoutes);
+  routes.complete();
   methods.complete();
   authentication.complete();
   return app;

@@ -1,7 +1,7 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../problems.ts";
-import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { type StepsWanted, stepsWanted } from "../../streaming/steps/steps-wanted.ts";
+import { OperationId } from "../schemas/positions.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
 function only<T extends TProperties>(parameters: T) {
@@ -9,9 +9,8 @@ function only<T extends TProperties>(parameters: T) {
 }
 
 /** Each description completes "must be …" in the detail of a problem. */
-const operation_id = Type.String({ description: "the id of one operation" });
 const operation_ids = Type.Optional(
-  Type.Union([Type.String(), Type.Array(Type.String())], { description: "operation ids" }),
+  Type.Union([OperationId, Type.Array(OperationId)], { description: "operation ids" }),
 );
 const prefix = Type.Optional(
   Type.String({
@@ -35,9 +34,12 @@ const afterSeq = Type.Optional(
   Type.String({ pattern: "^\\d{1,9}$", description: 'the "seq" of a step, a whole number' }),
 );
 
+/** The operation that a path names. */
+export const OperationPath = Type.Object({ id: OperationId });
+
 export const NoQuery = only({});
 export const OperationStatusQuery = only({ include: includeInput });
-export const StatusQuery = only({ operation_id, include: includeInput });
+export const StatusQuery = only({ operation_id: OperationId, include: includeInput });
 export const OperationEventsQuery = only({ detail, include, after, wait });
 export const EventsQuery = only({
   operation_id: operation_ids,
@@ -48,23 +50,18 @@ export const EventsQuery = only({
   wait,
 });
 export const OperationHistoryQuery = only({ after: afterSeq, include });
-export const HistoryQuery = only({ operation_id, after: afterSeq, include });
+export const HistoryQuery = only({ operation_id: OperationId, after: afterSeq, include });
 export const WebSocketQuery = only({ operation_id: operation_ids });
-
-/** The operation that a path names. @throws InvalidOperationIdError */
-export function operationIdInPath(params: unknown): string {
-  return checkOperationId((params as { id: string }).id);
-}
 
 /**
  * The operations that a query names, in order and each once.
- * @throws InvalidOperationIdError, ProblemError `invalid-query` for more than `most`
+ * @throws ProblemError `invalid-query` for more than `most`
  */
 export function operationIdsOf(
   { operation_id: named = [] }: Static<typeof WebSocketQuery>,
   most: number,
 ): string[] {
-  const ids = [...new Set([named].flat().map(checkOperationId))];
+  const ids = [...new Set([named].flat())];
   if (ids.length > most) {
     throw invalidQuery(`A connection carries at most ${most} operations. Open another one.`);
   }
@@ -86,7 +83,7 @@ export type EventsWanted =
   | { readonly kind: "operations"; readonly ids: readonly string[] }
   | { readonly kind: "feed"; readonly prefix: string };
 
-/** @throws InvalidOperationIdError, ProblemError `invalid-query` for parameters that contradict */
+/** @throws ProblemError `invalid-query` for parameters that contradict */
 export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
   const ids = operationIdsOf(query, most);
   const steps = stepsOf(query);

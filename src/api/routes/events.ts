@@ -10,13 +10,14 @@ import {
 } from "../../streaming/delivery/sse/sse-operations.ts";
 import { turnAway } from "../../streaming/delivery/sse/sse-turn-away.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
+import { WATCH_EVENTS, WATCH_OPERATION } from "../descriptions/events.ts";
 import { streamedSockets } from "../http/streamed-sockets.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import {
   EventsQuery,
   eventsWanted,
   OperationEventsQuery,
-  operationIdInPath,
+  OperationPath,
   stepsOf,
 } from "../request/query.ts";
 
@@ -54,9 +55,13 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
 
   app.get(
     "/api/operations/:id/events",
-    { ...STREAM, schema: { querystring: OperationEventsQuery } },
+    {
+      schema: { params: OperationPath, querystring: OperationEventsQuery },
+      config: { scope: "operations:read", docs: WATCH_OPERATION },
+      exposeHeadRoute: false,
+    },
     async (request, reply) => {
-      const id = operationIdInPath(request.params);
+      const { id } = request.params;
       const steps = stepsOf(request.query);
       const hasRoom = (client: SseClient) => watches.hasRoomFor(client, 1);
       return answer(request, reply, hasRoom, (client, after) =>
@@ -67,7 +72,11 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
 
   app.get(
     "/api/events",
-    { ...STREAM, schema: { querystring: EventsQuery } },
+    {
+      schema: { querystring: EventsQuery },
+      config: { scope: "operations:read", docs: WATCH_EVENTS },
+      exposeHeadRoute: false,
+    },
     async (request, reply) => {
       const wanted = eventsWanted(request.query, MAX_OPERATIONS);
       const hasRoom = (client: SseClient) =>
@@ -87,8 +96,6 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     },
   );
 };
-
-const STREAM = { exposeHeadRoute: false, config: { scope: "operations:read" } } as const;
 
 /** How long a client that polls waits for an event; `undefined` for a stream that stays open. */
 function waitMs({ query }: FastifyRequest): number | undefined {

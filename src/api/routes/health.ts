@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from "fastify";
 import { DescriptorsExhaustedError, DrainingError, SchedulerProblemError } from "../../problems.ts";
 import type { Metrics } from "../../streaming/metrics.ts";
+import { GET_HEALTHZ, GET_METRICS, GET_READYZ } from "../descriptions/health.ts";
 
 export interface HealthOptions {
   readonly scheduler: {
@@ -36,9 +37,9 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   };
 
   const probe = { scope: "public", probe: true } as const;
-  app.get("/healthz", { config: probe }, async () => ({ status: "ok" }));
+  app.get("/healthz", { config: { ...probe, docs: GET_HEALTHZ } }, async () => ({ status: "ok" }));
 
-  app.get("/readyz", { config: probe }, async () => {
+  app.get("/readyz", { config: { ...probe, docs: GET_READYZ } }, async () => {
     if (leaving.aborted) throw new DrainingError();
     if (sockets.exhausted) throw new DescriptorsExhaustedError();
     await check().catch((cause: unknown) => {
@@ -47,7 +48,7 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
     return { status: "ready" };
   });
 
-  const scrape = { scope: "operations:read", probe: true } as const;
+  const scrape = { scope: "operations:read", probe: true, docs: GET_METRICS } as const;
   app.get("/metrics", { config: scrape }, async ({ access }, reply) => {
     access.checkReadAll(""); // The figures are those of all operations together.
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());

@@ -4,11 +4,11 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { ProblemError } from "../../problems.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
-import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { type HistoryWanted, historyDocument } from "../../streaming/steps/history-document.ts";
 import type { HistoryReader } from "../../streaming/steps/step-source.ts";
+import { GET_HISTORY, GET_HISTORY_BY_QUERY } from "../descriptions/operation-history.ts";
 import { piecesOf } from "../http/large-responses.ts";
-import { HistoryQuery, OperationHistoryQuery, operationIdInPath } from "../request/query.ts";
+import { HistoryQuery, OperationHistoryQuery, OperationPath } from "../request/query.ts";
 
 /** Documents sent at a time: each holds a read of the scheduler open. */
 const MAX_DOCUMENTS = 16;
@@ -18,20 +18,25 @@ export const operationHistoryRoute: FastifyPluginAsyncTypebox<{
   readonly scheduler: HistoryReader;
   readonly streams: StreamContext;
 }> = async (app, { scheduler, streams: { watches } }) => {
-  const config = { scope: "operations:read" } as const;
   let underWay = 0;
 
   app.get(
     "/api/operations/:id/history",
-    { config, schema: { querystring: OperationHistoryQuery }, exposeHeadRoute: false },
-    (request, reply) =>
-      answerHistory(operationIdInPath(request.params), request.query, request, reply),
+    {
+      schema: { params: OperationPath, querystring: OperationHistoryQuery },
+      config: { scope: "operations:read", docs: GET_HISTORY },
+      exposeHeadRoute: false,
+    },
+    (request, reply) => answerHistory(request.params.id, request.query, request, reply),
   );
   app.get(
     "/api/history",
-    { config, schema: { querystring: HistoryQuery }, exposeHeadRoute: false },
-    (request, reply) =>
-      answerHistory(checkOperationId(request.query.operation_id), request.query, request, reply),
+    {
+      schema: { querystring: HistoryQuery },
+      config: { scope: "operations:read", docs: GET_HISTORY_BY_QUERY },
+      exposeHeadRoute: false,
+    },
+    (request, reply) => answerHistory(request.query.operation_id, request.query, request, reply),
   );
 
   const answerHistory = async (

@@ -7,10 +7,10 @@ import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import type { Cursor } from "../../streaming/operation/cursor.ts";
 import { documentOf } from "../../streaming/operation/document.ts";
 import type { Operation } from "../../streaming/operation/operation.ts";
-import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
+import { GET_OPERATION, GET_OPERATION_BY_QUERY } from "../descriptions/operation-status.ts";
 import { parseIfNoneMatch, parseWait } from "../request/conditions.ts";
-import { OperationStatusQuery, operationIdInPath, StatusQuery } from "../request/query.ts";
+import { OperationPath, OperationStatusQuery, StatusQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";
 
 /** The state of an operation: at once, or with `Prefer: wait` at its next change. */
@@ -20,16 +20,21 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
 ) => {
   const { watches, connections } = streams;
 
-  const config = { scope: "operations:read" } as const;
-
   app.get(
     "/api/operations/:id",
-    { config, schema: { querystring: OperationStatusQuery } },
-    (request, reply) =>
-      answerStatus(operationIdInPath(request.params), request.query, request, reply),
+    {
+      schema: { params: OperationPath, querystring: OperationStatusQuery },
+      config: { scope: "operations:read", docs: GET_OPERATION },
+    },
+    (request, reply) => answerStatus(request.params.id, request.query, request, reply),
   );
-  app.get("/api/operations", { config, schema: { querystring: StatusQuery } }, (request, reply) =>
-    answerStatus(checkOperationId(request.query.operation_id), request.query, request, reply),
+  app.get(
+    "/api/operations",
+    {
+      schema: { querystring: StatusQuery },
+      config: { scope: "operations:read", docs: GET_OPERATION_BY_QUERY },
+    },
+    (request, reply) => answerStatus(request.query.operation_id, request.query, request, reply),
   );
 
   const answerStatus = async (

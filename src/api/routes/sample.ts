@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from "fastify";
 import { SampleOffError } from "../../problems.ts";
+import { GET_SAMPLE, START_SAMPLE } from "../descriptions/sample.ts";
 import { type StartOperationOptions, startOperationRoute } from "./start-operation.ts";
 
 export interface SampleOptions extends StartOperationOptions {
@@ -13,7 +14,9 @@ export const sampleRoutes: FastifyPluginAsync<SampleOptions> = async (
   { sample, ...options },
 ) => {
   // The page shows its form by this.
-  app.get("/api/sample", { config: { scope: "public" } }, async () => ({ enabled: sample }));
+  app.get("/api/sample", { config: { scope: "public", docs: GET_SAMPLE } }, async () => ({
+    enabled: sample,
+  }));
   if (sample) {
     await app.register(startOperationRoute, options);
   } else {
@@ -22,7 +25,7 @@ export const sampleRoutes: FastifyPluginAsync<SampleOptions> = async (
     };
     app.post(
       "/api/start-operation",
-      { config: { scope: "operations:start" }, onRequest: refuse },
+      { config: { scope: "operations:start", docs: START_SAMPLE }, onRequest: refuse },
       refuse,
     );
   }

@@ -4,10 +4,11 @@ import type { NewOrchestration } from "../../dts/commands.ts";
 import { SchedulerError } from "../../dts/scheduler-error.ts";
 import { ProblemError, SchedulerProblemError } from "../../problems.ts";
 import { SAMPLE_ORCHESTRATION } from "../../sample.ts";
-import { checkOperationId } from "../../streaming/operation/operation-id.ts";
+import { START_SAMPLE } from "../descriptions/sample.ts";
 import { operationUrls } from "../request/operation-urls.ts";
 import { NoQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";
+import { OperationId } from "../schemas/positions.ts";
 
 /** What this route needs from the rest of the system, and nothing more. */
 export interface StartOperationOptions {
@@ -26,7 +27,7 @@ export interface StartOperationOptions {
 
 const Body = Type.Object({
   /** The id of the new operation. A client that chooses it can repeat a start safely. */
-  operation_id: Type.Optional(Type.String()),
+  operation_id: Type.Optional(OperationId),
   /** Seconds the operation takes in all. */
   processing_time: Type.Integer({ minimum: 0, maximum: 86_400, default: 5 }),
   /** Progress reports it makes. Default: one a second, at least 1 and at most 10. */
@@ -40,10 +41,13 @@ export const startOperationRoute: FastifyPluginAsyncTypebox<StartOperationOption
 ) => {
   app.post(
     "/api/start-operation",
-    { schema: { querystring: NoQuery, body: Body }, config: { scope: "operations:start" } },
+    {
+      schema: { querystring: NoQuery, body: Body },
+      config: { scope: "operations:start", docs: START_SAMPLE },
+    },
     async (request, reply) => {
       const { operation_id: chosen, processing_time, steps } = request.body;
-      const operation_id = chosen === undefined ? randomUUID() : checkOperationId(chosen);
+      const operation_id = chosen ?? randomUUID();
       request.access.checkStart(SAMPLE_ORCHESTRATION, operation_id);
       request.startedId = operation_id;
       const input = { operation_id, processing_time, ...(steps !== undefined && { steps }) };

@@ -3,6 +3,7 @@ import { ProblemError } from "../../problems.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { WsConnection } from "../../streaming/delivery/ws/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../../streaming/delivery/ws/ws-protocol.ts";
+import { OPEN_WEBSOCKET } from "../descriptions/websocket.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import { WEBSOCKET_PATH } from "../http/upgrade.ts";
 import { sendProblem } from "../problem-details.ts";
@@ -14,7 +15,7 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (
     method: "GET",
     url: WEBSOCKET_PATH,
     schema: { querystring: WebSocketQuery },
-    config: { scope: "operations:read" },
+    config: { scope: "operations:read", docs: OPEN_WEBSOCKET },
     exposeHeadRoute: false,
     // Before the upgrade, while the answer can still be a problem.
     preHandler: async (request) => {

@@ -1,17 +1,19 @@
 /** Why a stream ends, as its last event says. */
-export type ByeReason =
+export const BYE_REASONS = [
   /** All its operations are terminal, and the client was sent their last states. */
-  | "terminal"
+  "terminal",
   /** It has reached its maximum age; the client reconnects with its cursor. */
-  | "rotate"
+  "rotate",
   /** This process is shutting down, or accepts no more streams. */
-  | "drain"
+  "drain",
   /** The client does not keep up with what it is sent. */
-  | "slow"
+  "slow",
   /** The operation was purged while it was watched. Of several: none of them exists any more. */
-  | "gone"
+  "gone",
   /** There is no such operation; the stream had begun before the scheduler could be asked. */
-  | "not-found";
+  "not-found",
+] as const;
+export type ByeReason = (typeof BYE_REASONS)[number];
 
 /** The last event of a stream. */
 export interface Bye {

@@ -1,7 +1,7 @@
 import { InvalidOperationIdError } from "../../problems.ts";
 
 /** Durable Task Scheduler's limits for instance ids. */
-const OPERATION_ID = /^(?!@)[\x20-\x7e]{1,100}$/;
+export const OPERATION_ID = /^(?!@)[\x20-\x7e]{1,100}$/;
 
 /** Whether this can be the id of an operation. */
 export function isOperationId(id: unknown): id is string {

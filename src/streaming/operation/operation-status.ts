@@ -1,14 +1,16 @@
 import type { Instance, RuntimeStatus } from "../../dts/instance.ts";
 
 /** `Completed` and `Failed` keep the casing of the sample's API, whose clients compare them. */
-export type OperationStatus =
-  | "PENDING"
-  | "RUNNING"
-  | "SUSPENDED"
-  | "Completed"
-  | "Failed"
-  | "TERMINATED"
-  | "CANCELED";
+export const OPERATION_STATUSES = [
+  "PENDING",
+  "RUNNING",
+  "SUSPENDED",
+  "Completed",
+  "Failed",
+  "TERMINATED",
+  "CANCELED",
+] as const;
+export type OperationStatus = (typeof OPERATION_STATUSES)[number];
 
 /** The statuses of instances that are not finished. */
 export const ACTIVE_STATUSES: readonly RuntimeStatus[] = [

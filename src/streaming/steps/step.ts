@@ -19,6 +19,8 @@ const MAX_PAYLOAD_LENGTH = 16 * 1024;
 const MAX_BEFORE_START = 64;
 const ENDS = new Set(["EXECUTIONCOMPLETED", "EXECUTIONTERMINATED"]);
 
+/** An entry of a type that is not known here. */
+const OTHER = "other";
 const KINDS: Record<string, string> = {
   EXECUTIONSTARTED: "started",
   EXECUTIONCOMPLETED: "completed",
@@ -47,6 +49,9 @@ const KINDS: Record<string, string> = {
   ENTITYLOCKGRANTED: "entity_lock_granted",
   ENTITYUNLOCKSENT: "entity_unlocked",
 };
+
+/** What a step can be, as clients see it. */
+export const STEP_KINDS: readonly string[] = [...Object.values(KINDS), OTHER];
 
 /** Final statuses as the operation document spells them. */
 const STATUSES: Record<string, string> = { COMPLETED: "Completed", FAILED: "Failed" };
@@ -130,7 +135,7 @@ function bodyOf(
   const step = {
     type: "step",
     seq,
-    kind: KINDS[type] ?? "other",
+    kind: KINDS[type] ?? OTHER,
     name: name ?? scheduled?.name,
     operation_id: childId ?? scheduled?.childId,
     at: atMs === undefined ? undefined : new Date(atMs),

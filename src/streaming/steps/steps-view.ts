@@ -27,7 +27,8 @@ export interface StepsSink {
 }
 
 /** Why a history is not the one that a client was following. */
-type ResetReason = "continued_as_new" | "rewound" | "replaced" | "rewritten";
+export const RESET_REASONS = ["continued_as_new", "rewound", "replaced", "rewritten"] as const;
+type ResetReason = (typeof RESET_REASONS)[number];
 
 type Phase =
   /** No step can be sent before the (new) status is known. */

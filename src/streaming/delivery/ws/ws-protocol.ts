@@ -1,4 +1,4 @@
-import { ProblemError } from "../../../problems.ts";
+import { ProblemError, type ProblemSlug } from "../../../problems.ts";
 import { checkOperationId } from "../../operation/operation-id.ts";
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
 import { type StepsWanted, stepsWanted } from "../../steps/steps-wanted.ts";
@@ -23,7 +23,7 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 export const MAX_MESSAGE_BYTES = 64 * 1024;
 /** Most subscriptions of one connection at a time. */
 export const MAX_SUBSCRIPTIONS = 200;
-const MAX_SUB_LENGTH = 100;
+export const MAX_SUB_LENGTH = 100;
 
 /** A request to follow an operation. */
 export interface SubscribeMessage {
@@ -53,7 +53,7 @@ export class BadMessageError extends ProblemError {
 /** A valid message that cannot be carried out. The connection stays open. */
 export class SubscriptionError extends ProblemError {
   readonly sub: string;
-  constructor(sub: string, slug: string, status: number, detail: string) {
+  constructor(sub: string, slug: ProblemSlug, status: number, detail: string) {
     super(slug, status, detail);
     this.sub = sub;
   }

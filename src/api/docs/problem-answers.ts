@@ -1,0 +1,81 @@
+import type { RouteOptions } from "fastify";
+import type { ProblemSlug } from "../../problems.ts";
+import { PROBLEM_TYPE_BASE } from "../../problems.ts";
+import { Problem } from "../schemas/problem.ts";
+import type { Components } from "./components.ts";
+import type { OpenApiResponse } from "./openapi.ts";
+import { exampleProblem, PROBLEM_TABLE } from "./problem-table.ts";
+import type { RouteDocs } from "./route-docs.ts";
+
+/** What any request may be answered, before its route. */
+const ANY: readonly ProblemSlug[] = [
+  "invalid-request",
+  "invalid-url",
+  "bad-request",
+  "request-timeout",
+  "host-not-allowed",
+  "headers-too-large",
+  "internal",
+];
+const WITH_BODY: readonly ProblemSlug[] = [
+  "invalid-body",
+  "body-too-large",
+  "unsupported-media-type",
+];
+
+/** All problems of a route: its own, and those that follow from its schemas, method and scope. */
+export function problemsOf(
+  { method, schema = {}, config }: RouteOptions,
+  { problems = [] }: RouteDocs,
+): ProblemSlug[] {
+  const all = new Set<ProblemSlug>([...ANY, ...problems]);
+  const add = (...slugs: readonly ProblemSlug[]) => {
+    for (const slug of slugs) all.add(slug);
+  };
+  if (schema.querystring !== undefined) add("invalid-query");
+  if (
+    /"operation_id"|"id"/.test(JSON.stringify([schema.params, schema.querystring, schema.body]))
+  ) {
+    add("invalid-operation-id");
+  }
+  if (method !== "GET") add("origin-not-allowed", ...WITH_BODY);
+  if (config?.scope !== "public") add("forbidden");
+  return [...all];
+}
+
+/** Problems as answers by status, each with an example. */
+export function problemAnswers(
+  slugs: readonly ProblemSlug[],
+  components: Components,
+): Record<string, OpenApiResponse> {
+  const byStatus = Object.groupBy(slugs, (slug) => PROBLEM_TABLE[slug].status);
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, group = []]) => [
+      status,
+      {
+        description: group
+          .map((slug) => `\`${slug}\`: ${PROBLEM_TABLE[slug].meaning}`)
+          .join("\n\n"),
+        content: {
+          "application/problem+json": {
+            schema: {
+              ...components.use(Problem),
+              properties: {
+                type: { enum: group.map((slug) => PROBLEM_TYPE_BASE + slug) },
+                status: { const: Number(status) },
+              },
+            },
+            examples: Object.fromEntries(
+              group.map((slug) => [slug, { $ref: `#/components/examples/${slug}` }]),
+            ),
+          },
+        },
+      },
+    ]),
+  );
+}
+
+export function problemExamples(slugs: Iterable<ProblemSlug>) {
+  const sorted = [...slugs].sort();
+  return Object.fromEntries(sorted.map((slug) => [slug, { value: exampleProblem(slug) }]));
+}

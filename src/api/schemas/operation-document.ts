@@ -1,0 +1,52 @@
+import { Type } from "typebox";
+import { OPERATION_STATUSES } from "../../streaming/operation/operation-status.ts";
+import { CURSOR_EXAMPLE, Cursor, OperationId, Timestamp } from "./positions.ts";
+
+export const OperationStatus = Type.Enum([...OPERATION_STATUSES], {
+  title: "OperationStatus",
+  description:
+    "active: `PENDING`, `RUNNING`, `SUSPENDED`; terminal: the others. Treat a status that you do not " +
+    "know as active",
+});
+
+/** Why an orchestration, an activity or a sub-orchestration failed. */
+export const Failure = Type.Object(
+  { type: Type.String(), message: Type.String() },
+  { title: "Failure", examples: [{ type: "Error", message: "the warehouse is closed" }] },
+);
+
+/** JSON of an orchestration. */
+export const AnyJson = (description: string) => Type.Unknown({ description });
+
+export const DOCUMENT_EXAMPLE = {
+  operation_id: "order-17",
+  status: "RUNNING",
+  created_at: "2026-11-23T16:40:29.102Z",
+  last_updated: "2026-11-23T16:40:31.147Z",
+  custom_status: { percent: 66, step: 2, steps: 3, message: "step 2 of 3" },
+  cursor: CURSOR_EXAMPLE,
+};
+
+export const OperationDocument = Type.Object(
+  {
+    operation_id: OperationId,
+    status: OperationStatus,
+    created_at: Timestamp,
+    last_updated: Timestamp,
+    custom_status: Type.Optional(
+      AnyJson("what the orchestration has set, digit for digit; a string where it is not JSON"),
+    ),
+    result: Type.Optional(
+      AnyJson(
+        "with `Completed` and `TERMINATED`: what the orchestration returned, digit for digit",
+      ),
+    ),
+    error: Type.Optional(Failure),
+    cursor: Cursor,
+  },
+  {
+    title: "OperationDocument",
+    description: "One state of one operation. Ignore keys that you do not know",
+    examples: [DOCUMENT_EXAMPLE],
+  },
+);

@@ -1,0 +1,119 @@
+import { type TProperties, Type } from "typebox";
+import { MAX_SUB_LENGTH } from "../../streaming/delivery/ws/ws-protocol.ts";
+import { CURSOR_EXAMPLE, OperationId, StepsCursor } from "./positions.ts";
+import {
+  bye,
+  heartbeat,
+  problemEvent,
+  reset,
+  type StreamMessage,
+  snapshot,
+  step,
+  update,
+} from "./stream-events.ts";
+
+const sub = Type.String({
+  minLength: 1,
+  maxLength: MAX_SUB_LENGTH,
+  description: "the client's name for the subscription",
+});
+const cursor = Type.Optional(StepsCursor);
+const ADDRESS = { sub: "s1", operation_id: "order-17" };
+
+/** A message about one subscription. */
+function addressed(title: string, { members, description, example }: StreamMessage) {
+  return Type.Object(
+    { sub, operation_id: OperationId, cursor, ...members },
+    { title, description, examples: [{ ...ADDRESS, ...example }] },
+  );
+}
+
+function message(
+  title: string,
+  members: TProperties,
+  description: string,
+  example: Readonly<Record<string, unknown>>,
+) {
+  return Type.Object(members, { title, description, examples: [example] });
+}
+
+/** What a server sends over a WebSocket, by `type`. */
+export const SERVER_MESSAGES = {
+  subscribed: message(
+    "SubscribedMessage",
+    {
+      type: Type.Literal("subscribed"),
+      sub,
+      operation_id: OperationId,
+      resumed: Type.Boolean({ description: "whether it continues from the client's cursor" }),
+    },
+    "Before the first message of a subscription",
+    { type: "subscribed", ...ADDRESS, resumed: false },
+  ),
+  snapshot: addressed("SnapshotMessage", snapshot),
+  update: addressed("UpdateMessage", update),
+  step: addressed("StepMessage", step),
+  reset: addressed("ResetMessage", reset),
+  unsubscribed: message(
+    "UnsubscribedMessage",
+    {
+      type: Type.Literal("unsubscribed"),
+      sub,
+      operation_id: OperationId,
+      reason: Type.Enum(["terminal", "not-found", "gone", "requested"]),
+    },
+    "The last message of a subscription, whose name is free again",
+    { type: "unsubscribed", ...ADDRESS, reason: "terminal" },
+  ),
+  problem: message(
+    "ProblemMessage",
+    { sub: Type.Optional(sub), cursor, ...problemEvent.members },
+    "Something to know, or a refusal; with `sub` where it belongs to one subscription",
+    { ...problemEvent.example, ...ADDRESS },
+  ),
+  pong: message("PongMessage", { type: Type.Literal("pong") }, "The answer to `ping`", {
+    type: "pong",
+  }),
+  heartbeat: message(
+    "HeartbeatMessage",
+    heartbeat.members,
+    heartbeat.description,
+    heartbeat.example,
+  ),
+  bye: message("ByeMessage", bye.members, "Always the last one; then the connection closes", {
+    ...bye.example,
+    reason: "rotate",
+    reconnect: true,
+  }),
+};
+
+/** What a client sends over a WebSocket, by `type`. */
+export const CLIENT_MESSAGES = {
+  subscribe: message(
+    "SubscribeMessage",
+    {
+      type: Type.Literal("subscribe"),
+      sub,
+      operation_id: OperationId,
+      after: Type.Optional(
+        Type.String({
+          description: "the last cursor that the client has",
+          examples: [CURSOR_EXAMPLE],
+        }),
+      ),
+      detail: Type.Optional(Type.Enum(["status", "steps"])),
+      include: Type.Optional(Type.Enum(["payloads"], { description: "with `detail` `steps`" })),
+    },
+    "Follows an operation",
+    { type: "subscribe", ...ADDRESS },
+  ),
+  unsubscribe: message(
+    "UnsubscribeMessage",
+    { type: Type.Literal("unsubscribe"), sub },
+    "Ends a subscription",
+    { type: "unsubscribe", sub: "s1" },
+  ),
+  ping: message("PingMessage", { type: Type.Literal("ping") }, "Asks for a `pong`", {
+    type: "ping",
+  }),
+};
