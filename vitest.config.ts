@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/helpers/contract/provide-documents.ts"],
+    setupFiles: ["test/helpers/contract/check-answers.ts"],
     execArgv: ["--disable-warning=ExperimentalWarning"],
     // Tests mostly wait for sockets and processes, so two files at a time also on two cores.
     maxWorkers: 2,

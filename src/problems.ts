@@ -5,7 +5,7 @@ export const PROBLEM_TYPE_BASE = "urn:dts-push:problem:";
 
 /**
  * Every kind of problem, as the last part of its `type`. Part of the API: a slug never changes meaning.
- * PROTOCOL.md, section 3, and api/docs/problem-table.ts say what each means.
+ * PROTOCOL.md, section 3, and api/schemas/problem-table.ts say what each means.
  */
 export type ProblemSlug =
   | "bad-message"

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { constants, createGunzip } from "node:zlib";
 import { createParser } from "eventsource-parser";
 import { onTestFinished } from "vitest";
+import { checkEvent, checkHead } from "./contract/contract.ts";
 import { within } from "./deadline.ts";
 import { Mailbox } from "./mailbox.ts";
 
@@ -30,16 +31,20 @@ export class SseClient {
     req.on("error", reject);
     req.end();
     onTestFinished(() => void req.destroy());
-    return new SseClient(req, await within(`an answer from ${url.pathname}`, promise));
+    return new SseClient(url, req, await within(`an answer from ${url.pathname}`, promise));
   }
 
-  private constructor(request: ClientRequest, response: IncomingMessage) {
+  private constructor(url: URL, request: ClientRequest, response: IncomingMessage) {
     this.#request = request;
     this.response = response;
     request.on("error", () => this.#ended.resolve("cut off"));
+    const answer = { method: "GET", url, status: this.status, header: headerOf(response) };
+    checkHead(answer);
     const parser = createParser({
-      onEvent: ({ event, id, data }) =>
-        this.#events.put({ event: event ?? "message", id, data: JSON.parse(data) }),
+      onEvent: ({ event, id, data }) => {
+        checkEvent(answer, { event, id, data });
+        this.#events.put({ event: event ?? "message", id, data: JSON.parse(data) });
+      },
       onRetry: (ms) => this.retries.push(ms),
     });
     const body = decoded(response).setEncoding("utf8");
@@ -100,6 +105,10 @@ export class SseClient {
   destroy(): void {
     this.#request.destroy();
   }
+}
+
+function headerOf({ headers }: IncomingMessage): (name: string) => string | undefined {
+  return (name) => [headers[name]].flat()[0];
 }
 
 /** The body as it was before a proxy compressed it. Half a stream is no error: it was cut off. */

@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
+import { checkMessage } from "./contract/contract.ts";
 import { within } from "./deadline.ts";
 import { Mailbox } from "./mailbox.ts";
 
@@ -30,7 +31,10 @@ export class WsClient {
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
-    socket.on("message", (data) => this.#messages.put(JSON.parse(String(data)) as Message));
+    socket.on("message", (data) => {
+      checkMessage(String(data));
+      this.#messages.put(JSON.parse(String(data)) as Message);
+    });
     socket.on("error", () => undefined);
     socket.on("close", (code, reason) => this.#closed.resolve({ code, reason: String(reason) }));
   }

@@ -4,7 +4,7 @@ import { EventId } from "../schemas/positions.ts";
 import { STREAM_EVENTS } from "../schemas/stream-events.ts";
 import { CLIENT_MESSAGES, SERVER_MESSAGES } from "../schemas/ws-messages.ts";
 import { Components, type JsonSchema } from "./components.ts";
-import { TITLE, VERSION } from "./info.ts";
+import { BEARER, LICENSE, TITLE, VERSION } from "./info.ts";
 
 /** @see https://www.asyncapi.com/docs/reference/specification/v3.0.0 */
 export interface AsyncApiDocument {
@@ -16,6 +16,7 @@ export interface AsyncApiDocument {
   readonly components: {
     readonly messages: Readonly<Record<string, AsyncApiMessage>>;
     readonly schemas: Readonly<Record<string, JsonSchema>>;
+    readonly securitySchemes: object;
   };
 }
 interface Reference {
@@ -34,6 +35,7 @@ interface AsyncApiOperation {
   readonly title: string;
   readonly summary: string;
   readonly channel: Reference;
+  readonly security: readonly Reference[];
   readonly messages: readonly Reference[];
 }
 export interface AsyncApiMessage {
@@ -110,13 +112,19 @@ export function asyncApiDocument(): AsyncApiDocument {
     title,
     summary,
     channel: { $ref: `#/channels/${channel}` },
+    security: [{ $ref: "#/components/securitySchemes/bearer" }],
     messages: Object.keys(references).map((name) => ({
       $ref: `#/channels/${channel}/messages/${name}`,
     })),
   });
   return {
     asyncapi: "3.0.0",
-    info: { title: TITLE, version: VERSION, description: DESCRIPTION },
+    info: {
+      title: TITLE,
+      version: VERSION,
+      description: DESCRIPTION,
+      license: { name: LICENSE, url: `https://spdx.org/licenses/${LICENSE}.html` },
+    },
     defaultContentType: "application/json",
     channels,
     operations: {
@@ -152,6 +160,7 @@ export function asyncApiDocument(): AsyncApiDocument {
     components: {
       messages: { ...events.messages, ...sent.messages, ...received.messages },
       schemas: components.schemas,
+      securitySchemes: { bearer: BEARER },
     },
   };
 }

@@ -1,68 +1,12 @@
-import type { RouteOptions } from "fastify";
+import type { FastifyContextConfig, RouteOptions } from "fastify";
 import type { ProblemSlug } from "../../problems.ts";
 import { Problem } from "../schemas/problem.ts";
+import { writeAnswer } from "./answers.ts";
 import { Components, type JsonSchema } from "./components.ts";
-import { TITLE, VERSION } from "./info.ts";
+import { BEARER, LICENSE, TITLE, VERSION } from "./info.ts";
+import type { OpenApiDocument, OpenApiOperation, OpenApiParameter } from "./openapi-types.ts";
 import { problemAnswers, problemExamples, problemsOf } from "./problem-answers.ts";
-import {
-  ANSWER_HEADERS,
-  type Answer,
-  REQUEST_HEADERS,
-  type RouteDocs,
-  TAGS,
-} from "./route-docs.ts";
-import { streamItem } from "./stream-item.ts";
-
-/** @see https://spec.openapis.org/oas/v3.2.0.html */
-export interface OpenApiDocument {
-  readonly openapi: string;
-  readonly info: { readonly title: string; readonly version: string; readonly description: string };
-  readonly tags: readonly { readonly name: string; readonly description: string }[];
-  readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>;
-  readonly components: {
-    readonly schemas: Readonly<Record<string, JsonSchema>>;
-    readonly examples: Readonly<Record<string, { readonly value: unknown }>>;
-    readonly securitySchemes: object;
-  };
-}
-export interface OpenApiOperation {
-  readonly operationId: string;
-  readonly tags: readonly string[];
-  readonly summary: string;
-  readonly description?: string;
-  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
-  readonly parameters: readonly OpenApiParameter[];
-  readonly requestBody?: { readonly required: boolean; readonly content: OpenApiContent };
-  readonly responses: Readonly<Record<string, OpenApiResponse>>;
-}
-export interface OpenApiParameter {
-  readonly name: string;
-  readonly in: "path" | "query" | "header";
-  readonly required: boolean;
-  readonly description: string;
-  readonly schema: JsonSchema;
-}
-export interface OpenApiResponse {
-  readonly description: string;
-  readonly headers?: Readonly<Record<string, OpenApiHeader>>;
-  readonly content?: OpenApiContent;
-}
-export interface OpenApiHeader {
-  readonly description: string;
-  readonly required: boolean;
-  readonly schema: JsonSchema;
-}
-export type OpenApiContent = Readonly<
-  Record<
-    string,
-    {
-      readonly schema?: JsonSchema;
-      readonly itemSchema?: JsonSchema;
-      readonly example?: unknown;
-      readonly examples?: Readonly<Record<string, unknown>>;
-    }
-  >
->;
+import { REQUEST_HEADERS, type RouteDocs, TAGS } from "./route-docs.ts";
 
 const DESCRIPTION = `
 Starts orchestrations of a Durable Task Scheduler task hub and pushes their status as it changes.
@@ -93,19 +37,19 @@ export function openApiDocument(routes: readonly RouteOptions[]): OpenApiDocumen
   components.use(Problem);
   return {
     openapi: "3.2.0",
-    info: { title: TITLE, version: VERSION, description: DESCRIPTION },
+    info: {
+      title: TITLE,
+      version: VERSION,
+      description: DESCRIPTION,
+      license: { name: LICENSE, identifier: LICENSE },
+    },
+    servers: [{ url: "/", description: "The server that serves this document" }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       schemas: components.schemas,
       examples: problemExamples(slugs),
-      securitySchemes: {
-        bearer: {
-          type: "http",
-          scheme: "bearer",
-          description: "Needed where this server has credentials configured",
-        },
-      },
+      securitySchemes: { bearer: BEARER },
     },
   };
 }
@@ -116,14 +60,13 @@ function operation(
   problems: readonly ProblemSlug[],
   components: Components,
 ): OpenApiOperation {
-  const scope = config?.scope ?? "public";
   const { operationId, tag, summary, description } = docs;
   return {
     operationId,
     tags: [tag],
     summary,
     ...(description && { description }),
-    security: scope === "public" ? [] : [{ bearer: [scope] }],
+    security: securityOf(config?.scope),
     parameters: [
       ...parametersOf(schema.params, "path", components),
       ...parametersOf(schema.querystring, "query", components),
@@ -139,12 +82,17 @@ function operation(
       ...Object.fromEntries(
         Object.entries(docs.answers).map(([status, answer]) => [
           status,
-          response(answer, components),
+          writeAnswer(answer, components),
         ]),
       ),
       ...problemAnswers(problems, components),
     },
   };
+}
+
+function securityOf(scope: FastifyContextConfig["scope"] = "public"): OpenApiOperation["security"] {
+  if (scope === "public") return [];
+  return [{ bearer: scope === "authenticated" ? [] : [scope] }];
 }
 
 function parametersOf(
@@ -190,31 +138,4 @@ function headerParameters(
 function bodyOf(schema: object, components: Components) {
   const [example] = (schema as { examples?: readonly unknown[] }).examples ?? [];
   return { schema: components.use(schema), example };
-}
-
-function response(
-  { description, headers = [], content }: Answer,
-  components: Components,
-): OpenApiResponse {
-  return {
-    description,
-    ...(headers.length > 0 && {
-      headers: Object.fromEntries(
-        headers.map((name) => {
-          const { schema, ...rest } = ANSWER_HEADERS[name];
-          return [name, { ...rest, schema: components.use(schema) }];
-        }),
-      ),
-    }),
-    ...(content && { content: contentOf(content, components) }),
-  };
-}
-
-function contentOf(
-  content: NonNullable<Answer["content"]>,
-  components: Components,
-): OpenApiContent {
-  if (content === "event-stream") return { "text/event-stream": streamItem(components) };
-  const { type, schema, example } = content;
-  return { [type]: { schema: components.use(schema), example } };
 }

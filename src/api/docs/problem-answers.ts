@@ -2,9 +2,10 @@ import type { RouteOptions } from "fastify";
 import type { ProblemSlug } from "../../problems.ts";
 import { PROBLEM_TYPE_BASE } from "../../problems.ts";
 import { Problem } from "../schemas/problem.ts";
+import { exampleProblem, PROBLEM_TABLE } from "../schemas/problem-table.ts";
+import { answerHeaders } from "./answers.ts";
 import type { Components } from "./components.ts";
-import type { OpenApiResponse } from "./openapi.ts";
-import { exampleProblem, PROBLEM_TABLE } from "./problem-table.ts";
+import type { OpenApiResponse } from "./openapi-types.ts";
 import type { RouteDocs } from "./route-docs.ts";
 
 /** What any request may be answered, before its route. */
@@ -22,6 +23,9 @@ const WITH_BODY: readonly ProblemSlug[] = [
   "body-too-large",
   "unsupported-media-type",
 ];
+
+/** Statuses after which a request may be repeated, and which may say when. */
+const LATER = new Set(["429", "502", "503"]);
 
 /** All problems of a route: its own, and those that follow from its schemas, method and scope. */
 export function problemsOf(
@@ -56,6 +60,7 @@ export function problemAnswers(
         description: group
           .map((slug) => `\`${slug}\`: ${PROBLEM_TABLE[slug].meaning}`)
           .join("\n\n"),
+        ...(LATER.has(status) && { headers: answerHeaders(["Retry-After"], components) }),
         content: {
           "application/problem+json": {
             schema: {

@@ -18,6 +18,7 @@ export function streamItem(components: Components) {
       retry: { type: "integer", minimum: 0, description: "time to reconnect, in milliseconds" },
     },
     oneOf: Object.entries(STREAM_EVENTS).map(([name, schema]) => ({
+      required: ["event"],
       properties: {
         event: { const: name },
         data: { contentMediaType: "application/json", contentSchema: components.use(schema) },
