@@ -35,6 +35,7 @@ export type ProblemSlug =
   | "operation-gone"
   | "operation-not-found"
   | "origin-not-allowed"
+  | "rate-limited"
   | "request-timeout"
   | "sample-off"
   | "scheduler-access-denied"

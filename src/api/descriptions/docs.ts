@@ -1,13 +1,18 @@
 import { Type } from "typebox";
 import { json, type RouteDocs } from "../docs/route-docs.ts";
 
-const Description = Type.Object({}, { examples: [{}] });
+/** A document that has a specification of its own. */
+const documentOf = (specification: "openapi" | "asyncapi", version: string) =>
+  Type.Object(
+    { [specification]: Type.String() },
+    { additionalProperties: true, examples: [{ [specification]: version }] },
+  );
 
 export const GET_OPENAPI: RouteDocs = {
   operationId: "getOpenApi",
   tag: "service",
   summary: "This description of the requests",
-  answers: { 200: json(Description, "An OpenAPI 3.2 document.") },
+  answers: { 200: json(documentOf("openapi", "3.2.0"), "An OpenAPI 3.2 document.") },
 };
 
 export const GET_ASYNCAPI: RouteDocs = {
@@ -15,6 +20,9 @@ export const GET_ASYNCAPI: RouteDocs = {
   tag: "service",
   summary: "The description of events and messages",
   answers: {
-    200: json(Description, "An AsyncAPI 3.0 document: the events of streams and the WebSocket."),
+    200: json(
+      documentOf("asyncapi", "3.0.0"),
+      "An AsyncAPI 3.0 document: the events of streams and the WebSocket.",
+    ),
   },
 };

@@ -43,7 +43,7 @@ export function problemsOf(
     add("invalid-operation-id");
   }
   if (method !== "GET") add("origin-not-allowed", ...WITH_BODY);
-  if (config?.scope !== "public") add("forbidden");
+  if (config?.scope !== "public") add("forbidden", "rate-limited");
   return [...all];
 }
 

@@ -20,6 +20,7 @@ export const AnyJson = (description: string) => Type.Unknown({ description });
 
 export const DOCUMENT_EXAMPLE = {
   operation_id: "order-17",
+  name: "ship_order",
   status: "RUNNING",
   created_at: "2026-11-23T16:40:29.102Z",
   last_updated: "2026-11-23T16:40:31.147Z",
@@ -30,11 +31,22 @@ export const DOCUMENT_EXAMPLE = {
 export const OperationDocument = Type.Object(
   {
     operation_id: OperationId,
+    name: Type.String({ description: "of the orchestration" }),
+    version: Type.Optional(Type.String({ description: "of the orchestration" })),
     status: OperationStatus,
     created_at: Timestamp,
+    scheduled_at: Type.Optional(Timestamp),
     last_updated: Timestamp,
+    completed_at: Type.Optional(Timestamp),
+    parent_id: Type.Optional(OperationId),
+    tags: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { description: "with which it was started" }),
+    ),
     custom_status: Type.Optional(
       AnyJson("what the orchestration has set, digit for digit; a string where it is not JSON"),
+    ),
+    input: Type.Optional(
+      AnyJson("with `include=input` on a request for the status: what the orchestration was given"),
     ),
     result: Type.Optional(
       AnyJson(

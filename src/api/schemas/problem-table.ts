@@ -161,6 +161,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
       "A page of another origin may not start operations or open WebSockets here. CORS_ORIGINS " +
       "lists the origins that may.",
   },
+  "rate-limited": {
+    status: 429,
+    meaning: "too many starts of this caller, or invalid credentials of this address, in a minute",
+    detail: "This caller may start 6000 operations a minute. Try again after Retry-After.",
+  },
   "request-timeout": {
     status: 408,
     meaning: "the request did not arrive in time",

@@ -96,6 +96,37 @@ export function checkMessage(text: string): void {
   else check("WebSocket", `asyncapi${sent}/payload`, message);
 }
 
+/** Checks the documents' own examples. @returns how many there are */
+export function checkExamples(): number {
+  let checked = 0;
+  const checkOne = (reference: string, value: unknown) => {
+    check(`example of ${reference}`, reference, value);
+    checked += 1;
+  };
+  for (const [path, methods] of Object.entries(openapi.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      for (const [status, { content = {} }] of Object.entries(responses)) {
+        for (const [type, { example, examples = {}, itemSchema }] of Object.entries(content)) {
+          if (itemSchema) continue; // The events of AsyncAPI.
+          const values = Object.keys(examples).map(
+            (name) => openapi.components.examples[name]?.value,
+          );
+          const pointer = ["paths", path, method, "responses", status, "content", type, "schema"];
+          for (const value of example === undefined ? values : [example]) {
+            checkOne(`openapi#${toPointer(pointer)}`, value);
+          }
+        }
+      }
+    }
+  }
+  for (const [name, { examples }] of Object.entries(asyncapi.components.messages)) {
+    for (const { payload } of examples) {
+      checkOne(`asyncapi#/components/messages/${name}/payload`, payload);
+    }
+  }
+  return checked;
+}
+
 const PROBLEM = "openapi#/components/schemas/Problem";
 
 /** Problems that come before any route, or because there is none. */

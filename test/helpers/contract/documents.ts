@@ -25,6 +25,7 @@ export async function buildIdleApp(): Promise<FastifyInstance> {
     scheduler,
     streams,
     access: config,
+    limits: config,
     graceMs: config.graceMs,
     closing: { leaving: new AbortController().signal, requestsWithinMs: config.graceMs },
     maxSockets: undefined,
