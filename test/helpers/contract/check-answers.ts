@@ -9,10 +9,10 @@ import { violations } from "./violations.ts";
 
 const realFetch = globalThis.fetch;
 globalThis.fetch = async (input, init) => {
-  const response = await realFetch(input, init);
+  // Only now, since files of unit tests do without, and before the request, which it would delay.
+  const contract = await import("./contract.ts");
   const method = init?.method ?? (input instanceof Request ? input.method : "GET");
-  // Only now: files of unit tests receive no answer, and need no contract.
-  return checked(response, method, await import("./contract.ts"));
+  return checked(await realFetch(input, init), method, contract);
 };
 
 afterEach(() => {
