@@ -7,7 +7,7 @@ import type { Child } from "./support/child.ts";
 import { Load } from "./support/load.ts";
 import { PlainServer } from "./support/plain-server.ts";
 import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
-import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 const SUBSCRIBERS = [1000, 5000, 10_000];
 /** As often as the settings allow, however many subscribe. */
@@ -51,7 +51,7 @@ async function measureOurs(
   count: number,
   options: BenchOptions,
 ): Promise<{ row: Figures; event: string }> {
-  const scheduler = await ScriptedScheduler.start(1);
+  const scheduler = await TimedScheduler.start(1);
   await scheduler.create({ prefix: "op", count: 1 });
   const api = await Api.start(scheduler.address, SETTINGS, options);
   const load = Load.start(1);

@@ -4,7 +4,7 @@ import type { Child } from "./support/child.ts";
 import { Load } from "./support/load.ts";
 import { PlainServer } from "./support/plain-server.ts";
 import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
-import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 const OPERATIONS = 100;
 const HEARTBEAT_MS = 15_000;
@@ -21,7 +21,7 @@ export async function run(options: BenchOptions): Promise<void> {
   const connections = options.quick ? 1000 : 10_000;
   const measuredMs = options.quick ? 2000 : 60_000;
 
-  const scheduler = await ScriptedScheduler.start(1);
+  const scheduler = await TimedScheduler.start(1);
   await scheduler.create({ prefix: "op", count: OPERATIONS });
   const api = await Api.start(scheduler.address, { HEARTBEAT_MS }, options);
   const ours = await measure(

@@ -5,7 +5,7 @@
 import { Api } from "./support/api.ts";
 import { type Lags, Load } from "./support/load.ts";
 import { type BenchOptions, type Goal, pause, type Row, report, round } from "./support/report.ts";
-import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 const OPERATIONS = 1000;
 /** So few that each is read alone. */
@@ -70,7 +70,7 @@ function goal(text: string, ms = Number.NaN, limitMs: number): Goal {
 async function measure(part: Part, options: BenchOptions) {
   const { name, operations, everyMs, random, readsPerSecond, completionCalls } = part;
   const [measuredMs, endsMs] = options.quick ? [2000, 1000] : [15_000, 8000];
-  const scheduler = await ScriptedScheduler.start(1);
+  const scheduler = await TimedScheduler.start(1);
   await scheduler.create({ prefix: "op", count: operations });
   const settings = {
     POLL_MIN_MS,

@@ -5,7 +5,7 @@
 import { Api } from "./support/api.ts";
 import { Load } from "./support/load.ts";
 import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
-import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 const OPERATIONS = 1000;
 const CHANGE_EVERY_MS = 1000;
@@ -43,7 +43,7 @@ async function measure(
   strangers: number,
   options: BenchOptions,
 ): Promise<Row> {
-  const scheduler = await ScriptedScheduler.start(1);
+  const scheduler = await TimedScheduler.start(1);
   await scheduler.create({ prefix: "op", count: OPERATIONS });
   await scheduler.create({ prefix: "stranger", count: strangers, overMs: OPERATIONS });
   await scheduler.change({ prefix: "op", everyMs: CHANGE_EVERY_MS });

@@ -5,7 +5,7 @@
 import { Api } from "./support/api.ts";
 import { Load } from "./support/load.ts";
 import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
-import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 const SUBSCRIBERS = [1, 1000];
 const OPERATION = { prefix: "op", count: 1 };
@@ -16,7 +16,7 @@ const WARM_UP_MS = 3000;
 
 export async function run(options: BenchOptions): Promise<void> {
   const measuredMs = options.quick ? 3000 : 60_000;
-  const scheduler = await ScriptedScheduler.start(1);
+  const scheduler = await TimedScheduler.start(1);
   await scheduler.create(OPERATION);
   await scheduler.change({ prefix: OPERATION.prefix, everyMs: CHANGE_EVERY_MS, random: true });
   const load = Load.start(1);

@@ -6,8 +6,10 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { NoOpLogger, TaskHubGrpcClient } from "@microsoft/durabletask-js";
-import { fillWithFinished } from "./scheduler-fill.ts";
-import { type BenchProcess, startProcess } from "./scheduler-process.ts";
+import type { Child } from "./support/child.ts";
+import { EmbeddedScheduler } from "./support/embedded-scheduler.ts";
+import { fillWithFinished } from "./support/fill.ts";
+import { Worker } from "./support/worker.ts";
 
 const ORCHESTRATIONS = 5000;
 const CONCURRENCY = 200;
@@ -59,11 +61,11 @@ async function largeAndIdle(database: string): Promise<Figures> {
     await runOne("chain", CHAIN_LENGTHS[0] ?? 1);
     const figures: Figures = {};
     for (const length of CHAIN_LENGTHS) {
-      const before = await scheduler.cpuMs();
+      const before = await cpuMs(scheduler);
       const perActivity = (ms: number) => round(ms / length);
       figures[`chain_of_${length}_ms_per_activity`] = perActivity(await runOne("chain", length));
       figures[`chain_of_${length}_scheduler_cpu_ms_per_activity`] = perActivity(
-        (await scheduler.cpuMs()) - before,
+        (await cpuMs(scheduler)) - before,
       );
     }
     figures[`fan_out_of_${FAN_OUT}_ms`] = round(await runOne("fan-out", FAN_OUT));
@@ -79,14 +81,14 @@ async function largeAndIdle(database: string): Promise<Figures> {
 async function withWorker(
   database: string,
   measure: (
-    scheduler: BenchProcess,
-    worker: BenchProcess,
+    scheduler: Child,
+    worker: Child,
     runOne: RunOne,
     client: TaskHubGrpcClient,
   ) => Promise<Figures>,
 ): Promise<Figures> {
-  const scheduler = await startProcess("scheduler", database);
-  const worker = await startProcess("worker", scheduler.address);
+  const scheduler = await EmbeddedScheduler.start(database);
+  const worker = await Worker.start(scheduler.address);
   const client = new TaskHubGrpcClient({
     hostAddress: scheduler.address,
     logger: new NoOpLogger(),
@@ -101,20 +103,20 @@ async function withWorker(
     return performance.now() - started;
   };
   try {
-    return await measure(scheduler, worker, runOne, client);
+    return await measure(scheduler.child, worker.child, runOne, client);
   } finally {
     await worker.stop();
     await client.stop();
-    await scheduler.stop();
+    await scheduler.close();
   }
 }
 
 async function throughput(
-  scheduler: BenchProcess,
-  worker: BenchProcess,
+  scheduler: Child,
+  worker: Child,
   runOne: () => Promise<number>,
 ): Promise<Figures> {
-  const before = [await scheduler.cpuMs(), await worker.cpuMs()] as const;
+  const before = [await cpuMs(scheduler), await cpuMs(worker)] as const;
   const started = performance.now();
   const latencies = (await many(ORCHESTRATIONS, runOne)).sort((a, b) => a - b);
   const seconds = (performance.now() - started) / 1000;
@@ -125,9 +127,9 @@ async function throughput(
     latency_p95_ms: percentile(0.95),
     latency_p99_ms: percentile(0.99),
     scheduler_cpu_ms_per_orchestration: round(
-      ((await scheduler.cpuMs()) - before[0]) / ORCHESTRATIONS,
+      ((await cpuMs(scheduler)) - before[0]) / ORCHESTRATIONS,
     ),
-    worker_cpu_ms_per_orchestration: round(((await worker.cpuMs()) - before[1]) / ORCHESTRATIONS),
+    worker_cpu_ms_per_orchestration: round(((await cpuMs(worker)) - before[1]) / ORCHESTRATIONS),
   };
 }
 
@@ -145,24 +147,25 @@ async function many(count: number, runOne: () => Promise<number>): Promise<numbe
   return results;
 }
 
-async function idleCpu(scheduler: BenchProcess): Promise<number> {
+async function idleCpu(scheduler: Child): Promise<number> {
   await pause(2000); // until garbage collection and the log's checkpoint are done
-  const before = await scheduler.cpuMs();
+  const before = await cpuMs(scheduler);
   await pause(IDLE_SECONDS * 1000);
-  return round((((await scheduler.cpuMs()) - before) / (IDLE_SECONDS * 1000)) * 100);
+  return round((((await cpuMs(scheduler)) - before) / (IDLE_SECONDS * 1000)) * 100);
 }
 
 async function startUp(database: string): Promise<Figures> {
   fillWithFinished(database, FINISHED);
   const started = performance.now();
-  const scheduler = await startProcess("scheduler", database);
+  const scheduler = await EmbeddedScheduler.start(database);
   const startUpMs = performance.now() - started;
-  await scheduler.stop();
+  await scheduler.close();
   return {
     [`start_up_with_${FINISHED}_finished_ms`]: round(startUpMs),
     million_file_megabytes: Math.round((await stat(database)).size / 1e6),
   };
 }
 
+const cpuMs = async (child: Child) => (await child.usage()).cpuMs;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const round = (n: number) => Math.round(n * 100) / 100;

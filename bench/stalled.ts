@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { Api } from "./support/api.ts";
 import { type Lags, Load } from "./support/load.ts";
 import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
-import { ScriptedScheduler } from "./support/scripted-scheduler.ts";
+import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 /** Short, so that what is compared is the sending and not the reading. */
 const SETTINGS = { POLL_MIN_MS: 20, POLL_MAX_MS: 20 };
@@ -69,7 +69,7 @@ export async function run(options: BenchOptions): Promise<void> {
 
 async function measure(name: string, part: Part, options: BenchOptions) {
   const { healthy, stalled, bytes, everyMs } = part;
-  const scheduler = await ScriptedScheduler.start(1);
+  const scheduler = await TimedScheduler.start(1);
   await scheduler.create({ prefix: "op", count: 1, padding: bytes - 350 });
   const api = await Api.start(scheduler.address, SETTINGS, options);
   const [load, hanging] = [Load.start(1), Load.start(1)];

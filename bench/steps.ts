@@ -2,26 +2,32 @@
  * The cost of following the steps of one long operation live: a worker makes the history on the embedded
  * scheduler, and 100 subscribers receive each step.
  */
+import { NoOpLogger, TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import { Api } from "./support/api.ts";
+import { EmbeddedScheduler } from "./support/embedded-scheduler.ts";
 import { Load } from "./support/load.ts";
 import { type BenchOptions, pause, report, round } from "./support/report.ts";
-import { StepsScheduler } from "./support/steps-scheduler.ts";
-import { StepsWorker } from "./support/steps-worker.ts";
+import { Worker } from "./support/worker.ts";
 
 const FOLLOWERS = 100;
 /** Each wave adds about 45 entries to the history. */
 const WAVES = { waves: 245, width: 20 };
 const QUICK_WAVES = { waves: 10, width: 5 };
 const ID = "long";
+const DEADLINE_SECONDS = 600;
 
 export async function run(options: BenchOptions): Promise<void> {
   const waves = options.quick ? QUICK_WAVES : WAVES;
-  const scheduler = await StepsScheduler.start(1);
-  const worker = await StepsWorker.start(1, scheduler.address);
+  const scheduler = await EmbeddedScheduler.start(":memory:", 1);
+  const worker = await Worker.start(scheduler.address, 1);
+  const client = new TaskHubGrpcClient({
+    hostAddress: scheduler.address,
+    logger: new NoOpLogger(),
+  });
   const api = await Api.start(scheduler.address, {}, options);
   const load = Load.start(1);
 
-  await worker.begin(ID, waves);
+  await client.scheduleNewOrchestration("waves", waves, ID);
   const path = `/api/operations/${ID}/events?detail=steps`;
   await load.connect({ port: api.port, paths: [path], count: FOLLOWERS, kind: "lag" });
   const before = await api.child.usage();
@@ -35,7 +41,7 @@ export async function run(options: BenchOptions): Promise<void> {
   };
   const watched = watchMemory();
   const cost = await api.cost("steps", async () => {
-    await worker.ended(ID);
+    await client.waitForOrchestrationCompletion(ID, false, DEADLINE_SECONDS);
     // The server closes each connection after the last step.
     while ((await load.report()).closed < FOLLOWERS) await pause(100);
   });
@@ -45,7 +51,8 @@ export async function run(options: BenchOptions): Promise<void> {
   const [after, counted] = [await api.child.usage(), await api.counted()];
   const sent = await scheduler.sent();
   const { lags, bytes } = await load.report();
-  await Promise.all([load.stop(), api.stop(), worker.stop(), scheduler.stop()]);
+  await client.stop();
+  await Promise.all([load.stop(), api.stop(), worker.stop(), scheduler.close()]);
   const steps = lags.step.count / FOLLOWERS;
   const passes = counted("dts_push_reads_total", { rpc: "StreamInstanceHistory" });
   const mib = (of: number) => round(of / 1024 / 1024, 1);

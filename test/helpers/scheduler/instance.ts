@@ -1,7 +1,8 @@
+import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
-import type { Instance } from "../../../src/dts/instance.ts";
+import type { Instance, RuntimeStatus } from "../../../src/dts/instance.ts";
 import type { InstanceQuery } from "../../../src/dts/instance-query.ts";
 
 /** The state of an instance, filled up with what a test does not care about. */
@@ -25,7 +26,10 @@ export function instance(overrides: Partial<Instance> = {}): Instance {
 }
 
 /** The instances that a query asks for, of these in their order. Page tokens are positions. */
-export function pageOf(instances: Iterable<Instance>, query: Omit<InstanceQuery, "payloads">) {
+export function pageOf<T extends Pick<Instance, "id" | "createdAtMs" | "status">>(
+  instances: Iterable<T>,
+  query: InstanceQuery,
+) {
   const { createdFromMs = 0, createdToMs = Number.POSITIVE_INFINITY } = query;
   const { statuses = [], idPrefix = "", pageSize, pageToken = "0" } = query;
   const found = [...instances].filter(
@@ -42,8 +46,28 @@ export function pageOf(instances: Iterable<Instance>, query: Omit<InstanceQuery,
   };
 }
 
+/** A query as it came over the wire. */
+export function filtersOf(query: Proto.InstanceQuery): InstanceQuery {
+  const toMs = query.getCreatedtimeto()?.toDate().getTime();
+  return {
+    createdFromMs: query.getCreatedtimefrom()?.toDate().getTime() ?? 0,
+    ...(toMs !== undefined && { createdToMs: toMs }),
+    idPrefix: query.getInstanceidprefix()?.getValue() ?? "",
+    statuses: query.getRuntimestatusList().map((code) => STATUSES.get(code) ?? "RUNNING"),
+    pageSize: query.getMaxinstancecount() || 100,
+    pageToken: query.getContinuationtoken()?.getValue() || undefined,
+  };
+}
+
+const STATUSES = new Map(
+  Object.entries(pb.OrchestrationStatus).map(([name, code]) => [
+    code as number,
+    name.replace("ORCHESTRATION_STATUS_", "") as RuntimeStatus,
+  ]),
+);
+
 /** An instance as it goes over the wire. */
-export function toState(found: Instance): InstanceType<typeof pb.OrchestrationState> {
+export function toState(found: Instance): Proto.OrchestrationState {
   const state = new pb.OrchestrationState();
   state.setInstanceid(found.id);
   state.setName(found.name);

@@ -1,11 +1,11 @@
 import type { ServerUnaryCall, sendUnaryData, status } from "@grpc/grpc-js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
-import type { Instance, RuntimeStatus } from "../../../src/dts/instance.ts";
+import type { Instance } from "../../../src/dts/instance.ts";
 import { isTerminal } from "../../../src/streaming/operation/operation-status.ts";
 import { Mailbox } from "../mailbox.ts";
 import { FakeScheduler, type Handlers, type SeenCall } from "./fake-scheduler.ts";
-import { instance, pageOf, text, toState } from "./instance.ts";
+import { filtersOf, instance, pageOf, text, toState } from "./instance.ts";
 
 type Done = sendUnaryData<unknown>;
 type GetCall = ServerUnaryCall<Proto.GetInstanceRequest, unknown>;
@@ -254,25 +254,6 @@ function toResponse(found: Instance | undefined): Proto.GetInstanceResponse {
   if (found) response.setOrchestrationstate(toState(found));
   return response;
 }
-
-function filtersOf(query: Proto.InstanceQuery) {
-  const toMs = query.getCreatedtimeto()?.toDate().getTime();
-  return {
-    createdFromMs: query.getCreatedtimefrom()?.toDate().getTime() ?? 0,
-    ...(toMs !== undefined && { createdToMs: toMs }),
-    idPrefix: query.getInstanceidprefix()?.getValue() ?? "",
-    statuses: query.getRuntimestatusList().map((code) => STATUSES.get(code) ?? "RUNNING"),
-    pageSize: query.getMaxinstancecount() || 100,
-    pageToken: query.getContinuationtoken()?.getValue() || undefined,
-  };
-}
-
-const STATUSES = new Map(
-  Object.entries(pb.OrchestrationStatus).map(([name, code]) => [
-    code as number,
-    name.replace("ORCHESTRATION_STATUS_", "") as RuntimeStatus,
-  ]),
-);
 
 /** What a scheduler returns that counts custom status among the payloads. */
 function withoutPayloads(found: Instance): Instance {

@@ -1,7 +1,7 @@
 /** The embedded scheduler in its own process. It counts the bytes of the histories that it sends. */
 
 import { serviceDefinition } from "../../src/scheduler/grpc/service.ts";
-import { startScheduler } from "../../src/scheduler/scheduler.ts";
+import { type RunningScheduler, startScheduler } from "../../src/scheduler/scheduler.ts";
 import { Child, obey } from "./child.ts";
 
 /** Messages of the history call, without gRPC framing. */
@@ -11,13 +11,15 @@ export interface HistorySent {
 }
 
 /** The bench's handle on that process. */
-export class StepsScheduler {
+export class EmbeddedScheduler {
   readonly child: Child;
   readonly address: string;
 
-  static async start(core: number): Promise<StepsScheduler> {
-    const child = Child.start("support/steps-scheduler.ts", { core });
-    return new StepsScheduler(child, await child.ask("listen"));
+  /** @param core see `Child` */
+  static async start(database: string, core?: number): Promise<EmbeddedScheduler> {
+    const options = core === undefined ? {} : { core };
+    const child = Child.start("support/embedded-scheduler.ts", options);
+    return new EmbeddedScheduler(child, await child.ask("listen", database));
   }
 
   private constructor(child: Child, address: string) {
@@ -26,7 +28,12 @@ export class StepsScheduler {
   }
 
   sent = () => this.child.ask<HistorySent>("sent");
-  stop = () => this.child.stop();
+
+  /** Closes the database, so that its file holds everything, and ends the process. */
+  async close(): Promise<void> {
+    await this.child.ask("close");
+    await this.child.stop();
+  }
 }
 
 interface Method {
@@ -34,6 +41,7 @@ interface Method {
 }
 
 const sent = { bytes: 0, chunks: 0 };
+let scheduler: RunningScheduler;
 
 function countHistories(): void {
   const method = serviceDefinition.streamInstanceHistory as unknown as Method;
@@ -46,11 +54,13 @@ function countHistories(): void {
   };
 }
 
-async function listen(): Promise<string> {
+async function listen(database: string): Promise<string> {
   countHistories();
   const logger = { debug() {}, info() {}, warn: console.warn, error: console.error };
-  const { address } = await startScheduler({ port: 0, database: ":memory:", logger });
-  return address;
+  scheduler = await startScheduler({ port: 0, database, logger });
+  return scheduler.address;
 }
 
-if (process.argv[1] === import.meta.filename) obey({ listen, sent: () => sent });
+if (process.argv[1] === import.meta.filename) {
+  obey({ listen, sent: () => sent, close: () => scheduler.close() });
+}

@@ -7,8 +7,14 @@ import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } f
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
-import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
-import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
+import type { RuntimeStatus } from "../../src/dts/instance.ts";
+import {
+  filtersOf,
+  instance,
+  pageOf,
+  text,
+  toState,
+} from "../../test/helpers/scheduler/instance.ts";
 import { Child, obey } from "./child.ts";
 
 /** Operations that are called `<prefix>-0`, `<prefix>-1`, … */
@@ -37,14 +43,14 @@ export interface ServedCalls {
   readonly changes: number;
 }
 
-/** The scripted scheduler as a bench uses it. */
-export class ScriptedScheduler {
+/** The bench's handle on that process. */
+export class TimedScheduler {
   readonly child: Child;
   readonly address: string;
 
-  static async start(core: number): Promise<ScriptedScheduler> {
-    const child = Child.start("support/scripted-scheduler.ts", { core });
-    return new ScriptedScheduler(child, await child.ask("listen"));
+  static async start(core: number): Promise<TimedScheduler> {
+    const child = Child.start("support/timed-scheduler.ts", { core });
+    return new TimedScheduler(child, await child.ask("listen"));
   }
 
   private constructor(child: Child, address: string) {
@@ -66,7 +72,7 @@ export class ScriptedScheduler {
 type Unary<Request> = ServerUnaryCall<Request, Buffer>;
 type Done = sendUnaryData<Buffer>;
 
-class ScriptedOperation {
+class TimedOperation {
   readonly id: string;
   readonly #createdAtMs: number;
   readonly #padding: string;
@@ -115,9 +121,8 @@ class ScriptedOperation {
     return this.#ended;
   }
 
-  get status(): Proto.OrchestrationStatus {
-    const { ORCHESTRATION_STATUS_COMPLETED, ORCHESTRATION_STATUS_RUNNING } = pb.OrchestrationStatus;
-    return this.#ended ? ORCHESTRATION_STATUS_COMPLETED : ORCHESTRATION_STATUS_RUNNING;
+  get status(): RuntimeStatus {
+    return this.#ended ? "COMPLETED" : "RUNNING";
   }
 
   #touch(): void {
@@ -127,25 +132,26 @@ class ScriptedOperation {
   }
 
   #toState(): Proto.OrchestrationState {
-    const state = new pb.OrchestrationState();
-    state.setInstanceid(this.id);
-    state.setName("scripted");
-    state.setOrchestrationstatus(this.status);
-    state.setCreatedtimestamp(timestamp(this.#createdAtMs));
-    state.setLastupdatedtimestamp(timestamp(this.#updatedAtMs));
     const percent = this.#version % 100;
     const progress = { percent, step: this.#version, message: `step ${this.#version}` };
     const padded = this.#padding ? { ...progress, padding: this.#padding } : progress;
-    state.setCustomstatus(text(JSON.stringify(padded)));
-    if (this.#ended) state.setOutput(text('"done"'));
-    return state;
+    return toState(
+      instance({
+        id: this.id,
+        status: this.status,
+        createdAtMs: this.#createdAtMs,
+        lastUpdatedAtMs: this.#updatedAtMs,
+        customStatus: JSON.stringify(padded),
+        output: this.#ended ? '"done"' : undefined,
+      }),
+    );
   }
 }
 
 const counts = { getInstance: 0, queryInstances: 0, changes: 0 };
-const operations = new Map<string, ScriptedOperation>();
+const operations = new Map<string, TimedOperation>();
 /** By the time of their creation, as queries list them. */
-const listed: ScriptedOperation[] = [];
+const listed: TimedOperation[] = [];
 
 function getInstance(call: Unary<Proto.GetInstanceRequest>, done: Done): void {
   counts.getInstance += 1;
@@ -166,27 +172,17 @@ function waitForInstanceCompletion(call: Unary<Proto.GetInstanceRequest>, done: 
 function queryInstances(call: Unary<Proto.QueryInstancesRequest>, done: Done): void {
   counts.queryInstances += 1;
   const query = call.request.getQuery() ?? new pb.InstanceQuery();
-  const fromMs = query.getCreatedtimefrom()?.toDate().getTime() ?? 0;
-  const skip = Number(query.getContinuationtoken()?.getValue() ?? 0);
-  const prefix = query.getInstanceidprefix()?.getValue() ?? "";
-  const statuses = query.getRuntimestatusList();
-  const found = listed.filter(
-    ({ id, createdAtMs, status }) =>
-      createdAtMs >= fromMs &&
-      id.startsWith(prefix) &&
-      (statuses.length === 0 || statuses.includes(status)),
-  );
-  const page = found.slice(skip, skip + query.getMaxinstancecount());
+  const { page, nextPageToken } = pageOf(listed, filtersOf(query));
   const parts = page.flatMap(({ bytes }) => [field(1, bytes.length), bytes]);
-  if (skip + page.length < found.length) {
-    const token = text(String(skip + page.length)).serializeBinary();
+  if (nextPageToken !== undefined) {
+    const token = text(nextPageToken).serializeBinary();
     parts.push(field(2, token.length), Buffer.from(token));
   }
   done(null, Buffer.concat(parts));
 }
 
 /** `GetInstanceResponse{exists, orchestrationState}`, from a state that is made once. */
-function getInstanceResponse(operation: ScriptedOperation): Buffer {
+function getInstanceResponse(operation: TimedOperation): Buffer {
   const { bytes } = operation;
   return Buffer.concat([EXISTS, field(2, bytes.length), bytes]);
 }
@@ -202,23 +198,11 @@ function field(number: number, length: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-function timestamp(epochMs: number) {
-  const value = new timestamps.Timestamp();
-  value.fromDate(new Date(epochMs));
-  return value;
-}
-
-function text(value: string) {
-  const wrapped = new wrappers.StringValue();
-  wrapped.setValue(value);
-  return wrapped;
-}
-
 function create({ prefix, count, overMs = count, padding = 0 }: Script): void {
   const beganAtMs = Date.now() - overMs;
   for (let i = 0; i < count; i += 1) {
     const createdAtMs = Math.floor(beganAtMs + (i * overMs) / count);
-    const operation = new ScriptedOperation(`${prefix}-${i}`, createdAtMs, padding);
+    const operation = new TimedOperation(`${prefix}-${i}`, createdAtMs, padding);
     operations.set(operation.id, operation);
     listed.push(operation);
   }
@@ -255,7 +239,7 @@ async function finish({ prefix, overMs }: { prefix: string; overMs: number }): P
   }
 }
 
-function named(prefix: string): ScriptedOperation[] {
+function named(prefix: string): TimedOperation[] {
   return listed.filter(({ id }) => id.startsWith(`${prefix}-`));
 }
 

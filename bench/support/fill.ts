@@ -1,7 +1,7 @@
 /** Fills a file with finished instances, without running them. */
 
-import { COMPLETED } from "../src/scheduler/protocol/status.ts";
-import { openDatabase } from "../src/scheduler/storage/database.ts";
+import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
+import { openDatabase } from "../../src/scheduler/storage/database.ts";
 
 export function fillWithFinished(file: string, count: number): void {
   const { db } = openDatabase(file);
