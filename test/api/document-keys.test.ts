@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
 import { createSdkWorker } from "../helpers/sdk.ts";
 import { SseClient } from "../helpers/sse-client.ts";
+import { WsClient } from "../helpers/ws-client.ts";
 import { problemOf } from "./support/problem.ts";
 import { useSharedStack } from "./support/shared-stack.ts";
 
@@ -78,7 +79,7 @@ test("a child names its parent, and the parent's steps name the child", async ()
       if (event === "step" && data.kind === wanted) return data;
     }
   };
-  const child = { name: "child", operation_id: "the-child" };
+  const child = { name: "child", child_id: "the-child" };
   expect(await nextStep("sub_orchestration_created")).toMatchObject(child);
   expect(await reaches("the-child", "RUNNING")).toMatchObject({ parent_id: "the-parent" });
   expect(await read("the-parent")).not.toHaveProperty("parent_id");
@@ -86,6 +87,20 @@ test("a child names its parent, and the parent's steps name the child", async ()
   expect(await nextStep("sub_orchestration_completed")).toMatchObject(child);
   const { completed_at, last_updated } = await reaches("the-parent", "Completed");
   expect(completed_at).toBe(last_updated);
+});
+
+test("a step about a child belongs to its subscription over a WebSocket", async () => {
+  await stack.client.scheduleNewOrchestration("parent", "ws-child", "ws-parent");
+  const client = await WsClient.connect(stack.url);
+  client.send({ type: "subscribe", sub: "p", operation_id: "ws-parent", detail: "steps" });
+  for (let kind = ""; kind !== "sub_orchestration_created"; ) {
+    const step = await client.nextOf("step");
+    expect(step).toMatchObject({ sub: "p", operation_id: "ws-parent" });
+    kind = step.kind;
+    if (kind === "sub_orchestration_created") expect(step.child_id).toBe("ws-child");
+  }
+  await reaches("ws-child", "RUNNING");
+  await stack.client.raiseOrchestrationEvent("ws-child", "go");
 });
 
 test("the end has its time, which an update names, and a restart has none", async () => {

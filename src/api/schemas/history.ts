@@ -19,7 +19,7 @@ export const STEP_MEMBERS = {
   name: Type.Optional(
     Type.String({ description: "of the orchestration, activity, sub-orchestration or event" }),
   ),
-  operation_id: Type.Optional(OperationId),
+  child_id: Type.Optional(OperationId),
   at: Type.Optional(Timestamp),
   duration_ms: Type.Optional(
     Type.Integer({ minimum: 0, description: "since it was scheduled, in milliseconds" }),

@@ -137,7 +137,8 @@ function bodyOf(
     seq,
     kind: KINDS[type] ?? OTHER,
     name: name ?? scheduled?.name,
-    operation_id: childId ?? scheduled?.childId,
+    // Not `operation_id`: a WebSocket message has that of its subscription beside the step.
+    child_id: childId ?? scheduled?.childId,
     at: atMs === undefined ? undefined : new Date(atMs),
     duration_ms:
       atMs === undefined || sinceMs === undefined ? undefined : Math.max(0, atMs - sinceMs),
