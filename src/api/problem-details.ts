@@ -16,7 +16,6 @@ import {
   SchedulerProblemError,
 } from "../problems.ts";
 import { OPERATION_ID } from "../streaming/operation/operation-id.ts";
-import { streamedSockets } from "./http/streamed-sockets.ts";
 import { endAndDiscard } from "./http/unread-body.ts";
 
 const CONTENT_TYPE = "application/problem+json";
@@ -109,7 +108,7 @@ export function refuseMethod(allowed: string) {
 
 /** Answers bytes that are not a valid HTTP request, which never reach Fastify. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET" || streamedSockets.has(socket)) {
+  if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }

@@ -64,6 +64,19 @@ test("every accepted socket is counted until it is closed, WebSockets and idle o
   await eventually("all sockets to be closed", async () => (await openSockets()) === 0);
 });
 
+test("a stream whose client ends its side is closed, and what was requested behind it given up (TAKEN-2)", async () => {
+  const { api, openSockets } = await startApi();
+  const connection = await RawConnection.open(api.url);
+  connection.send(
+    `GET /api/operations/op/events HTTP/1.1\r\n${HOST}\r\n` +
+      `GET /healthz HTTP/1.1\r\n${HOST}\r\nGET /api/operations/op HTTP/1.1\r\n${HOST}\r\n`,
+  );
+  await connection.until(/event: snapshot/);
+  connection.end();
+  expect(await connection.untilClosed()).not.toMatch(/HTTP\/1\.1 [\s\S]*HTTP\/1\.1/);
+  await eventually("all sockets to be closed", async () => (await openSockets()) === 0);
+});
+
 test("sockets that are not served do not keep the API from closing (SOCKET-3)", async () => {
   const { api, scheduler } = await startApi();
   const behindStream = await RawConnection.open(api.url);

@@ -1,6 +1,6 @@
 /**
- * The API in a process of its own, over a scheduler in memory whose one operation changes with every
- * read. The parent asks over IPC how much is in use after a garbage collection.
+ * The API in a process of its own, over a scheduler in memory. Its operation `idle` never changes, all
+ * others change with every read. The parent asks over IPC how much is in use after a garbage collection.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -38,6 +38,8 @@ function changed(id: string): Instance {
   };
 }
 
+const IDLE: Instance = { ...changed("idle"), lastUpdatedAtMs: START_MS, customStatus: undefined };
+
 function entry(type: string, eventId: number, more: Partial<HistoryEntry> = {}): HistoryEntry {
   const nothing = { completes: undefined, executionId: undefined, status: undefined };
   const empty = { childId: undefined, failure: undefined, input: undefined, output: undefined };
@@ -45,7 +47,7 @@ function entry(type: string, eventId: number, more: Partial<HistoryEntry> = {}):
 }
 
 const scheduler: Partial<SchedulerClient> = {
-  getInstance: async (id) => changed(id),
+  getInstance: async (id) => (id === "idle" ? IDLE : changed(id)),
   queryInstances: async () => ({
     instances: [changed("op")],
     nextPageToken: undefined,

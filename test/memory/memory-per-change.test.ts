@@ -1,36 +1,14 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { eventually, within } from "../helpers/deadline.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { WsClient } from "../helpers/ws-client.ts";
+import { ApiUnderTest } from "./api-under-test.ts";
 
-const API = fileURLToPath(new URL("api-process.ts", import.meta.url));
 const CHANGES = 10_000;
 /** By then caches are full and the code is compiled. */
 const WARM_UP = 4000;
 /** A state that is kept takes 2.5 KiB. */
 const MAX_BYTES_PER_CHANGE = 250;
-
-interface Usage {
-  readonly changes: number;
-  readonly usedBytes: number;
-}
-
-async function ask<Answer>(child: ChildProcess): Promise<Answer> {
-  const answer = once(child, "message") as Promise<[Answer]>;
-  child.send("usage");
-  return (await within("an answer of the API's process", answer, 60_000))[0];
-}
-
-async function startApi(): Promise<{ child: ChildProcess; url: URL }> {
-  const execArgv = ["--expose-gc", "--disable-warning=ExperimentalWarning"];
-  const child = fork(API, { execArgv });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const [{ port }] = (await once(child, "message")) as [{ port: number }];
-  return { child, url: new URL(`http://127.0.0.1:${port}`) };
-}
 
 /** An SSE client that only counts. */
 async function countEvents(url: URL, event: string): Promise<() => number> {
@@ -79,7 +57,8 @@ function countPolls(url: URL): () => number {
 test("memory does not grow with the number of changes, whatever the transport", {
   timeout: 300_000,
 }, async () => {
-  const { child, url } = await startApi();
+  const api = await ApiUnderTest.start();
+  const { url } = api;
   const at = (path: string) => new URL(path, url);
   const counts = {
     sse: await countEvents(at("/api/operations/op/events"), "update"),
@@ -93,7 +72,7 @@ test("memory does not grow with the number of changes, whatever the transport", 
     eventually(
       `${changes} changes`,
       async () => {
-        const usage = await ask<Usage>(child);
+        const usage = await api.usage();
         if (usage.changes >= changes) return usage;
         await new Promise((resolve) => setTimeout(resolve, 200));
         return undefined;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
@@ -30,9 +31,14 @@ export function closeInTime(app: FastifyInstance, { leaving, requestsWithinMs }:
 
   app.server.on("connection", (socket: Socket) => {
     unused.add(socket);
-    socket.once("close", forget);
+    socket.on("close", forget);
   });
-  app.server.on("request", ({ socket }) => unused.delete(socket));
+  for (const event of ["request", "upgrade"]) {
+    app.server.on(event, ({ socket }: IncomingMessage) => {
+      unused.delete(socket);
+      socket.off("close", forget);
+    });
+  }
   function forget(this: Socket) {
     unused.delete(this);
   }

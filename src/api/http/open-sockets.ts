@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { promisify } from "node:util";
 import { Gauge, type Registry } from "@prometheus-io/client";
 import type { FastifyInstance } from "fastify";
 
@@ -20,15 +20,10 @@ export function trackSockets(
   registry: Registry,
   closedWithinMs: number,
 ): void {
-  const open = new Set<Duplex>();
   const upgraded = new Set<Duplex>();
   const deadlines = new WeakMap<IncomingMessage, NodeJS.Timeout>();
   let closing: NodeJS.Timeout | undefined;
 
-  app.server.on("connection", (socket: Socket) => {
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
-  });
   app.server.on("upgrade", (request, socket) => {
     upgraded.add(socket);
     const timer = setTimeout(() => socket.destroy(), UPGRADE_WITHIN_MS); // SOCKET-2
@@ -46,8 +41,8 @@ export function trackSockets(
     name: "dts_push_sockets",
     help: "Accepted sockets that are open, idle ones and WebSockets included",
     registers: [registry],
-    collect() {
-      this.set(open.size); // SOCKET-1
+    async collect() {
+      this.set(await promisify(app.server.getConnections).call(app.server)); // SOCKET-1
     },
   });
 

@@ -22,6 +22,11 @@ export function isPipelined({ socket }: IncomingMessage): boolean {
   return (unanswered.get(socket) ?? 0) > 0;
 }
 
+/** Whether another request has arrived behind the one that is being answered. */
+export function hasRequestBehind(socket: Duplex): boolean {
+  return (unanswered.get(socket) ?? 0) > 1;
+}
+
 /**
  * Refuses a stream or WebSocket behind an unanswered request: it would take over the socket, which
  * that answer still needs. Closes the connection, so that it does not stay idle.

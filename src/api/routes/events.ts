@@ -11,7 +11,7 @@ import {
 import { turnAway } from "../../streaming/delivery/sse/sse-turn-away.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { WATCH_EVENTS, WATCH_OPERATION } from "../descriptions/events.ts";
-import { streamedSockets } from "../http/streamed-sockets.ts";
+import { takeSocket } from "../http/take-socket.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import {
   EventsQuery,
@@ -36,6 +36,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     const headers = Object.entries(reply.getHeaders()).map(([name, value]) => `${name}: ${value}`);
     const client = {
       socket,
+      takeSocket: () => takeSocket(request.raw, reply.raw),
       chunked: httpVersionMinor > 0,
       headers,
       waitMs: waitMs(request),
@@ -49,7 +50,6 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     else if ((await open(client, lastEventId(request))) === "nothing-left") {
       return reply.code(204).send();
     }
-    streamedSockets.add(socket);
     return reply.hijack();
   };
 

@@ -17,7 +17,8 @@ export interface StreamRequester extends Requester {
 export class StreamRecord {
   readonly #context: StreamContext;
   readonly #transport: "sse" | "ws";
-  readonly #requester: StreamRequester;
+  readonly #requestId: string;
+  readonly #caller: string;
   readonly #socket: Socket;
   /** Rounded, because an integer takes no memory of its own. */
   readonly #openedAtMs = Math.round(performance.now());
@@ -29,12 +30,13 @@ export class StreamRecord {
   constructor(
     context: StreamContext,
     transport: "sse" | "ws",
-    requester: StreamRequester,
+    { requestId, access }: StreamRequester,
     socket: Socket,
   ) {
     this.#context = context;
     this.#transport = transport;
-    this.#requester = requester;
+    this.#requestId = requestId;
+    this.#caller = access.caller;
     this.#socket = socket;
     this.#bytesBefore = socket.bytesWritten;
     context.metrics.connections.inc({ transport });
@@ -79,7 +81,6 @@ export class StreamRecord {
   }
 
   #about() {
-    const { requestId, access } = this.#requester;
-    return { requestId, transport: this.#transport, caller: access.caller };
+    return { requestId: this.#requestId, transport: this.#transport, caller: this.#caller };
   }
 }

@@ -46,6 +46,11 @@ export class RawConnection {
     return this.received;
   }
 
+  /** Ends the client's side; the server may still send. */
+  end(): void {
+    this.#socket.end();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

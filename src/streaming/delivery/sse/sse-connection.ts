@@ -37,8 +37,10 @@ export interface StreamContent {
 
 /** A client that has requested a stream, and how its answer is written. */
 export interface SseClient extends StreamRequester {
-  /** The socket of its request. */
+  /** The socket of its request, until the stream opens. */
   readonly socket: Socket;
+  /** The same, for the stream alone. */
+  takeSocket(): Socket;
   /** Whether the client knows chunks, which HTTP/1.0 does not: its stream ends with the connection. */
   readonly chunked: boolean;
   /** Further headers, as `name: value`. */
@@ -82,7 +84,8 @@ export class SseConnection implements Connection, OutboxOwner {
 
   constructor(client: SseClient, content: StreamContent, context: StreamContext) {
     const { options, connections } = context;
-    const { socket, chunked, headers, waitMs } = client;
+    const { chunked, headers, waitMs } = client;
+    const socket = client.takeSocket();
     this.#content = content;
     this.#socket = socket;
     this.#chunked = chunked;

@@ -10,6 +10,7 @@ const OPEN_WITHIN_MS = 2000;
 
 /** What is needed until the first byte, and released then: an open stream may last for long. */
 interface Pending {
+  readonly client: SseClient;
   readonly answer: PromiseWithResolvers<Opened>;
   readonly timer: NodeJS.Timeout;
   readonly onAbandoned: () => void;
@@ -22,15 +23,15 @@ interface Pending {
 export class SseOpening {
   /** Rejects with what `refuse` was given. */
   readonly result: Promise<Opened>;
-  readonly #client: SseClient;
+  /** The client while it waits; with the stream, what its request held is released. */
+  #target: SseClient | SseConnection;
   readonly #content: StreamContent;
   readonly #context: StreamContext;
   #pending: Pending | undefined;
-  #connection: SseConnection | undefined;
 
   /** @param content its `onClose` is called also where no stream is opened */
   constructor(client: SseClient, content: StreamContent, context: StreamContext) {
-    this.#client = client;
+    this.#target = client;
     this.#content = content;
     this.#context = context;
     context.connections.request(client);
@@ -38,23 +39,23 @@ export class SseOpening {
     const onAbandoned = () => this.#settle();
     const timer = setTimeout(() => this.open(), OPEN_WITHIN_MS);
     this.result = answer.promise;
-    this.#pending = { answer, timer, onAbandoned };
+    this.#pending = { client, answer, timer, onAbandoned };
     client.socket.once("close", onAbandoned);
   }
 
   /** The stream, if it is open. */
   get connection(): SseConnection | undefined {
-    return this.#connection;
+    return this.#target instanceof SseConnection ? this.#target : undefined;
   }
 
   /** The stream; opens it the first time. Must not be called after another response. */
   open(): SseConnection {
-    if (this.#connection) return this.#connection;
+    if (this.#target instanceof SseConnection) return this.#target;
     const pending = this.#endPending();
-    this.#connection = new SseConnection(this.#client, this.#content, this.#context);
-    this.#connection.onOpened();
+    this.#target = new SseConnection(this.#target, this.#content, this.#context);
+    this.#target.onOpened();
     pending?.answer.resolve("opened");
-    return this.#connection;
+    return this.#target;
   }
 
   /** The client has everything: there is nothing to send. */
@@ -80,9 +81,9 @@ export class SseOpening {
     const pending = this.#pending;
     if (!pending) return undefined;
     this.#pending = undefined;
-    this.#context.connections.settle(this.#client);
+    this.#context.connections.settle(pending.client);
     clearTimeout(pending.timer);
-    this.#client.socket.off("close", pending.onAbandoned);
+    pending.client.socket.off("close", pending.onAbandoned);
     return pending;
   }
 }

@@ -1,6 +1,8 @@
+import type { Access } from "../../../access.ts";
 import { OperationNotFoundError, type Problem } from "../../../problems.ts";
 import { cursorResume, parseCursor } from "../../operation/cursor.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
+import type { Requester } from "../../reading/fair-queue.ts";
 import { type StepsSink, StepsView } from "../../steps/steps-view.ts";
 import type { StepsWanted } from "../../steps/steps-wanted.ts";
 import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
@@ -32,10 +34,10 @@ export function openOperationStream(
 }
 
 /** One operation for one SSE client. Its ids are cursors of the status and, if requested, the steps. */
-class OperationStream implements Subscriber, StepsSink, StreamContent {
+class OperationStream implements Subscriber, StepsSink, StreamContent, Requester {
   readonly #context: StreamContext;
   readonly resumed: boolean;
-  readonly #client: SseClient;
+  readonly access: Access;
   #subscription: Subscription;
   readonly #opening: SseOpening;
   readonly #steps: StepsView | undefined;
@@ -47,8 +49,8 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     this.#context = context;
     this.#opening = new SseOpening(client, this, context);
     this.#steps = steps && new StepsView(context.steps, this, steps, after, former);
-    this.#client = client;
-    this.#subscription = watches.subscribe(id, this, former && cursorResume(former), client);
+    this.access = client.access;
+    this.#subscription = watches.subscribe(id, this, former && cursorResume(former), this);
   }
 
   get opened(): Promise<Opened> {
@@ -96,7 +98,7 @@ class OperationStream implements Subscriber, StepsSink, StreamContent {
     const { id, position } = this.#subscription;
     watches.unsubscribe(this.#subscription);
     const resume = position && cursorResume(position);
-    this.#subscription = watches.subscribe(id, this, resume, this.#client);
+    this.#subscription = watches.subscribe(id, this, resume, this);
   }
 
   onStepsOver(): void {

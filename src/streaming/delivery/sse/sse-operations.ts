@@ -1,3 +1,4 @@
+import type { Access } from "../../../access.ts";
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../../../problems.ts";
 import type { Operation } from "../../operation/operation.ts";
 import { isTerminal } from "../../operation/operation-status.ts";
@@ -11,6 +12,7 @@ import {
   scopeOf,
   type Watermark,
 } from "../../operation/watermark.ts";
+import type { Requester } from "../../reading/fair-queue.ts";
 import type { EndReason, Subscriber, Subscription } from "../../watching/subscription.ts";
 import { ServiceOrder } from "../service-order.ts";
 import type { StreamContext } from "../stream-context.ts";
@@ -37,7 +39,8 @@ export function openOperationsStream(
 }
 
 /** Several operations for one SSE client. Its ids are watermarks over all of them. */
-class OperationsStream implements Subscriber, StreamContent {
+class OperationsStream implements Subscriber, StreamContent, Requester {
+  readonly access: Access;
   readonly resumed: boolean;
   readonly #context: StreamContext;
   readonly #opening: SseOpening;
@@ -62,6 +65,7 @@ class OperationsStream implements Subscriber, StreamContent {
     ids: readonly string[],
     after: string | undefined,
   ) {
+    this.access = client.access;
     this.#context = context;
     this.#scope = scopeOf("ids", ids);
     this.#ids = [...ids].sort();
@@ -75,7 +79,7 @@ class OperationsStream implements Subscriber, StreamContent {
       covers: (operation: Operation) => resume.covers(operation, resumedIds.has(operation.id)),
     };
     this.#subscriptions = new Map(
-      ids.map((id) => [id, context.watches.subscribe(id, this, point, client)]),
+      ids.map((id) => [id, context.watches.subscribe(id, this, point, this)]),
     );
     this.#active = new Set(this.#subscriptions.values());
     for (const subscription of this.#active) this.#order.add(subscription);
