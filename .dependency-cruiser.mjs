@@ -59,6 +59,7 @@ export default {
     mayImport("streaming", "dts", "access", "problems"),
     ...streamingRooms,
     mayImport("worker", "dts", "sample"),
+    mayImport("observability"),
     mayImport("dts"),
     mayImport("scheduler"),
     ...schedulerRooms,

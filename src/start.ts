@@ -3,8 +3,10 @@ import type { Logger } from "pino";
 import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
+import type { CallMeter } from "./dts/calls.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection/connection.ts";
+import { measureProcess } from "./observability/process-metrics.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
 import type { CloseOptions } from "./shutdown.ts";
@@ -33,8 +35,11 @@ export interface RunningApi extends RunningRole {
 
 /** Starts the HTTP server. It also starts during an outage of the scheduler; `/readyz` shows it. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
-  const scheduler = createSchedulerClient(createConnection(config.target, logger));
   const metrics = createMetrics();
+  measureProcess(metrics.registry);
+  const countCall: CallMeter = (rpc, outcome, seconds) =>
+    metrics.schedulerCalls.observe({ rpc, outcome }, seconds);
+  const scheduler = createSchedulerClient(createConnection(config.target, logger, countCall));
   const limits = clientLimits(config.maxConnections, descriptorLimit());
   if (limits.maxStreams < config.maxConnections) {
     const { maxConnections } = config;

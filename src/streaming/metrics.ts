@@ -10,6 +10,7 @@ export interface Metrics {
   readonly watchedOperations: Gauge;
   readonly reads: Counter<"rpc" | "result">;
   readonly readDuration: Histogram;
+  readonly schedulerCalls: Histogram<"rpc" | "outcome">;
   readonly deliveryLag: Histogram;
   readonly events: Counter<"type" | "transport">;
   readonly coalesced: Counter;
@@ -50,6 +51,13 @@ export function createMetrics(): Metrics {
     readDuration: new Histogram({
       name: "dts_push_read_duration_seconds",
       help: "Time the scheduler took to answer a read",
+      buckets: SECONDS,
+      registers,
+    }),
+    schedulerCalls: new Histogram({
+      name: "dts_push_scheduler_call_duration_seconds",
+      help: "Time to the end of a call to the scheduler, by RPC and outcome. Histories and waits for an end are not among them",
+      labelNames: ["rpc", "outcome"],
       buckets: SECONDS,
       registers,
     }),

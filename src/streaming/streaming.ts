@@ -1,3 +1,4 @@
+import { measureCapacity } from "./capacity-metrics.ts";
 import { type ConnectionLimits, Connections } from "./delivery/connections.ts";
 import type { StreamContext, StreamOptions } from "./delivery/stream-context.ts";
 import { FeedRegistry } from "./feed/feed-registry.ts";
@@ -46,6 +47,7 @@ export function createStreaming(
   const intervals = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
   const budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
   const reader = new Reader(scheduler, budget, metrics, log);
+  measureCapacity(metrics.registry, options, reader);
   const listing = new Listing(reader, options.pollPageSize || MAX_PAGE_SIZE);
   const steps = new StepSources(scheduler, budget, metrics);
   const completions = new CompletionWaits(scheduler, options.completionCalls, metrics, (id) =>

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, onTestFinished, test } from "vitest";
-import type { CallLog } from "../../src/dts/call-log.ts";
+import type { CallLog } from "../../src/dts/calls.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
 import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection/connection.ts";

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { type ChannelOptions, credentials, Metadata } from "@grpc/grpc-js";
 import type { TaskHubGrpcClientOptions } from "@microsoft/durabletask-js";
 import sdk from "@microsoft/durabletask-js/dist/version.js";
-import type { CallLog } from "../call-log.ts";
+import type { CallLog, CallMeter, CallObservers } from "../calls.ts";
 import { CredentialError } from "../scheduler-error.ts";
 import { createTokenSource } from "./credentials.ts";
 import type { SchedulerTarget } from "./target.ts";
@@ -18,7 +18,8 @@ export type Purpose = "reads" | "histories" | "commands" | "waits" | "worker";
 /** What both the SDK's classes and its raw stub need to reach one scheduler. */
 export type ConnectionOptions = Required<
   Pick<TaskHubGrpcClientOptions, "hostAddress" | "options" | "credentials" | "metadataGenerator">
-> & { readonly log: CallLog | undefined };
+> &
+  CallObservers;
 
 /** One task hub. The SDK itself sets neither headers, TLS nor deadlines. */
 export interface Connection {
@@ -65,8 +66,15 @@ const RETRY_POLICY = {
 
 const SERVICE = "TaskHubSidecarService";
 
-/** @param log gets a line for each call, at the level `debug` */
-export function createConnection(target: SchedulerTarget, log?: CallLog): Connection {
+/**
+ * @param log gets a line for each call, at the level `debug`
+ * @param meter gets the outcome of each unary call that does not wait for an instance's end
+ */
+export function createConnection(
+  target: SchedulerTarget,
+  log?: CallLog,
+  meter?: CallMeter,
+): Connection {
   const token = createTokenSource(target.authentication);
   const insecure = target.authentication.kind === "none";
   const workerId = `${hostname()},${process.pid},${randomBytes(16).toString("hex")}`;
@@ -91,6 +99,7 @@ export function createConnection(target: SchedulerTarget, log?: CallLog): Connec
       credentials: insecure ? credentials.createInsecure() : credentials.createSsl(),
       metadataGenerator: metadataFor(purpose),
       log,
+      meter: purpose === "waits" ? undefined : meter,
     }),
   };
 }

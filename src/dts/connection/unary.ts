@@ -1,6 +1,6 @@
 import type { ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
-import { logged } from "../call-log.ts";
+import { observed } from "../calls.ts";
 import { SchedulerError } from "../scheduler-error.ts";
 import type { ConnectionOptions } from "./connection.ts";
 
@@ -38,10 +38,10 @@ export function unary<Request, Response>(
   rpc: string,
   method: Unary<Request, Response>,
   request: Request,
-  { metadataGenerator, log }: ConnectionOptions,
+  { metadataGenerator, ...observers }: ConnectionOptions,
   { operationId, signal }: UnaryOptions = {},
 ): Promise<Response> {
-  return logged(log, { rpc, operationId }, async () => {
+  return observed(observers, { rpc, operationId }, async () => {
     try {
       const metadata = await metadataGenerator();
       // Checked only now: it may have been aborted meanwhile, and nothing is to be sent then.

@@ -97,6 +97,13 @@ export class Reader {
     return this.#horizon;
   }
 
+  /** Reads of single operations that wait for a permit. */
+  get waiting(): number {
+    let count = 0;
+    for (const { sent } of this.#flights.values()) if (!sent) count += 1;
+    return count;
+  }
+
   /** Reads one operation for somebody who waits for its state. Never rejects. */
   read(id: string, requester: Requester): Promise<ReadOutcome> {
     const flight = this.#flights.get(id);

@@ -1,0 +1,125 @@
+import { readFile } from "node:fs/promises";
+import { parser } from "@prometheus-io/lezer-promql";
+import { beforeAll, expect, test } from "vitest";
+import { useSharedStack } from "../api/support/shared-stack.ts";
+import { eventually } from "../helpers/deadline.ts";
+
+const FILE = new URL("../../docs/grafana/dts-push.json", import.meta.url);
+/** Labels that Prometheus adds to what it scrapes. */
+const OF_THE_SCRAPE = ["job", "instance"];
+
+interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly gridPos: {
+    readonly x: number;
+    readonly y: number;
+    readonly w: number;
+    readonly h: number;
+  };
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
+}
+
+interface Dashboard {
+  readonly panels: readonly Panel[];
+  readonly templating: {
+    readonly list: readonly { readonly name: string; readonly query: string }[];
+  };
+}
+
+const dashboard = JSON.parse(await readFile(FILE, "utf8")) as Dashboard;
+const queries = dashboard.panels.flatMap(({ title, targets = [] }) =>
+  targets.map(({ expr, legendFormat }) => ({ title, expr, legendFormat })),
+);
+
+/** Names of metrics and labels in a PromQL expression. @throws Error where it is none */
+function namesIn(expr: string): { metrics: Set<string>; labels: Set<string> } {
+  const names = { metrics: new Set<string>(), labels: new Set<string>() };
+  const text = expr.replaceAll("$__rate_interval", "5m");
+  parser.parse(text).iterate({
+    enter({ type, name, from, to }) {
+      if (type.isError) throw new Error(`at ${from}: ${text}`);
+      if (name === "LabelName") names.labels.add(text.slice(from, to));
+      if (name === "VectorSelector") {
+        names.metrics.add(/^\w+/.exec(text.slice(from, to))?.[0] ?? "");
+      }
+    },
+  });
+  return names;
+}
+
+/** Every metric that a server exports, with its labels. Label sets that were never used are not shown. */
+async function exported(url: URL): Promise<Map<string, Set<string>>> {
+  const metrics = new Map<string, Set<string>>();
+  const text = await (await fetch(new URL("/metrics", url))).text();
+  for (const [, name = "", labels = ""] of text.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
+    const known = metrics.get(name) ?? new Set();
+    metrics.set(name, known);
+    for (const [, label = ""] of labels.matchAll(/(\w+)="/g)) known.add(label);
+  }
+  return metrics;
+}
+
+const stack = useSharedStack({ worker: true });
+let metrics: Map<string, Set<string>>;
+
+/** Uses what has labels once, so that they are exported. */
+beforeAll(async () => {
+  const started = await fetch(new URL("/api/start-operation", stack.url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ operation_id: "op", processing_time: 0 }),
+  });
+  expect(started.status).toBe(202);
+  const events = new URL("/api/operations/op/events", stack.url);
+  const whole = await (await fetch(events)).text();
+  const [, id = ""] = /^id: (\S+)/m.exec(whole) ?? [];
+  await (await fetch(events, { headers: { "last-event-id": id } })).text();
+  await eventually("the metrics of both", async () => {
+    metrics = await exported(stack.url);
+    return metrics.has("dts_push_resumes_total") && metrics.has("dts_push_disconnects_total");
+  });
+});
+
+test.each(queries)("$title, $legendFormat: metrics and labels exist", ({ expr, legendFormat }) => {
+  const names = namesIn(expr);
+  expect(names.metrics.size).toBeGreaterThan(0);
+  for (const metric of names.metrics) expect([...metrics.keys()]).toContain(metric);
+  const labels = new Set([...names.metrics].flatMap((metric) => [...(metrics.get(metric) ?? [])]));
+  const known = [...labels, ...OF_THE_SCRAPE];
+  for (const label of names.labels) expect(known).toContain(label);
+  for (const [, label = ""] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
+    expect(known).toContain(label);
+  }
+});
+
+test("every metric is on the dashboard", () => {
+  const shown = new Set(
+    queries.flatMap(({ expr }) => [...namesIn(expr).metrics].map(withoutSuffix)),
+  );
+  expect(new Set([...metrics.keys()].map(withoutSuffix)).difference(shown)).toEqual(new Set());
+});
+
+test("the variables ask for a metric that exists", () => {
+  const asked = dashboard.templating.list.flatMap(
+    ({ query }) => /label_values\((\w+)/.exec(query)?.[1] ?? [],
+  );
+  expect(asked).toHaveLength(2);
+  for (const metric of asked) expect([...metrics.keys()]).toContain(metric);
+});
+
+test("each panel has an id of its own and a description, and none covers another", () => {
+  const { panels } = dashboard;
+  expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+  for (const { type, description } of panels) if (type !== "row") expect(description).toBeTruthy();
+  const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+    Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+  );
+  expect(new Set(cells).size).toBe(cells.length);
+});
+
+function withoutSuffix(metric: string): string {
+  return metric.replace(/_(?:bucket|sum|count)$/, "");
+}
