@@ -21,6 +21,7 @@ export type ProblemSlug =
   | "history-not-kept"
   | "history-unavailable"
   | "host-not-allowed"
+  | "idempotency-key-reused"
   | "internal"
   | "invalid-body"
   | "invalid-operation-id"
@@ -49,6 +50,7 @@ export type ProblemSlug =
   | "unknown-subscription"
   | "unsupported-media-type"
   | "upgrade-required"
+  | "values-rejected"
   | "wrong-state";
 
 /** A problem document. @see https://www.rfc-editor.org/rfc/rfc9457 */
@@ -249,6 +251,16 @@ export class SchedulerProblemError extends ProblemError {
     const kind = cause instanceof SchedulerError ? cause.kind : "unavailable";
     const { slug, status, detail, retryAfterS } = SCHEDULER_PROBLEMS[kind];
     super(slug, status, detail, { ...(retryAfterS && { retryAfterS }), ...members }, cause);
+  }
+}
+
+/** The scheduler rejects what a client has sent: it has limits of its own. */
+export class ValuesRejectedError extends ProblemError {
+  constructor(cause: unknown) {
+    const detail =
+      "The scheduler rejects a value of this request: a name, a version, a tag, a date or a payload is " +
+      "not one that it can store.";
+    super("values-rejected", 422, detail, {}, cause);
   }
 }
 

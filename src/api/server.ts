@@ -30,6 +30,8 @@ import { operationHistoryRoute } from "./routes/operation-history.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { sampleRoutes } from "./routes/sample.ts";
+import { startOrchestrationRoute } from "./routes/start/start-orchestration.ts";
+import { createStarter } from "./routes/start/starter.ts";
 import { websocketRoutes } from "./routes/websocket.ts";
 
 /** What the API needs. */
@@ -123,7 +125,9 @@ export async function buildApp({
   answerBadHandshakes(app.websocketServer);
   repeatInHandshakes(app.websocketServer);
   trackSockets(app, streams.metrics.registry, closing.requestsWithinMs);
-  await app.register(sampleRoutes, { scheduler, streams, sample });
+  const start = createStarter({ scheduler, streams });
+  await app.register(sampleRoutes, { start, sample });
+  await app.register(startOrchestrationRoute, { start });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });
   await app.register(eventsRoutes, streams);

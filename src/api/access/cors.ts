@@ -1,7 +1,8 @@
 import type { FastifyInstance } from "fastify";
 
 /** Headers of answers that a page has to read. */
-const EXPOSED = "etag, location, preference-applied, retry-after, x-request-id";
+const EXPOSED =
+  "etag, idempotency-replayed, location, preference-applied, retry-after, x-request-id";
 /** How long a browser may remember the answer to a preflight, in seconds. */
 const PREFLIGHT_VALID_S = 600;
 

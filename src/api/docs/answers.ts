@@ -5,13 +5,20 @@ import { streamItem } from "./stream-item.ts";
 
 /** An answer that is no problem, as OpenAPI describes it. */
 export function writeAnswer(
-  { description, headers = [], content }: Answer,
+  { description, headers = [], optionalHeaders = [], content }: Answer,
   components: Components,
 ): OpenApiResponse {
+  const optional = Object.entries(answerHeaders(optionalHeaders, components));
+  const all = {
+    ...answerHeaders(headers, components),
+    ...Object.fromEntries(optional.map(([name, header]) => [name, { ...header, required: false }])),
+  };
   return {
     description,
-    ...(headers.length > 0 && { headers: answerHeaders(headers, components) }),
-    ...(content && { content: contentOf(content, components) }),
+    ...(Object.keys(all).length > 0 && { headers: all }),
+    ...(content && {
+      content: Object.assign({}, ...content.map((each) => contentOf(each, components))),
+    }),
   };
 }
 
@@ -28,7 +35,7 @@ export function answerHeaders(
 }
 
 function contentOf(
-  content: NonNullable<Answer["content"]>,
+  content: NonNullable<Answer["content"]>[number],
   components: Components,
 ): OpenApiContent {
   if (content === "event-stream") return { "text/event-stream": streamItem(components) };

@@ -74,7 +74,7 @@ function operation(
     ],
     ...(schema.body !== undefined && {
       requestBody: {
-        required: true,
+        required: config?.bodyOptional !== true,
         content: { "application/json": bodyOf(schema.body as object, components) },
       },
     }),

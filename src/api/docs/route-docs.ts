@@ -29,7 +29,10 @@ export interface RouteDocs {
 export interface Answer {
   readonly description: string;
   readonly headers?: readonly AnswerHeaderName[];
-  readonly content?: AnswerContent;
+  /** Headers that not every such answer has. */
+  readonly optionalHeaders?: readonly AnswerHeaderName[];
+  /** One of them, by what the client accepts. */
+  readonly content?: readonly AnswerContent[];
 }
 type AnswerContent =
   | { readonly type: string; readonly schema: TSchema; readonly example: unknown }
@@ -52,12 +55,19 @@ export const REQUEST_HEADERS = {
   },
   Prefer: {
     description:
-      "`wait=<seconds>`, at most 60, beside `If-None-Match`: answered at the next change",
+      "`wait=<seconds>`, at most 60. Beside `If-None-Match`: answered at the next change; of a start: at " +
+      "its end",
     schema: Type.String({ examples: ["wait=25"] }),
   },
   "Last-Event-ID": {
     description: "the last id that the stream has sent; takes precedence over `after`",
     schema: Type.String({ examples: [CURSOR_EXAMPLE] }),
+  },
+  "Idempotency-Key": {
+    description:
+      "a string of 1 to 255 printable characters, such as a UUID: repeated with the same body it starts " +
+      "nothing again",
+    schema: Type.String({ examples: ["8e03978e-40d5-43ed-bcfd-b93de5d7e1a2"] }),
   },
 } as const;
 export type RequestHeaderName = keyof typeof REQUEST_HEADERS;
@@ -84,6 +94,11 @@ export const ANSWER_HEADERS = {
     required: true,
     schema: Type.String({ pattern: "^/", examples: ["/api/operations/order-17"] }),
   },
+  "Idempotency-Replayed": {
+    description: "an earlier request with this key has started the operation",
+    required: false,
+    schema: Type.String({ enum: ["true"], examples: ["true"] }),
+  },
 } as const;
 export type AnswerHeaderName = keyof typeof ANSWER_HEADERS;
 
@@ -94,11 +109,11 @@ export function json(
   headers: readonly AnswerHeaderName[] = [],
 ): Answer {
   const [example] = (schema as { examples?: readonly unknown[] }).examples ?? [];
-  return { description, headers, content: { type: "application/json", schema, example } };
+  return { description, headers, content: [{ type: "application/json", schema, example }] };
 }
 
 export function text(type: string, description: string, example: string): Answer {
-  return { description, content: { type, schema: Type.String(), example } };
+  return { description, content: [{ type, schema: Type.String(), example }] };
 }
 
 export function empty(description: string, headers: readonly AnswerHeaderName[] = []): Answer {
@@ -111,7 +126,7 @@ export const STREAM_ANSWERS: RouteDocs["answers"] = {
     description:
       "Server-sent events, until a `bye`. While the server drains or is at one of its limits, a " +
       "stream of `bye` alone.",
-    content: "event-stream",
+    content: ["event-stream"],
   },
   204: empty(
     "The client has everything: what it followed is terminal. An EventSource stops by this.",

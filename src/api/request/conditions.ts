@@ -31,6 +31,11 @@ export function parseIfNoneMatch(header: string | undefined, id: string): IfNone
   };
 }
 
+/** The tag of a state. Weak, because a document whose `last_updated` alone moved is not the same to the byte. */
+export function etag(cursor: Cursor): string {
+  return `W/"${cursor.text}"`;
+}
+
 /**
  * Seconds of `Prefer: wait=…`, at most 60; `undefined` without a valid one.
  * @see RFC 7240, section 4.3

@@ -9,9 +9,10 @@ import { documentOf } from "../../streaming/operation/document.ts";
 import type { Operation } from "../../streaming/operation/operation.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
 import { GET_OPERATION, GET_OPERATION_BY_QUERY } from "../descriptions/operation-status.ts";
-import { parseIfNoneMatch, parseWait } from "../request/conditions.ts";
+import { etag, parseIfNoneMatch, parseWait } from "../request/conditions.ts";
 import { OperationPath, OperationStatusQuery, StatusQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";
+import { whileConnected } from "../request/while-connected.ts";
 
 /** The state of an operation: at once, or with `Prefer: wait` at its next change. */
 export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamContext }> = async (
@@ -51,7 +52,9 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
 
     if (waitS && seen) {
-      const changed = await waitWhileConnected(id, seen, waitS, request);
+      const changed = await whileConnected(request, (left) =>
+        waitForChange(streams, id, seen, waitS * 1000, left, { access }),
+      );
       if (!changed && connections.draining) {
         reply.header("retry-after", retryAfterS(reconnectMs()));
         return notModified(reply, seen);
@@ -69,22 +72,6 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
     return answer(reply, operation, include && input);
-  };
-
-  const waitWhileConnected = async (
-    id: string,
-    seen: Cursor,
-    waitS: number,
-    { raw: { socket }, access }: FastifyRequest,
-  ) => {
-    const left = new AbortController();
-    const onClose = () => left.abort();
-    socket.once("close", onClose);
-    try {
-      return await waitForChange(streams, id, seen, waitS * 1000, left.signal, { access });
-    } finally {
-      socket.off("close", onClose);
-    }
   };
 
   const answer = (reply: FastifyReply, operation: Operation, input?: string): FastifyReply => {
@@ -107,8 +94,3 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     reply.header("retry-after", retryAfterS(watches.intervalMs(operation.id)));
   };
 };
-
-/** Weak, because a document whose `last_updated` alone moved is not the same to the byte. */
-function etag(cursor: Cursor): string {
-  return `W/"${cursor.text}"`;
-}

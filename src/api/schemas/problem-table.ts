@@ -27,7 +27,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
   },
   "body-too-large": {
     status: 413,
-    meaning: "the body exceeds 16 KiB",
+    meaning: "the body exceeds 16 KiB, or an input 1 MiB",
     detail: "The body is too large. This path accepts up to 16384 bytes.",
   },
   "caller-limit": {
@@ -83,6 +83,14 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     status: 421,
     meaning: "this server does not answer for that `Host`",
     detail: "This server does not answer for the host example.com. ALLOWED_HOSTS adds names.",
+  },
+  "idempotency-key-reused": {
+    status: 422,
+    meaning: "the key has started an operation with another body, which `operation_id` names",
+    detail:
+      "This Idempotency-Key has started an operation with another input, version, tags or start_at. " +
+      "Repeat a start with the same body, and use a new key for each new start.",
+    members: { operation_id },
   },
   internal: {
     status: 500,
@@ -230,6 +238,13 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     status: 426,
     meaning: "this path speaks WebSocket",
     detail: "This path speaks WebSocket, subprotocol dts-push.v1. Connect with a ws:// URL.",
+  },
+  "values-rejected": {
+    status: 422,
+    meaning: "the scheduler cannot store a value of this request",
+    detail:
+      "The scheduler rejects a value of this request: a name, a version, a tag, a date or a payload is " +
+      "not one that it can store.",
   },
   "wrong-state": {
     status: 409,

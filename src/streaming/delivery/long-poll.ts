@@ -7,6 +7,16 @@ import type { EndReason, Subscriber, Subscription } from "../watching/subscripti
 import type { Connection } from "./connections.ts";
 import type { StreamContext } from "./stream-context.ts";
 
+/** What a request waits for. */
+interface Awaited {
+  /** The state that the client has. */
+  readonly after?: Cursor | undefined;
+  /** Ends the wait with this state. */
+  isAwaited(operation: Operation): boolean;
+  /** Ends the wait where the present state cannot be read. */
+  readonly needsState: boolean;
+}
+
 /**
  * Waits for the first state of operation `id` other than `after`.
  * @param signal ends the wait: the client has disconnected
@@ -22,7 +32,24 @@ export function waitForChange(
   signal: AbortSignal,
   requester: Requester,
 ): Promise<Operation | undefined> {
-  return new LongPoll(context, id, after, waitMs, signal, requester).result;
+  const wanted: Awaited = { after, isAwaited: () => true, needsState: true };
+  return new LongPoll(context, id, wanted, waitMs, signal, requester).result;
+}
+
+/**
+ * Waits for the end of operation `id`, which has just been started.
+ * @param signal ends the wait: the client has disconnected
+ * @returns its terminal state; `undefined` after `waitMs`, or when this process shuts down
+ */
+export async function waitForEnd(
+  context: StreamContext,
+  id: string,
+  waitMs: number,
+  signal: AbortSignal,
+  requester: Requester,
+): Promise<Operation | undefined> {
+  const wanted: Awaited = { isAwaited: ({ terminal }) => terminal, needsState: false };
+  return new LongPoll(context, id, wanted, waitMs, signal, requester).result;
 }
 
 /** One waiting request: a subscriber until the first event. */
@@ -31,6 +58,7 @@ class LongPoll implements Subscriber, Connection {
   /** The end of the wait. */
   readonly dueAtMs: number;
   readonly #context: StreamContext;
+  readonly #wanted: Awaited;
   readonly #subscription: Subscription;
   readonly #result = Promise.withResolvers<Operation | undefined>();
   readonly #signal: AbortSignal;
@@ -41,23 +69,20 @@ class LongPoll implements Subscriber, Connection {
   constructor(
     context: StreamContext,
     id: string,
-    after: Cursor | undefined,
+    wanted: Awaited,
     waitMs: number,
     signal: AbortSignal,
     requester: Requester,
   ) {
     this.#context = context;
+    this.#wanted = wanted;
     this.dueAtMs = performance.now() + waitMs;
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort, { once: true });
     context.connections.add(this, requester);
     context.metrics.connections.inc({ transport: "poll" });
-    this.#subscription = context.watches.subscribe(
-      id,
-      this,
-      after && cursorResume(after),
-      requester,
-    );
+    const resume = wanted.after && cursorResume(wanted.after);
+    this.#subscription = context.watches.subscribe(id, this, resume, requester);
   }
 
   get result(): Promise<Operation | undefined> {
@@ -65,6 +90,7 @@ class LongPoll implements Subscriber, Connection {
   }
 
   onEvent({ type, operation }: StateEvent): void {
+    if (!this.#wanted.isAwaited(operation)) return;
     this.#context.metrics.events.inc({ type, transport: "poll" });
     this.#result.resolve(operation);
     this.#end();
@@ -75,13 +101,15 @@ class LongPoll implements Subscriber, Connection {
   }
 
   onEnd(reason: EndReason, { id }: Subscription): void {
-    if (reason !== "terminal") this.#result.reject(new OperationNotFoundError(id));
+    if (reason !== "terminal" && this.#wanted.needsState) {
+      this.#result.reject(new OperationNotFoundError(id));
+    }
     this.#end();
   }
 
   onOutage({ status, detail }: Problem): void {
     // Once the present state is known, the wait continues through an outage.
-    if (this.#hasRead) return;
+    if (this.#hasRead || !this.#wanted.needsState) return;
     const error = new ProblemError("scheduler-unavailable", status, detail, { retryAfterS: 5 });
     this.#result.reject(error);
     this.#end();

@@ -146,7 +146,13 @@ function checkHeaders(answer: ReceivedAnswer, { headers = {} }: OpenApiResponse)
     else if (!ajv.validate(described.schema, value)) complain(answer, `${name}: ${value}`);
   }
 }
-const API_HEADERS = ["etag", "location", "preference-applied", "retry-after"];
+const API_HEADERS = [
+  "etag",
+  "idempotency-replayed",
+  "location",
+  "preference-applied",
+  "retry-after",
+];
 
 interface FoundOperation {
   readonly path: string;
