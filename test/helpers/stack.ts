@@ -60,9 +60,10 @@ export function startTestWorker(address: string): void {
 export async function startTestApi(
   address: string,
   overrides: Partial<Config> = {},
+  log = logger,
 ): Promise<Stack> {
   const config = testConfig({ target: targetOf(address), ...overrides });
-  let api: RunningApi | undefined = await startApi(config, logger);
+  let api: RunningApi | undefined = await startApi(config, log);
   onTestFinished(() => api?.close());
   const url = new URL(api.url.replace("localhost", "127.0.0.1"));
   return {
@@ -74,7 +75,7 @@ export async function startTestApi(
       api = undefined;
     },
     async startApi() {
-      api = await startApi({ ...config, port: Number(url.port) }, logger);
+      api = await startApi({ ...config, port: Number(url.port) }, log);
     },
     async startOperation(body) {
       const response = await fetch(new URL("/api/start-operation", url), {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { startLog } from "../dts/support/log.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { instance } from "../helpers/scheduler/instance.ts";
 import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
@@ -20,8 +21,9 @@ function step(number: number) {
 
 async function startLarge(overrides = {}) {
   const scheduler = await ScriptedScheduler.start([step(0)]);
-  const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides });
-  return { scheduler, url: api.url, events: new URL("/api/operations/op/events", api.url) };
+  const log = startLog("info");
+  const api = await startTestApi(scheduler.address, { ...QUICK, ...overrides }, log.logger);
+  return { scheduler, log, url: api.url, events: new URL("/api/operations/op/events", api.url) };
 }
 
 const numberOf = (data: { operation: { custom_status: { number: number } } }) =>
@@ -43,8 +45,8 @@ async function metric(url: URL, name: string): Promise<number> {
 test("a client that stops reading is sent the latest state only, and others every one (B1)", {
   timeout: 90_000,
 }, async () => {
-  const { scheduler, events } = await startLarge();
-  const slow = await SseClient.connect(events);
+  const { scheduler, log, events } = await startLarge();
+  const slow = await SseClient.connect(events, { "x-request-id": "slow" });
   await nextWithState(slow);
   slow.pause();
   const quick = await Promise.all(Array.from({ length: 3 }, () => SseClient.connect(events)));
@@ -66,6 +68,9 @@ test("a client that stops reading is sent the latest state only, and others ever
   expect(coalesced + received.length).toBe(STEPS);
   expect(coalesced).toBeGreaterThan(0);
   expect(received).toEqual(received.toSorted((a, b) => a - b));
+  slow.destroy();
+  const closed = await log.found({ msg: "stream closed", requestId: "slow" });
+  expect(closed.coalesced).toBe(coalesced);
 });
 
 /** A client of each transport that has its first state and has stopped reading. */

@@ -2,7 +2,6 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { startApi } from "../../src/start.ts";
 import { startLog } from "../dts/support/log.ts";
-import { eventually } from "../helpers/deadline.ts";
 import { instance } from "../helpers/scheduler/instance.ts";
 import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
@@ -94,46 +93,4 @@ test("a client that is turned away is one line (RECORD-1)", async () => {
     expect(line).toMatchObject({ reason: "drain", events: 1 });
     expect(log.lines.filter(({ requestId }) => requestId === line.requestId)).toHaveLength(1);
   }
-});
-
-test("the last line counts the changes that were merged for a slow client", {
-  timeout: 60_000,
-}, async () => {
-  const { log, scheduler, url, events } = await startLogged();
-  const STATES = 16;
-  const filler = "x".repeat(1_000_000);
-  const state = (number: number) =>
-    instance({
-      customStatus: JSON.stringify({ number, filler }),
-      lastUpdatedAtMs: 1_700_000_001_000 + number,
-    });
-  const slow = await SseClient.connect(events);
-  await slow.next();
-  slow.pause();
-  const slowWs = await WsClient.connect(url, "/api/ws?operation_id=op");
-  await slowWs.nextOf("snapshot");
-  slowWs.socket.pause();
-  const quick = await SseClient.connect(events);
-  await quick.next();
-  // Several times what the kernel buffers for a client that does not read.
-  for (let number = 1; number <= STATES; number += 1) {
-    scheduler.set("op", state(number));
-    await eventually("the next state", async () => {
-      const { data } = await quick.nextState(30_000);
-      return data.operation?.custom_status.number === number;
-    });
-  }
-  slow.resume();
-  slowWs.socket.resume();
-  scheduler.set("op", instance({ status: "COMPLETED", lastUpdatedAtMs: 1_700_000_002_000 }));
-  const updates = (await slow.untilBye(30_000)).filter(({ event }) => event === "update");
-  const coalesced = updates.reduce((sum, { data }) => sum + data.coalesced, 0);
-  expect(coalesced).toBeGreaterThan(0);
-  const closed = await eventually("its last line", () =>
-    log.lines.find(({ msg, events: count }) => msg === "stream closed" && count < STATES),
-  );
-  expect(closed).toMatchObject({ reason: "terminal", coalesced });
-  await slowWs.nextOf("unsubscribed", 30_000);
-  slowWs.socket.close();
-  expect((await log.found({ msg: "stream closed", transport: "ws" })).coalesced).toBeGreaterThan(0);
 });
