@@ -101,7 +101,7 @@ export async function buildApp({
 
   countUnanswered(app.server);
   installProblemDetails(app);
-  guardAccess(app, access);
+  await guardAccess(app, access);
   await addRateLimits(app);
   const authentication = authenticate(app);
   limitStarts(app, limits);

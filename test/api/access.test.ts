@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { instance } from "../helpers/scheduler/instance.ts";
 import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
+import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { checkProblem } from "./support/problem.ts";
 import { RawConnection, splitAnswer } from "./support/raw-connection.ts";
@@ -10,8 +12,8 @@ const HANDSHAKE =
   "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
   "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-async function startApi(overrides: Partial<Config> = {}) {
-  const scheduler = await ScriptedScheduler.start([instance()]);
+async function startApi(overrides: Partial<Config> = {}, operations = [instance()]) {
+  const scheduler = await ScriptedScheduler.start(operations);
   const { url } = await startTestApi(scheduler.address, overrides);
 
   /** Sends a request with exactly these header lines, and returns the answer as far as it comes. */
@@ -176,10 +178,76 @@ test("pages of CORS_ORIGINS may, and can read what they are sent", async () => {
     expect(other.head, path).not.toMatch(/access-control/i);
   }
   const preflight = "access-control-request-method: POST\r\n";
-  const asked = "access-control-request-headers: content-type\r\n";
-  const answer = await send("OPTIONS /api/start-operation", host + trusted + preflight + asked);
-  expect(answer).toMatch(/^HTTP\/1\.1 204 /);
-  expect(answer).toMatch(/^access-control-allow-methods: .*POST/im);
-  expect(answer).toMatch(/^access-control-allow-headers: content-type\r$/im);
-  expect(await statusOf("OPTIONS /api/start-operation", host + trusted)).toBe(405);
+  const asked = "access-control-request-headers: content-type, authorization\r\n";
+  for (const path of ["/api/start-operation", "/api/operations/op", "/nope"]) {
+    const answer = await send(`OPTIONS ${path}`, host + trusted + preflight + asked);
+    expect(answer, path).toMatch(/^HTTP\/1\.1 204 /);
+    expect(answer, path).toMatch(/^access-control-allow-origin: https:\/\/app\.example\r$/im);
+    expect(answer, path).toMatch(/^access-control-allow-methods: .*POST.*DELETE\r$/im);
+    expect(answer, path).toMatch(/^access-control-allow-headers: content-type, authorization\r$/im);
+    expect(answer, path).toMatch(/^vary: .*origin/im);
+  }
+  const foreign = `${host}origin: http://evil.example\r\n`;
+  const refused = await send("OPTIONS /api/start-operation", foreign + preflight + asked);
+  expect(refused).not.toMatch(/access-control/i);
+  // OPTIONS that ask for nothing are no preflights, and unknown paths stay unknown.
+  for (const from of [host, host + trusted, foreign]) {
+    expect(await statusOf("OPTIONS /api/start-operation", from)).toBe(405);
+    const unknown = await send("OPTIONS /nope", from);
+    checkProblem(splitAnswer(unknown).body, 404, "not-found");
+    expect(await statusOf("GET /nope", from)).toBe(404);
+  }
+});
+
+test("what hooks set is on every answer, also on those that a stream writes itself", async () => {
+  const operations = [instance(), instance({ id: "done", status: "COMPLETED" })];
+  const { url, send } = await startApi(
+    { corsOrigins: ["https://app.example"], maxConnectionsPerCaller: 1 },
+    operations,
+  );
+  const headers = "host: localhost\r\norigin: https://app.example\r\n";
+  const headOf = async (line: string) => splitAnswer(await send(line, headers)).head;
+  const cursor = /^etag: W\/"(.*)"\r$/im.exec(await headOf("GET /api/operations/done"))?.[1];
+
+  const open = await SseClient.connect(new URL("/api/operations/op/events", url), {
+    origin: "https://app.example",
+  });
+  await open.next();
+  expect(open.response.headers).toMatchObject({
+    "access-control-allow-origin": "https://app.example",
+    "x-content-type-options": "nosniff",
+  });
+  const turnedAway = await send("GET /api/operations/op/events", headers);
+  expect(turnedAway).toContain("event: bye");
+  open.destroy();
+  await eventually("a stream that has nothing left to send", async () =>
+    (await headOf(`GET /api/operations/done/events?after=${cursor}`)).startsWith("HTTP/1.1 204"),
+  );
+  for (const head of [
+    splitAnswer(turnedAway).head,
+    await headOf(`GET /api/operations/done/events?after=${cursor}`),
+    await headOf("GET /api/operations/op"),
+    await headOf("GET /api/operations/nope/events"),
+    await headOf("POST /api/start-operation"),
+    await headOf("GET /api/ws"),
+    await headOf("GET /nope"),
+    await headOf("PUT /healthz"),
+  ]) {
+    expect(head).toMatch(/^access-control-allow-origin: https:\/\/app\.example$/im);
+    expect(head).toMatch(
+      /^access-control-expose-headers: etag, location, .*idempotency-replayed, x-request-id$/im,
+    );
+    expect(head).toMatch(/^vary: .*origin/im);
+    expect(head).toMatch(/^x-content-type-options: nosniff$/im);
+    expect(head).toMatch(/^cross-origin-resource-policy: same-origin$/im);
+  }
+  expect(await headOf("GET /api/operations/op")).toMatch(/^vary: origin, prefer$/im);
+});
+
+test("without CORS_ORIGINS no answer depends on the origin", async () => {
+  const { send } = await startApi();
+  const headers = "host: localhost\r\norigin: https://app.example\r\n";
+  const { head } = splitAnswer(await send("GET /api/operations/op", headers));
+  expect(head).toMatch(/^vary: prefer$/im);
+  expect(head).not.toMatch(/access-control/i);
 });

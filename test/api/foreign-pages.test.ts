@@ -2,81 +2,171 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Page } from "playwright-core";
 import { expect, onTestFinished, test } from "vitest";
 import { useChromium } from "../helpers/chromium.ts";
-import { SseClient } from "../helpers/sse-client.ts";
-import { startTestApi, startTestScheduler } from "../helpers/stack.ts";
+import { startTestApi } from "../helpers/stack.ts";
+import { useSharedStack } from "./support/shared-stack.ts";
 
-const openPage = useChromium();
+/** A name of another site, whose owner has let it resolve to this machine. */
+const REBOUND = "rebound.example";
 
-/** An empty page on another port, which is another origin. */
-async function startForeignSite(): Promise<URL> {
+const openPage = useChromium([`--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`]);
+const shared = useSharedStack();
+
+/** An empty page on a port of its own, which is another origin than the API's. */
+async function startForeignSite(): Promise<{ origin: string; port: number; close(): void }> {
   const server = createServer((_request, response) => {
     response.setHeader("content-type", "text/html").end("<!doctype html><title>foreign</title>");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
+  const close = () => {
     server.close();
-  });
-  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    server.closeAllConnections();
+  };
+  onTestFinished(close);
+  const { port } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${port}`, port, close };
 }
 
-/** What a page can do at `api`: runs in the browser. */
-async function attempt(api: string) {
-  const start = (headers: Record<string, string>, mode: "cors" | "no-cors") =>
-    fetch(new URL("/api/start-operation", api), { method: "POST", headers, mode, body: "{}" }).then(
-      (response) => response.status || response.type,
-      () => "failed",
-    );
-  const opened = (source: EventTarget & { close(): void }) =>
+/** What a page can do at `api`, and what it learns of the answers. */
+async function attempts(page: Page, api: string): Promise<Record<string, string>> {
+  const embedded = page.addScriptTag({ url: new URL("/json.js", api).href, type: "" }).then(
+    () => "loaded",
+    () => "failed",
+  );
+  return { ...(await page.evaluate(attemptAll, api)), "embed a script": await embedded };
+}
+
+/** Runs in the browser. */
+async function attemptAll(api: string): Promise<Record<string, string>> {
+  const outcome = (what: Promise<string>) => what.catch(() => "failed");
+  const send = async (method: string, path: string, init: RequestInit = {}) =>
+    fetch(new URL(path, api), { method, ...init });
+  const json = { headers: { "content-type": "application/json" }, body: "{}" };
+  const status = async (response: Promise<Response>) => String((await response).status);
+  const opened = (source: EventTarget & { close(): void }, event: string) =>
     new Promise<string>((resolve) => {
-      source.addEventListener("open", () => resolve("opened"));
+      source.addEventListener(event, () => resolve("received"));
       source.addEventListener("error", () => resolve("failed"));
     }).finally(() => source.close());
+  const start = send("POST", "/api/start-operation", json);
+  const location = await start.then(
+    (response) => response.headers.get("location") ?? "no location",
+    () => "/api/operations/unknown",
+  );
   return {
-    json: await start({ "content-type": "application/json" }, "cors"),
-    simple: await start({ "content-type": "text/plain" }, "no-cors"),
-    socket: await opened(
-      new WebSocket(new URL("/api/ws", api.replace("http", "ws")), "dts-push.v1"),
+    "start, as JSON": await outcome(status(start)),
+    "start, without a preflight": await outcome(
+      send("POST", "/api/start-operation", { mode: "no-cors", body: "{}" }).then(
+        ({ type }) => type,
+      ),
     ),
-    stream: await opened(new EventSource(new URL("/api/events", api))),
+    "read a document": await outcome(
+      send("GET", location).then(async (response) => {
+        const document = (await response.json()) as { operation_id?: string; title: string };
+        if (!document.operation_id) return document.title;
+        return response.headers.has("etag") ? "document with etag" : "document";
+      }),
+    ),
+    "read a stream": await outcome(
+      send("GET", `${location}/events`).then(async ({ body }) => {
+        const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+        const { value } = (await reader?.read()) ?? {};
+        await reader?.cancel();
+        return value?.startsWith("retry:") ? "received" : `${value}`;
+      }),
+    ),
+    EventSource: await opened(new EventSource(new URL(`${location}/events`, api)), "snapshot"),
+    WebSocket: await opened(
+      new WebSocket(new URL(`/api/ws?operation_id=x`, api.replace("http", "ws")), "dts-push.v1"),
+      "message",
+    ),
+    "delete an operation": await outcome(status(send("DELETE", "/api/operations/unknown"))),
   };
 }
 
-/** Operations of the task hub, as the feed of the API shows them. */
-async function startedOperations(url: URL): Promise<number> {
-  const client = await SseClient.connect(new URL("/api/events", url));
+const NOTHING = {
+  "start, as JSON": "failed",
+  "start, without a preflight": "failed",
+  "read a document": "failed",
+  "read a stream": "failed",
+  EventSource: "failed",
+  WebSocket: "failed",
+  "delete an operation": "failed",
+  "embed a script": "failed",
+};
+
+async function countOperations(): Promise<number> {
   let count = 0;
-  for (;;) {
-    const { event } = await client.next("a heartbeat of the feed");
-    if (event === "heartbeat") return count;
-    if (event === "snapshot") count += 1;
-  }
+  for await (const _each of shared.client.getAllInstances({})) count += 1;
+  return count;
 }
 
-test("a page of another origin can start nothing, open no WebSocket and read no stream", async () => {
-  const { url } = await startTestApi(await startTestScheduler(), { heartbeatMs: 500 });
+test("a page of another origin can start, change and read nothing, and open no WebSocket", async () => {
   const { page } = await openPage();
-  await page.goto((await startForeignSite()).href);
-  expect(await page.evaluate(attempt, url.origin)).toEqual({
-    json: "failed",
-    simple: "opaque",
-    socket: "failed",
-    stream: "failed",
-  });
-  expect(await startedOperations(url)).toBe(0);
+  await page.goto((await startForeignSite()).origin);
+  const before = await countOperations();
+  expect(await attempts(page, shared.url.origin)).toEqual(NOTHING);
+  expect(await countOperations()).toBe(before);
 });
 
-test("a page of an origin that CORS_ORIGINS lists can do all of it", async () => {
-  const site = await startForeignSite();
-  const { url } = await startTestApi(await startTestScheduler(), { corsOrigins: [site.origin] });
+test("a page of an origin that CORS_ORIGINS lists can do all of it, but for embedding", async () => {
+  const { origin } = await startForeignSite();
+  const { url } = await startTestApi(shared.address, { corsOrigins: [origin] });
   const { page } = await openPage();
-  await page.goto(site.href);
-  expect(await page.evaluate(attempt, url.origin)).toEqual({
-    json: 202,
-    simple: "opaque",
-    socket: "opened",
-    stream: "opened",
+  await page.goto(origin);
+  expect(await attempts(page, url.origin)).toEqual({
+    "start, as JSON": "202",
+    "start, without a preflight": "failed",
+    "read a document": "document with etag",
+    "read a stream": "received",
+    EventSource: "received",
+    WebSocket: "received",
+    "delete an operation": expect.stringMatching(/^40[45]$/),
+    "embed a script": "failed",
   });
 });
+
+test.each([
+  {
+    allowedHosts: [REBOUND],
+    found: {
+      "start, as JSON": "202",
+      "start, without a preflight": "basic",
+      "read a document": "document with etag",
+      "read a stream": "received",
+      EventSource: "received",
+      WebSocket: "received",
+      "delete an operation": expect.stringMatching(/^40[45]$/),
+      "embed a script": "loaded",
+    },
+  },
+  {
+    allowedHosts: [],
+    found: {
+      "start, as JSON": "421",
+      "start, without a preflight": "basic", // 421 as well
+      "read a document": "Misdirected Request",
+      "read a stream": expect.stringContaining("host-not-allowed"),
+      EventSource: "failed",
+      WebSocket: "failed",
+      "delete an operation": "421",
+      "embed a script": "failed",
+    },
+  },
+])(
+  "a page whose name resolves to this server later can do what ALLOWED_HOSTS=$allowedHosts permits (ACCESS-1)",
+  async ({ allowedHosts, found }) => {
+    const site = await startForeignSite();
+    const { page } = await openPage();
+    const origin = `http://${REBOUND}:${site.port}`;
+    await page.goto(origin);
+    site.close();
+    await startTestApi(shared.address, { port: site.port, allowedHosts });
+    const before = await countOperations();
+    expect(await attempts(page, origin)).toEqual(found);
+    const started = (await countOperations()) - before;
+    expect(started).toBe(found["start, as JSON"] === "202" ? 1 : 0);
+  },
+);

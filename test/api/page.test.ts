@@ -24,8 +24,15 @@ test("the page and each of its files come with a type and a policy that allows n
     expect(response.headers.get("content-type"), path).toMatch(TYPES[extension] ?? /never/);
     const policy = response.headers.get("content-security-policy") ?? "";
     expect(policy, path).toContain("default-src 'self'");
+    expect(policy, path).toContain("frame-ancestors 'none'");
     expect(policy, path).not.toMatch(/unsafe|\*/);
-    expect(response.headers.get("x-content-type-options"), path).toBe("nosniff");
+    expect(Object.fromEntries(response.headers), path).toMatchObject({
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-resource-policy": "same-origin",
+    });
+    expect(response.headers.has("strict-transport-security"), path).toBe(false);
     expect(response.headers.get("cache-control"), path).toBe("no-cache");
     await response.arrayBuffer();
   }

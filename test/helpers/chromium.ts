@@ -37,9 +37,10 @@ export interface TestPage {
 
 /**
  * Call it once at the top of a test file: Chromium is ready before the first test.
+ * @param more further arguments of its command line
  * @returns opens a page in a new, empty browser, which is closed when the test ends, however it ends
  */
-export function useChromium(): () => Promise<TestPage> {
+export function useChromium(more: readonly string[] = []): () => Promise<TestPage> {
   let executablePath: string;
   beforeAll(async () => {
     executablePath = findChromium() ?? (await installChromium());
@@ -49,7 +50,7 @@ export function useChromium(): () => Promise<TestPage> {
     // Playwright turns Chromium's sandbox off, without which it does not start as root.
     const browser = await chromium.launch({
       executablePath,
-      args: ARGUMENTS,
+      args: [...ARGUMENTS, ...more],
       ignoreDefaultArgs: ["--disable-back-forward-cache"], // people's browsers have one
     });
     onTestFinished(() => browser.close());

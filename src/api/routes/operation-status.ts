@@ -49,7 +49,8 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     const { access } = request;
     const hasRoom = connections.hasRoomFor({ access }) && watches.hasRoomFor({ access }, 1);
     const waitS = hasRoom ? parseWait(request.headers.prefer) : undefined;
-    reply.header("cache-control", "no-cache").header("vary", "prefer, origin");
+    const vary = reply.getHeader("vary"); // `Origin`, where pages of others may read
+    reply.header("cache-control", "no-cache").header("vary", vary ? `${vary}, Prefer` : "Prefer");
 
     if (waitS && seen) {
       const changed = await whileConnected(request, (left) =>

@@ -1,0 +1,26 @@
+import helmet from "@fastify/helmet";
+import type { FastifyInstance } from "fastify";
+
+/**
+ * Nothing inline, nothing from other origins, and no text that becomes markup or code (Trusted Types):
+ * what an operation reports can never run in a page. `'self'` includes WebSockets of this server.
+ */
+const CONTENT_SECURITY_POLICY = {
+  "default-src": ["'self'"],
+  "connect-src": ["'self'"],
+  "object-src": ["'none'"],
+  "base-uri": ["'none'"],
+  "form-action": ["'self'"],
+  "frame-ancestors": ["'none'"],
+  "require-trusted-types-for": ["'script'"],
+  "trusted-types": ["'none'"],
+};
+
+/** Sets the headers that protect pages on every route of `app`, which is to be a scope of its own. */
+export async function protectPages(app: FastifyInstance): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
+    // Whether a domain is only ever served over TLS is for its proxy to say.
+    strictTransportSecurity: false,
+  });
+}
