@@ -46,6 +46,7 @@ export type ProblemSlug =
   | "scheduler-unsupported"
   | "task-hub-not-found"
   | "too-many-histories"
+  | "too-many-lists"
   | "too-many-subscriptions"
   | "unknown-subscription"
   | "unsupported-media-type"

@@ -173,7 +173,9 @@ function isOperationId({ keyword, params }: FastifySchemaValidationError): boole
 
 /** Lists what is wrong with a body or a query, by field. */
 function describe({ validation, validationContext = "body" }: FastifyError): string {
-  const issues = (validation ?? []).map(({ instancePath, keyword, message, params, ...error }) => {
+  // Of a value that must be one of several kinds, what each kind says is left out.
+  const errors = (validation ?? []).filter(({ schemaPath }) => !schemaPath.includes("/anyOf/"));
+  const issues = errors.map(({ instancePath, keyword, message, params, ...error }) => {
     const { additionalProperty, missingProperty } = params as Record<string, string>;
     if (keyword === "additionalProperties") return `"${additionalProperty}" is not known here`;
     if (keyword === "required") return `"${missingProperty}" is missing`;

@@ -2,8 +2,8 @@ import websocket from "@fastify/websocket";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { SchedulerClient } from "../dts/client.ts";
-import type { StreamContext } from "../streaming/delivery/stream-context.ts";
 import { SUBPROTOCOL } from "../streaming/delivery/ws/ws-protocol.ts";
+import type { Streaming } from "../streaming/streaming.ts";
 import { type AccessOptions, guardAccess } from "./access/access.ts";
 import { authenticate } from "./access/authentication.ts";
 import { watchAllowedMethods } from "./http/allowed-methods.ts";
@@ -27,6 +27,7 @@ import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
+import { operationListRoute } from "./routes/operation-list.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { sampleRoutes } from "./routes/sample.ts";
@@ -37,7 +38,7 @@ import { websocketRoutes } from "./routes/websocket.ts";
 /** What the API needs. */
 export interface Services {
   readonly scheduler: SchedulerClient;
-  readonly streams: StreamContext;
+  readonly streams: Streaming;
   readonly access: AccessOptions;
   readonly limits: RateLimits;
   /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
@@ -129,6 +130,7 @@ export async function buildApp({
   await app.register(sampleRoutes, { start, sample });
   await app.register(startOrchestrationRoute, { start });
   await app.register(operationStatusRoute, { streams });
+  await app.register(operationListRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });
   await app.register(eventsRoutes, streams);
   await app.register(websocketRoutes, streams);

@@ -2,6 +2,7 @@ import { measureCapacity } from "./capacity-metrics.ts";
 import { type ConnectionLimits, Connections } from "./delivery/connections.ts";
 import type { StreamContext, StreamOptions } from "./delivery/stream-context.ts";
 import { FeedRegistry } from "./feed/feed-registry.ts";
+import { OperationLists } from "./list/operation-lists.ts";
 import type { Metrics } from "./metrics.ts";
 import { isEnded } from "./operation/announced.ts";
 import { type CompletionWaiter, CompletionWaits } from "./reading/completion-waits.ts";
@@ -33,6 +34,7 @@ export type StreamingScheduler = InstanceReader & CompletionWaiter & HistoryRead
 
 /** Everything that streams need, and how it ends. */
 export interface Streaming extends StreamContext {
+  readonly lists: OperationLists;
   /** Stops all reading. Every stream must have ended before. */
   close(): void;
 }
@@ -68,6 +70,7 @@ export function createStreaming(
   return {
     watches,
     feeds,
+    lists: new OperationLists(listing, watches),
     steps,
     connections: new Connections(options),
     options,

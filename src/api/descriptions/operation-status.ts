@@ -1,5 +1,6 @@
+import { Type } from "typebox";
 import { empty, json, type RouteDocs, SCHEDULER_PROBLEMS } from "../docs/route-docs.ts";
-import { OperationDocument } from "../schemas/operation-document.ts";
+import { LIST_EXAMPLE, OperationDocument, OperationList } from "../schemas/operation-document.ts";
 
 const STATUS = {
   tag: "operations",
@@ -30,8 +31,29 @@ export const GET_OPERATION: RouteDocs = {
   summary: "The state of an operation, now or at its next change",
 };
 
-export const GET_OPERATION_BY_QUERY: RouteDocs = {
-  ...STATUS,
-  operationId: "getOperationByQuery",
-  summary: "The same for an id that a path cannot carry",
+export const LIST_OPERATIONS: RouteDocs = {
+  tag: "operations",
+  operationId: "listOperations",
+  summary: "Operations, newest first, page by page; or one, by an id that a path cannot carry",
+  description:
+    "A page with a `next_page_token` is not the last, however short: filters that a scheduler lacks are " +
+    "applied here, to a bounded number of operations a page. Operations created meanwhile are on none of " +
+    "the later pages.\n\n" +
+    "With `operation_id`: as `/api/operations/{id}`, with its headers and problems.",
+  requestHeaders: STATUS.requestHeaders,
+  answers: {
+    200: {
+      description: "A page; with `operation_id` its present state.",
+      optionalHeaders: ["ETag", "Retry-After", "Preference-Applied"],
+      content: [
+        {
+          type: "application/json",
+          schema: Type.Union([OperationList, OperationDocument], { title: "OperationListOrOne" }),
+          example: LIST_EXAMPLE,
+        },
+      ],
+    },
+    304: STATUS.answers[304],
+  },
+  problems: ["too-many-lists", ...STATUS.problems],
 };

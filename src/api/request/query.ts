@@ -4,7 +4,7 @@ import { type StepsWanted, stepsWanted } from "../../streaming/steps/steps-wante
 import { OperationId } from "../schemas/positions.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
-function only<T extends TProperties>(parameters: T) {
+export function only<T extends TProperties>(parameters: T) {
   return Type.Object(parameters, { additionalProperties: false });
 }
 
@@ -12,7 +12,7 @@ function only<T extends TProperties>(parameters: T) {
 const operation_ids = Type.Optional(
   Type.Union([OperationId, Type.Array(OperationId)], { description: "operation ids" }),
 );
-const prefix = Type.Optional(
+export const prefix = Type.Optional(
   Type.String({
     pattern: "^(?!@)[\\x20-\\x7e]{0,100}$",
     description: "the beginning of an operation id, up to 100 printable ASCII characters",
@@ -39,7 +39,6 @@ export const OperationPath = Type.Object({ id: OperationId });
 
 export const NoQuery = only({});
 export const OperationStatusQuery = only({ include: includeInput });
-export const StatusQuery = only({ operation_id: OperationId, include: includeInput });
 export const OperationEventsQuery = only({ detail, include, after, wait });
 export const EventsQuery = only({
   operation_id: operation_ids,
@@ -101,6 +100,6 @@ export function eventsWanted(query: Static<typeof EventsQuery>, most: number): E
   return { kind: "operations", ids };
 }
 
-function invalidQuery(detail: string): ProblemError {
+export function invalidQuery(detail: string): ProblemError {
   return new ProblemError("invalid-query", 400, detail);
 }

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Static } from "typebox";
 import { reconnectMs } from "../../streaming/delivery/bye.ts";
 import { waitForChange } from "../../streaming/delivery/long-poll.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
@@ -8,9 +7,9 @@ import type { Cursor } from "../../streaming/operation/cursor.ts";
 import { documentOf } from "../../streaming/operation/document.ts";
 import type { Operation } from "../../streaming/operation/operation.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
-import { GET_OPERATION, GET_OPERATION_BY_QUERY } from "../descriptions/operation-status.ts";
+import { GET_OPERATION } from "../descriptions/operation-status.ts";
 import { etag, parseIfNoneMatch, parseWait } from "../request/conditions.ts";
-import { OperationPath, OperationStatusQuery, StatusQuery } from "../request/query.ts";
+import { OperationPath, OperationStatusQuery } from "../request/query.ts";
 import { retryAfterS } from "../request/retry-after.ts";
 import { whileConnected } from "../request/while-connected.ts";
 
@@ -19,7 +18,7 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
   app,
   { streams },
 ) => {
-  const { watches, connections } = streams;
+  const answerStatus = createStatusAnswer(streams);
 
   app.get(
     "/api/operations/:id",
@@ -29,18 +28,15 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     },
     (request, reply) => answerStatus(request.params.id, request.query, request, reply),
   );
-  app.get(
-    "/api/operations",
-    {
-      schema: { querystring: StatusQuery },
-      config: { scope: "operations:read", docs: GET_OPERATION_BY_QUERY },
-    },
-    (request, reply) => answerStatus(request.query.operation_id, request.query, request, reply),
-  );
+};
+
+/** What answers a request for the state of operation `id`, whatever its URL was. */
+export function createStatusAnswer(streams: StreamContext) {
+  const { watches, connections } = streams;
 
   const answerStatus = async (
     id: string,
-    { include }: Static<typeof OperationStatusQuery>,
+    { include }: { readonly include?: "input" | undefined },
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> => {
@@ -94,4 +90,6 @@ export const operationStatusRoute: FastifyPluginAsyncTypebox<{ streams: StreamCo
     if (!operation || operation.terminal) return;
     reply.header("retry-after", retryAfterS(watches.intervalMs(operation.id)));
   };
-};
+
+  return answerStatus;
+}

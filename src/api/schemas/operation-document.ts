@@ -62,3 +62,20 @@ export const OperationDocument = Type.Object(
     examples: [DOCUMENT_EXAMPLE],
   },
 );
+
+export const LIST_EXAMPLE = {
+  operations: [DOCUMENT_EXAMPLE],
+  next_page_token: "p1.k3v9qa.mwths432.1aao.b3JkZXItMTc",
+};
+
+export const OperationList = Type.Object(
+  {
+    operations: Type.Array(OperationDocument, {
+      description: "newest first; with `result` and `input` only where `include` names them",
+    }),
+    next_page_token: Type.Optional(
+      Type.String({ description: "leads to the next page; absent on the last one" }),
+    ),
+  },
+  { title: "OperationList", description: "A page of operations", examples: [LIST_EXAMPLE] },
+);

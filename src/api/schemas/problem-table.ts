@@ -219,6 +219,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     meaning: "too many histories are being sent at this replica",
     detail: "This replica sends as many histories as it can. Try again after Retry-After.",
   },
+  "too-many-lists": {
+    status: 503,
+    meaning: "too many lists are being made at this replica",
+    detail: "This replica makes as many lists as it can. Try again after Retry-After.",
+  },
   "too-many-subscriptions": {
     status: 429,
     meaning: "too many subscriptions on one WebSocket, which is closed",

@@ -1,4 +1,4 @@
-import type { Instance } from "../../dts/instance.ts";
+import { type Creation, isOlder } from "../operation/creation-order.ts";
 import { isSameState } from "../operation/cursor.ts";
 import type { Operation } from "../operation/operation.ts";
 
@@ -78,9 +78,9 @@ export class FeedLog {
   }
 
   /** Whether there is room for an operation, or for it in the place of an older one. Remembers a no. */
-  hasRoomFor(instance: Pick<Instance, "id" | "createdAtMs">): boolean {
+  hasRoomFor(instance: Creation): boolean {
     if (this.#entries.has(instance.id) || this.#entries.size < this.#capacity) return true;
-    const older = isOlder(instance, placeOf(this.#oldest()));
+    const older = isOlder(instance, creationOf(this.#oldest()));
     this.#dropped ||= older;
     return !older;
   }
@@ -113,7 +113,7 @@ export class FeedLog {
     ) {
       const oldest = this.#oldest();
       this.#dropped = true;
-      if (isOlder(placeOf(candidate), placeOf(oldest))) return false;
+      if (isOlder(creationOf(candidate), creationOf(oldest))) return false;
       this.remove(oldest.id);
     }
     return true;
@@ -122,23 +122,13 @@ export class FeedLog {
   #oldest(): Operation {
     let oldest: Operation | undefined;
     for (const { operation } of this.#entries.values()) {
-      if (!oldest || isOlder(placeOf(operation), placeOf(oldest))) oldest = operation;
+      if (!oldest || isOlder(creationOf(operation), creationOf(oldest))) oldest = operation;
     }
     if (!oldest) throw new RangeError("The feed is empty");
     return oldest;
   }
 }
 
-interface Place {
-  readonly id: string;
-  readonly createdAtMs: number;
-}
-
-function placeOf({ id, cursor }: Operation): Place {
+function creationOf({ id, cursor }: Operation): Creation {
   return { id, createdAtMs: cursor.createdAtMs };
-}
-
-/** By creation, and by id within a millisecond, so that every replica drops the same ones. */
-export function isOlder(a: Place, b: Place): boolean {
-  return a.createdAtMs !== b.createdAtMs ? a.createdAtMs < b.createdAtMs : a.id < b.id;
 }

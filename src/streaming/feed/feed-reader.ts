@@ -3,12 +3,13 @@ import { type Problem, SchedulerProblemError } from "../../problems.ts";
 import { isBefore } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Listing } from "../reading/listing.ts";
+import type { ListedInstance } from "../reading/newest-first.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadTime } from "../reading/reader.ts";
 import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
 import { type FeedWatching, FollowedOperations } from "./followed-operations.ts";
 import { listSince } from "./list-since.ts";
-import { type ListedInstance, listNewest } from "./newest.ts";
+import { listNewest } from "./newest.ts";
 
 /** How long what is known of the reading is used again, since many clients ask for it at once. */
 const READING_FOR_MS = 200;

@@ -1,6 +1,6 @@
 import type { Listing } from "../reading/listing.ts";
+import type { ListedInstance } from "../reading/newest-first.ts";
 import type { ReadTime } from "../reading/reader.ts";
-import type { ListedInstance } from "./newest.ts";
 
 /** Most pages of one query. */
 const MAX_PAGES = 40;
