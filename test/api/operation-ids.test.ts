@@ -104,7 +104,7 @@ test("a query for one operation must name exactly one that exists", async () => 
     await problemOf(await ask(path("a&operation_id=b")), 400, "invalid-query", path("a, b"));
     await problemOf(await ask(path("%40x")), 400, "invalid-operation-id", path("@x"));
   }
-  for (const path of ["/api/operations", "/api/history", "/api/events?detail=steps"]) {
+  for (const path of ["/api/history", "/api/events?detail=steps"]) {
     await problemOf(await ask(path), 400, "invalid-query", path);
   }
 });
