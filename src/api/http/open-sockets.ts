@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
 import { Gauge, type Registry } from "@prometheus-io/client";
@@ -20,22 +19,23 @@ export function trackSockets(
   registry: Registry,
   closedWithinMs: number,
 ): void {
-  const upgraded = new Set<Duplex>();
-  const deadlines = new WeakMap<IncomingMessage, NodeJS.Timeout>();
+  /** With the deadline of those that have not become WebSockets yet. */
+  const upgraded = new Map<Duplex, NodeJS.Timeout | undefined>();
   let closing: NodeJS.Timeout | undefined;
 
-  app.server.on("upgrade", (request, socket) => {
-    upgraded.add(socket);
+  app.server.on("upgrade", (_request, socket) => {
     const timer = setTimeout(() => socket.destroy(), UPGRADE_WITHIN_MS); // SOCKET-2
-    deadlines.set(request, timer);
-    socket.once("close", () => {
-      upgraded.delete(socket);
-      clearTimeout(timer);
-    });
+    upgraded.set(socket, timer);
+    socket.on("close", forget);
   });
-  app.websocketServer.on("connection", (_webSocket, request) => {
-    clearTimeout(deadlines.get(request));
+  app.websocketServer.on("connection", (_webSocket, { socket }) => {
+    clearTimeout(upgraded.get(socket));
+    upgraded.set(socket, undefined);
   });
+  function forget(this: Duplex) {
+    clearTimeout(upgraded.get(this));
+    upgraded.delete(this);
+  }
 
   new Gauge({
     name: "dts_push_sockets",
@@ -48,7 +48,7 @@ export function trackSockets(
 
   app.addHook("preClose", async () => {
     closing = setTimeout(() => {
-      for (const socket of upgraded) socket.destroy(); // SOCKET-3
+      for (const socket of upgraded.keys()) socket.destroy(); // SOCKET-3
     }, closedWithinMs);
   });
   app.addHook("onClose", async () => clearTimeout(closing));

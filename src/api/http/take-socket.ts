@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
 import { hasRequestBehind } from "./unanswered-requests.ts";
 
 /** What Node's HTTP server keeps on a socket. It is not public. */
 interface HttpSocket extends Socket {
   parser?: { unconsume(): void; remove(): void; close(): void } | null;
+  _httpMessage?: ServerResponse | null;
 }
 
 /**
@@ -30,6 +32,20 @@ export function takeSocket({ socket }: IncomingMessage, response: ServerResponse
   socket.on("error", ignoreError);
   socket.allowHalfOpen = false; // TAKEN-2
   return socket.resume();
+}
+
+/**
+ * Releases the request of an open WebSocket: @fastify/websocket assigns a response of its own to the
+ * socket and listens for errors with the request, for as long as the WebSocket is open.
+ */
+export function releaseHandshake(webSocket: WebSocket, socket: HttpSocket): void {
+  socket._httpMessage?.detachSocket(socket);
+  webSocket.removeAllListeners("error");
+  webSocket.on("error", terminate);
+}
+
+function terminate(this: WebSocket): void {
+  this.terminate();
 }
 
 /** The socket closes after it, which is what counts. */

@@ -4,6 +4,7 @@ import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import { WsConnection } from "../../streaming/delivery/ws/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../../streaming/delivery/ws/ws-protocol.ts";
 import { OPEN_WEBSOCKET } from "../descriptions/websocket.ts";
+import { releaseHandshake } from "../http/take-socket.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
 import { WEBSOCKET_PATH } from "../http/upgrade.ts";
 import { sendProblem } from "../problem-details.ts";
@@ -32,6 +33,7 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (
     },
     wsHandler: (socket, request) => {
       const hasRoom = context.connections.hasRoomFor(request);
+      releaseHandshake(socket, request.raw.socket);
       const requester = { access: request.access, requestId: request.id };
       const connection = new WsConnection(socket, request.raw.socket, requester, context);
       if (!hasRoom) connection.turnAway();
