@@ -194,3 +194,27 @@ export class ForbiddenError extends ProblemError {
     super("forbidden", 403, detail, { headers: { "www-authenticate": challenge }, scope: needed });
   }
 }
+
+/** Nobody was identified by the request, or by what it carries. @see RFC 6750, section 3 */
+export class UnauthenticatedError extends ProblemError {
+  /** Whether the credential was valid once. */
+  readonly expired: boolean;
+
+  /** @param invalid what is wrong with the credential, without quotes; default: there is none */
+  constructor(invalid?: string, { expired = false } = {}) {
+    const detail = invalid ?? "This needs a credential. Send one as Authorization: Bearer.";
+    const error = invalid && `, error="invalid_token", error_description="${invalid}"`;
+    const challenge = `Bearer realm="dts-push"${error ?? ""}`;
+    super("unauthenticated", 401, detail, { headers: { "www-authenticate": challenge } });
+    this.expired = expired;
+  }
+}
+
+/** Whether a credential is valid cannot be found out at present. */
+export class AuthenticationUnavailableError extends ProblemError {
+  constructor() {
+    const detail =
+      "The token's issuer does not answer, so that the token cannot be verified. Try again.";
+    super("authentication-unavailable", 503, detail, { retryAfterS: 5 });
+  }
+}

@@ -1,4 +1,9 @@
 import { parseTrustedProxies, type TrustedProxies } from "./api/access/trusted-proxies.ts";
+import {
+  type CredentialOptions,
+  type CredentialSettings,
+  readCredentials,
+} from "./api/credentials/credential-settings.ts";
 import { parseConnectionString } from "./dts/connection/connection-string.ts";
 import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/connection/target.ts";
 import { MIN_CLOSE_MS, readSettings, SETTINGS, type Settings } from "./settings.ts";
@@ -13,6 +18,7 @@ type Combined =
   | "ALLOWED_HOSTS"
   | "CORS_ORIGINS"
   | "TRUST_PROXY"
+  | keyof CredentialSettings
   | "ENDPOINT"
   | "TASKHUB"
   | "TASKHUB_NAME"
@@ -35,6 +41,8 @@ export interface Config extends Plain {
   readonly corsOrigins: readonly string[];
   /** Proxies whose `X-Forwarded-*` headers are believed; `undefined`: none. */
   readonly trustedProxies: TrustedProxies | undefined;
+  /** By what callers are identified. */
+  readonly credentials: CredentialOptions;
   /** The scheduler that API and worker use. */
   readonly target: SchedulerTarget;
   /** No scheduler is named, so `npm start` runs the embedded one. */
@@ -80,6 +88,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     allowedHosts: parsed("ALLOWED_HOSTS", (text) => listOf(text).map(toHost), []),
     corsOrigins: parsed("CORS_ORIGINS", (text) => listOf(text).map(toOrigin), []),
     trustedProxies: parsed("TRUST_PROXY", parseTrustedProxies, undefined),
+    credentials: readCredentials(settings, problems),
     target: readTarget(settings, parsed),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerTaskHubs: taskHubs.length > 0 ? taskHubs : undefined,

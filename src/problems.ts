@@ -8,6 +8,7 @@ export const PROBLEM_TYPE_BASE = "urn:dts-push:problem:";
  * PROTOCOL.md, section 3, and api/schemas/problem-table.ts say what each means.
  */
 export type ProblemSlug =
+  | "authentication-unavailable"
   | "bad-message"
   | "bad-request"
   | "body-too-large"
@@ -36,6 +37,7 @@ export type ProblemSlug =
   | "operation-gone"
   | "operation-not-found"
   | "origin-not-allowed"
+  | "other-caller"
   | "rate-limited"
   | "request-timeout"
   | "sample-off"
@@ -48,6 +50,7 @@ export type ProblemSlug =
   | "too-many-histories"
   | "too-many-lists"
   | "too-many-subscriptions"
+  | "unauthenticated"
   | "unknown-subscription"
   | "unsupported-media-type"
   | "upgrade-required"

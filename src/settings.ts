@@ -50,6 +50,29 @@ export const SETTINGS = {
   TRUST_PROXY: optional(
     "proxies whose `X-Forwarded-For` and `X-Forwarded-Host` are believed: comma-separated addresses and ranges, such as `10.0.0.0/8` or `loopback`, or the number of proxies if no client can reach this server except through them. Without it every client of a proxy counts as one caller",
   ),
+  API_KEYS_FILE: optional(
+    "file of API keys, one JSON object a line: `npm run make-key` makes them. It is read again when it changes",
+  ),
+  JWT_ISSUER: optional(
+    "issuer whose access tokens are accepted, exactly as in their `iss`: `https://login.microsoftonline.com/<tenant>/v2.0`",
+  ),
+  JWT_AUDIENCE: optional(
+    "comma-separated names of this API in `aud` of those tokens. Required with `JWT_ISSUER`",
+  ),
+  JWT_JWKS_URL: optional(
+    "where the issuer's keys are. Without it OpenID Connect Discovery at `JWT_ISSUER` finds them",
+  ),
+  STREAM_TOKEN_SECRET: optional(
+    "signs stream tokens: at least 32 bytes, the same at all replicas. Without it each process has a random one",
+  ),
+  STREAM_TOKEN_SECRET_PREVIOUS: optional(
+    "the secret before it, whose tokens are still accepted while the secret is being replaced",
+  ),
+  ALLOW_ANONYMOUS: oneOf(
+    ["true", "false"],
+    "false",
+    "`true` lets a server without credentials listen on more than loopback, for one behind something that authenticates",
+  ),
   SAMPLE: oneOf(
     ["on", "off"],
     "on",

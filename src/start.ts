@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
+import { checkOpenness, createAuthenticator } from "./api/credentials/authenticator.ts";
 import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
@@ -35,6 +36,8 @@ export interface RunningApi extends RunningRole {
 
 /** Starts the HTTP server. It also starts during an outage of the scheduler; `/readyz` shows it. */
 export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
+  const authenticator = createAuthenticator(config.credentials, logger);
+  checkOpenness(authenticator, config);
   const metrics = createMetrics();
   measureProcess(metrics.registry);
   const countCall: CallMeter = (rpc, outcome, seconds) =>
@@ -56,6 +59,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     streams,
     access: config,
     limits: config,
+    authenticator,
     graceMs,
     closing: { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs },
     maxSockets: limits.maxSockets,
@@ -71,6 +75,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     // Serves clients that have just been disconnected, and those that a load balancer still sends here.
     if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
     await app.close();
+    authenticator.close();
     streams.close();
     await scheduler.close();
   };

@@ -5,7 +5,9 @@ import type { SchedulerClient } from "../dts/client.ts";
 import { SUBPROTOCOL } from "../streaming/delivery/ws/ws-protocol.ts";
 import type { Streaming } from "../streaming/streaming.ts";
 import { type AccessOptions, guardAccess } from "./access/access.ts";
-import { authenticate } from "./access/authentication.ts";
+import { authenticate, checkScopes } from "./access/authentication.ts";
+import type { Authenticator } from "./credentials/authenticator.ts";
+import { Verifier } from "./credentials/verifier.ts";
 import { watchAllowedMethods } from "./http/allowed-methods.ts";
 import { type Closing, closeInTime } from "./http/closing.ts";
 import { acceptJson } from "./http/json-body.ts";
@@ -17,12 +19,18 @@ import { boundSockets } from "./http/socket-limit.ts";
 import { countUnanswered } from "./http/unanswered-requests.ts";
 import { discardUnreadBodies } from "./http/unread-body.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./http/upgrade.ts";
-import { addRateLimits, limitStarts, type RateLimits } from "./limits/rate-limits.ts";
+import {
+  addRateLimits,
+  limitAuthFailures,
+  limitStarts,
+  type RateLimits,
+} from "./limits/rate-limits.ts";
 import { repeatInHandshakes, requestId } from "./observability/request-id.ts";
 import { logRequest, withoutQueries } from "./observability/request-log.ts";
 import { countRequests } from "./observability/request-metrics.ts";
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
+import { callerRoute } from "./routes/caller.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -33,6 +41,7 @@ import { pageRoutes } from "./routes/page.ts";
 import { sampleRoutes } from "./routes/sample.ts";
 import { startOrchestrationRoute } from "./routes/start/start-orchestration.ts";
 import { createStarter } from "./routes/start/starter.ts";
+import { streamTokensRoute } from "./routes/stream-tokens.ts";
 import { websocketRoutes } from "./routes/websocket.ts";
 
 /** What the API needs. */
@@ -41,6 +50,7 @@ export interface Services {
   readonly streams: Streaming;
   readonly access: AccessOptions;
   readonly limits: RateLimits;
+  readonly authenticator: Authenticator;
   /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
   readonly graceMs: number;
   readonly closing: Closing;
@@ -66,6 +76,7 @@ export async function buildApp({
   streams,
   access,
   limits,
+  authenticator,
   graceMs,
   closing,
   maxSockets,
@@ -104,7 +115,8 @@ export async function buildApp({
   installProblemDetails(app);
   await guardAccess(app, access);
   await addRateLimits(app);
-  const authentication = authenticate(app);
+  const verifier = new Verifier(authenticator, limitAuthFailures(app, limits));
+  authenticate(app, verifier);
   limitStarts(app, limits);
   ignoreExpectations(app);
   acceptJson(app);
@@ -133,7 +145,9 @@ export async function buildApp({
   await app.register(operationListRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });
   await app.register(eventsRoutes, streams);
-  await app.register(websocketRoutes, streams);
+  await app.register(websocketRoutes, { streams, verifier });
+  await app.register(callerRoute);
+  await app.register(streamTokensRoute, authenticator);
   await app.register(healthRoutes, {
     scheduler,
     metrics: streams.metrics,
@@ -143,7 +157,7 @@ export async function buildApp({
   await app.register(docsRoutes);
   await app.register(pageRoutes);
   routes.complete();
+  checkScopes(app.routeTable);
   methods.complete();
-  authentication.complete();
   return app;
 }

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
+import { createAuthenticator } from "../../src/api/credentials/authenticator.ts";
 import { buildApp } from "../../src/api/server.ts";
 import { readConfig } from "../../src/config.ts";
 import type { SchedulerClient } from "../../src/dts/client.ts";
@@ -80,6 +81,7 @@ const app = await buildApp({
   streams,
   access: config,
   limits: config,
+  authenticator: createAuthenticator(config.credentials, log),
   graceMs: 500,
   closing: { leaving: new AbortController().signal, requestsWithinMs: 500 },
   maxSockets: undefined,

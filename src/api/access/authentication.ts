@@ -1,11 +1,14 @@
-import type { FastifyInstance, RouteOptions } from "fastify";
+import type { FastifyInstance, FastifyRequest, RouteOptions } from "fastify";
 import {
   type Access,
   ForbiddenError,
   type Scope,
+  UnauthenticatedError,
   unknownCaller,
   unrestricted,
 } from "../../access.ts";
+import { credentialOf } from "../credentials/bearer.ts";
+import type { Verifier } from "../credentials/verifier.ts";
 import { callerAddress } from "./caller-address.ts";
 
 declare module "fastify" {
@@ -15,6 +18,11 @@ declare module "fastify" {
      * declares it.
      */
     readonly scope?: Scope | "authenticated" | "public";
+    /**
+     * It opens a stream, whose credential may be in `?access_token=`. That of a WebSocket may follow in
+     * its first message.
+     */
+    readonly stream?: "sse" | "websocket";
   }
   interface FastifyRequest {
     /** What the caller of this request may do. */
@@ -24,30 +32,36 @@ declare module "fastify" {
 
 /**
  * Identifies the caller of every request, before its route.
- *   ACCESS-4. A route that does not declare its `scope` is not served: the server does not start.
- * @returns `complete`, to be called when all routes are added. @throws Error naming those without a scope
+ *   ACCESS-4. A route that does not declare its `scope` is not served.
  */
-export function authenticate(app: FastifyInstance): { complete(): void } {
-  const routes: RouteOptions[] = [];
-  app.addHook("onRoute", (route) => void routes.push(route));
+export function authenticate(app: FastifyInstance, verifier: Verifier): void {
   app.decorateRequest("access");
   app.addHook("onRequest", async (request) => {
-    const { scope } = request.routeOptions.config;
-    if (request.is404 || scope === "public") {
-      request.access = unknownCaller(callerAddress(request));
-      return;
-    }
-    if (scope === undefined) throw new Error("A route has no scope"); // ACCESS-4
-    const access = unrestricted(callerAddress(request));
-    if (scope !== "authenticated" && !access.has(scope)) throw new ForbiddenError(scope);
-    request.access = access;
+    request.access = await identify(request, verifier);
   });
-  return {
-    complete() {
-      const undeclared = routes.filter(({ config }) => config?.scope === undefined);
-      if (undeclared.length === 0) return;
-      const names = undeclared.map(({ method, url }) => `${method} ${url}`);
-      throw new Error(`Routes without a scope: ${names.join(", ")}`);
-    },
-  };
+}
+
+/** @throws Error naming the routes that do not declare their scope (ACCESS-4) */
+export function checkScopes(routes: readonly RouteOptions[]): void {
+  const undeclared = routes.filter(({ config }) => config?.scope === undefined);
+  if (undeclared.length === 0) return;
+  const names = undeclared.map(({ method, url }) => `${method} ${url}`);
+  throw new Error(`Routes without a scope: ${names.join(", ")}`);
+}
+
+/** @throws UnauthenticatedError, ForbiddenError, AuthenticationUnavailableError, RateLimitedError */
+async function identify(request: FastifyRequest, verifier: Verifier): Promise<Access> {
+  const { scope, stream } = request.routeOptions.config;
+  const address = callerAddress(request);
+  if (request.is404 || scope === "public") return unknownCaller(address);
+  if (scope === undefined) throw new Error("A route has no scope"); // ACCESS-4
+  if (!verifier.required) return unrestricted(address);
+  const presented = credentialOf(request, stream !== undefined);
+  if (!presented) {
+    if (stream === "websocket") return unknownCaller(address); // Its first message has it.
+    throw new UnauthenticatedError();
+  }
+  const access = await verifier.verify(presented.credential, address, presented.accepted);
+  if (scope !== "authenticated" && !access.has(scope)) throw new ForbiddenError(scope);
+  return access;
 }

@@ -43,7 +43,9 @@ export function problemsOf(
     add("invalid-operation-id");
   }
   if (method !== "GET") add("origin-not-allowed", ...WITH_BODY);
-  if (config?.scope !== "public") add("forbidden", "rate-limited");
+  if (config?.scope !== "public") {
+    add("unauthenticated", "authentication-unavailable", "forbidden", "rate-limited");
+  }
   return [...all];
 }
 

@@ -42,6 +42,7 @@ type AnswerContent =
 export const TAGS = {
   operations: "Operations: one document for each orchestration of the task hub",
   streams: "Changes as they happen, as server-sent events or over a WebSocket",
+  access: "Who the caller is, and tokens for pages",
   sample: "The orchestration of the sample",
   service: "For probes, scrapers and tools",
 } as const;

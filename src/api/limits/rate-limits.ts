@@ -1,7 +1,6 @@
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ProblemError } from "../../problems.ts";
-import { callerAddress } from "../access/caller-address.ts";
 import { retryAfterS } from "../request/retry-after.ts";
 
 /** What one caller or address may do in a minute; 0 for no limit. */
@@ -15,9 +14,9 @@ export interface RateLimits {
 /** Refuses an address that guesses credentials. */
 export interface AuthFailures {
   /** To be called before a credential is checked. @throws RateLimitedError after too many failures */
-  check(request: FastifyRequest): Promise<void>;
+  check(address: string): Promise<void>;
   /** Counts a credential that is not valid: unknown or forged, not one that has expired. */
-  count(request: FastifyRequest): Promise<void>;
+  count(address: string): Promise<void>;
 }
 
 const WINDOW_MS = 60_000;
@@ -63,17 +62,19 @@ export function limitAuthFailures(
   const limiter = app.createRateLimit({
     max,
     timeWindow: WINDOW_MS,
-    keyGenerator: callerAddress,
+    keyGenerator: (request) => request.ip,
   });
+  // All that the limiter needs of a request: a WebSocket checks credentials long after its own.
+  const from = (ip: string) => ({ ip, routeOptions: { config: {} } }) as FastifyRequest;
   return {
-    async check(request) {
-      const result = await limiter(request, { increment: false });
+    async check(address) {
+      const result = await limiter(from(address), { increment: false });
       if (result.isAllowed || result.remaining > 0) return;
       const detail = `This address has sent ${max} credentials that are not valid within a minute.`;
       throw new RateLimitedError(detail, result.ttl);
     },
-    async count(request) {
-      await limiter(request);
+    async count(address) {
+      await limiter(from(address));
     },
   };
 }

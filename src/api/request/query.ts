@@ -30,6 +30,8 @@ const wait = Type.Optional(
     description: "a number of seconds from 1 to 60",
   }),
 );
+/** Read by the authentication, before the query is validated. */
+const access_token = Type.Optional(Type.String({ description: "one stream token" }));
 const afterSeq = Type.Optional(
   Type.String({ pattern: "^\\d{1,9}$", description: 'the "seq" of a step, a whole number' }),
 );
@@ -39,7 +41,7 @@ export const OperationPath = Type.Object({ id: OperationId });
 
 export const NoQuery = only({});
 export const OperationStatusQuery = only({ include: includeInput });
-export const OperationEventsQuery = only({ detail, include, after, wait });
+export const OperationEventsQuery = only({ detail, include, after, wait, access_token });
 export const EventsQuery = only({
   operation_id: operation_ids,
   prefix,
@@ -47,10 +49,11 @@ export const EventsQuery = only({
   include,
   after,
   wait,
+  access_token,
 });
 export const OperationHistoryQuery = only({ after: afterSeq, include });
 export const HistoryQuery = only({ operation_id: OperationId, after: afterSeq, include });
-export const WebSocketQuery = only({ operation_id: operation_ids });
+export const WebSocketQuery = only({ operation_id: operation_ids, access_token });
 
 /**
  * The operations that a query names, in order and each once.

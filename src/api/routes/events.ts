@@ -25,7 +25,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     "/api/operations/:id/events",
     {
       schema: { params: OperationPath, querystring: OperationEventsQuery },
-      config: { scope: "operations:read", docs: WATCH_OPERATION },
+      config: { scope: "operations:read", stream: "sse", docs: WATCH_OPERATION },
       exposeHeadRoute: false,
     },
     async (request, reply) => {
@@ -44,7 +44,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
     "/api/events",
     {
       schema: { querystring: EventsQuery },
-      config: { scope: "operations:read", docs: WATCH_EVENTS },
+      config: { scope: "operations:read", stream: "sse", docs: WATCH_EVENTS },
       exposeHeadRoute: false,
     },
     async (request, reply) => {

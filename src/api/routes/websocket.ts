@@ -1,8 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { ProblemError } from "../../problems.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
+import type { VerifyToken } from "../../streaming/delivery/ws/ws-caller.ts";
 import { WsConnection } from "../../streaming/delivery/ws/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../../streaming/delivery/ws/ws-protocol.ts";
+import { callerAddress } from "../access/caller-address.ts";
+import type { Verifier } from "../credentials/verifier.ts";
 import { OPEN_WEBSOCKET } from "../descriptions/websocket.ts";
 import { releaseHandshake } from "../http/take-socket.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
@@ -11,12 +14,21 @@ import { sendProblem } from "../problem-details.ts";
 import { operationIdsOf, WebSocketQuery } from "../request/query.ts";
 
 /** The WebSocket endpoint. `streaming/ws-protocol.ts` defines its messages. */
-export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app, context) => {
+export const websocketRoutes: FastifyPluginAsyncTypebox<{
+  readonly streams: StreamContext;
+  readonly verifier: Verifier;
+}> = async (app, { streams, verifier }) => {
+  /** Verifies the tokens of one connection. */
+  const verifyFrom = (address: string): VerifyToken => {
+    return async (token, present) =>
+      verifier.required ? verifier.verify(token, address) : present;
+  };
+
   app.route({
     method: "GET",
     url: WEBSOCKET_PATH,
     schema: { querystring: WebSocketQuery },
-    config: { scope: "operations:read", docs: OPEN_WEBSOCKET },
+    config: { scope: "operations:read", stream: "websocket", docs: OPEN_WEBSOCKET },
     exposeHeadRoute: false,
     // Before the upgrade, while the answer can still be a problem.
     preHandler: async (request) => {
@@ -32,10 +44,11 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (
       return sendProblem(reply, new ProblemError("upgrade-required", 426, detail));
     },
     wsHandler: (socket, request) => {
-      const hasRoom = context.connections.hasRoomFor(request);
+      const hasRoom = streams.connections.hasRoomFor(request);
       releaseHandshake(socket, request.raw.socket);
       const requester = { access: request.access, requestId: request.id };
-      const connection = new WsConnection(socket, request.raw.socket, requester, context);
+      const verify = verifyFrom(callerAddress(request));
+      const connection = new WsConnection(socket, request.raw.socket, requester, verify, streams);
       if (!hasRoom) connection.turnAway();
       else connection.begin(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));
     },

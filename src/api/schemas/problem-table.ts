@@ -15,10 +15,15 @@ const operation_id = "order-17";
 
 /** Every problem that this server can answer or send. PROTOCOL.md, section 3, lists the same. */
 export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
+  "authentication-unavailable": {
+    status: 503,
+    meaning: "the token's issuer does not answer, so that the token cannot be verified",
+    detail: "The token's issuer does not answer, so that the token cannot be verified. Try again.",
+  },
   "bad-message": {
     status: 400,
     meaning: "not a message of the WebSocket subprotocol; the connection is closed",
-    detail: 'A message\'s "type" must be "subscribe", "unsubscribe" or "ping".',
+    detail: 'A message\'s "type" must be "subscribe", "unsubscribe", "auth" or "ping".',
   },
   "bad-request": {
     status: 400,
@@ -169,6 +174,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
       "A page of another origin may not start operations or open WebSockets here. CORS_ORIGINS " +
       "lists the origins that may.",
   },
+  "other-caller": {
+    status: 403,
+    meaning: "a WebSocket was given the credential of another caller; it goes on with its own",
+    detail: "A connection stays with its caller. Open another one for this credential.",
+  },
   "rate-limited": {
     status: 429,
     meaning: "too many starts of this caller, or invalid credentials of this address, in a minute",
@@ -228,6 +238,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     status: 429,
     meaning: "too many subscriptions on one WebSocket, which is closed",
     detail: "A connection holds at most 200 subscriptions at a time.",
+  },
+  unauthenticated: {
+    status: 401,
+    meaning: "no credential, or one that is not valid or has expired; the detail says which",
+    detail: "This needs a credential. Send one as Authorization: Bearer.",
   },
   "unknown-subscription": {
     status: 404,

@@ -1,6 +1,6 @@
 import { type TProperties, Type } from "typebox";
 import { MAX_SUB_LENGTH } from "../../streaming/delivery/ws/ws-protocol.ts";
-import { CURSOR_EXAMPLE, OperationId, StepsCursor } from "./positions.ts";
+import { CURSOR_EXAMPLE, OperationId, StepsCursor, Timestamp } from "./positions.ts";
 import {
   bye,
   heartbeat,
@@ -39,6 +39,12 @@ function message(
 
 /** What a server sends over a WebSocket, by `type`. */
 export const SERVER_MESSAGES = {
+  authenticated: message(
+    "AuthenticatedMessage",
+    { type: Type.Literal("authenticated"), expires_at: Type.Optional(Timestamp) },
+    "The answer to `auth`; with the time at which the credential ends, if it does",
+    { type: "authenticated", expires_at: "2026-11-23T16:45:31.000Z" },
+  ),
   subscribed: message(
     "SubscribedMessage",
     {
@@ -60,7 +66,7 @@ export const SERVER_MESSAGES = {
       type: Type.Literal("unsubscribed"),
       sub,
       operation_id: OperationId,
-      reason: Type.Enum(["terminal", "not-found", "gone", "requested"]),
+      reason: Type.Enum(["terminal", "not-found", "gone", "requested", "forbidden"]),
     },
     "The last message of a subscription, whose name is free again",
     { type: "unsubscribed", ...ADDRESS, reason: "terminal" },
@@ -112,6 +118,15 @@ export const CLIENT_MESSAGES = {
     { type: Type.Literal("unsubscribe"), sub },
     "Ends a subscription",
     { type: "unsubscribe", sub: "s1" },
+  ),
+  auth: message(
+    "AuthMessage",
+    {
+      type: Type.Literal("auth"),
+      token: Type.String({ description: "a key or token, without `Bearer`" }),
+    },
+    "Says who the client is, as the first message within 10 s, or again with a newer credential",
+    { type: "auth", token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" },
   ),
   ping: message("PingMessage", { type: Type.Literal("ping") }, "Asks for a `pong`", {
     type: "ping",

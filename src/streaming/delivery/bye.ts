@@ -6,6 +6,8 @@ export const BYE_REASONS = [
   "rotate",
   /** This process is shutting down, or accepts no more streams. */
   "drain",
+  /** The credential has expired or was withdrawn; the client reconnects with a new one, and its cursor. */
+  "auth_expired",
   /** The client does not keep up with what it is sent. */
   "slow",
   /** The operation was purged while it was watched. Of several: none of them exists any more. */
@@ -25,13 +27,14 @@ export interface Bye {
   readonly retry_ms: number;
 }
 
+const RECONNECT: readonly ByeReason[] = ["rotate", "drain", "slow", "auth_expired"];
 /** Reconnects are spread over this range, so that clients cut off together do not return together. */
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 3000;
 
 /** @param withinMs the time over which the reconnects of many clients are spread; 0: at once */
 export function createBye(reason: ByeReason, withinMs = RETRY_MAX_MS): Bye {
-  const reconnect = reason === "rotate" || reason === "drain" || reason === "slow";
+  const reconnect = RECONNECT.includes(reason);
   return { type: "bye", reason, reconnect, retry_ms: reconnectMs(withinMs) };
 }
 

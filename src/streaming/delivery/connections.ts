@@ -1,3 +1,4 @@
+import type { Access } from "../../access.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import type { ByeReason } from "./bye.ts";
 
@@ -29,8 +30,8 @@ export interface ConnectionLimits {
 
 /** All open streams of this process, until their sockets have closed, and the one timer they share. */
 export class Connections {
-  /** With their callers. */
-  readonly #open = new Map<Connection, string>();
+  /** With what their clients may do: a stream ends with the credential. */
+  readonly #open = new Map<Connection, Access>();
   /** Streams by caller, requested ones included. */
   readonly #callers = new Map<string, number>();
   readonly #limits: ConnectionLimits;
@@ -53,8 +54,13 @@ export class Connections {
       !this.#draining &&
       !this.#isOverloaded() &&
       this.#open.size + this.#requested < this.#limits.maxConnections &&
-      (this.#callers.get(caller) ?? 0) < this.#limits.maxConnectionsPerCaller
+      this.callerHasRoom(caller)
     );
+  }
+
+  /** Whether a caller may have one stream more, where that has its place at this process already. */
+  callerHasRoom(caller: string): boolean {
+    return (this.#callers.get(caller) ?? 0) < this.#limits.maxConnectionsPerCaller;
   }
 
   /** New clients are also sent elsewhere while this returns `true`. */
@@ -79,19 +85,19 @@ export class Connections {
     this.#count(caller, -1);
   }
 
-  /** Counts an open stream for a caller. Called again, it is another caller's from now on. */
-  add(connection: Connection, { access: { caller } }: Requester): void {
+  /** Counts an open stream for a caller. Called again, it has another credential from now on. */
+  add(connection: Connection, { access }: Requester): void {
     const former = this.#open.get(connection);
-    if (former !== undefined) this.#count(former, -1);
-    this.#count(caller, 1);
-    this.#open.set(connection, caller);
+    if (former !== undefined) this.#count(former.caller, -1);
+    this.#count(access.caller, 1);
+    this.#open.set(connection, access);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   remove(connection: Connection): void {
-    const caller = this.#open.get(connection);
-    if (caller === undefined) return;
-    this.#count(caller, -1);
+    const access = this.#open.get(connection);
+    if (access === undefined) return;
+    this.#count(access.caller, -1);
     this.#open.delete(connection);
     if (this.#open.size > 0) return;
     clearInterval(this.#timer);
@@ -115,7 +121,9 @@ export class Connections {
 
   #tick(): void {
     const nowMs = performance.now();
-    for (const connection of this.#open.keys()) {
+    const nowEpochMs = Date.now();
+    for (const [connection, access] of this.#open) {
+      if (access.hasEnded(nowEpochMs)) connection.bye("auth_expired");
       if (nowMs >= connection.dueAtMs) connection.tick(nowMs);
     }
   }

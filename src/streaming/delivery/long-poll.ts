@@ -20,8 +20,8 @@ interface Awaited {
 /**
  * Waits for the first state of operation `id` other than `after`.
  * @param signal ends the wait: the client has disconnected
- * @returns that state; `undefined` after `waitMs`, when `after` is the operation's terminal state, or
- *   when this process shuts down
+ * @returns that state; `undefined` after `waitMs`, when `after` is the operation's terminal state,
+ *   when the requester's credential ends, or when this process shuts down
  * @throws OperationNotFoundError, SchedulerProblemError where its present state cannot be read
  */
 export function waitForChange(

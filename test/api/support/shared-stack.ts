@@ -1,5 +1,6 @@
 import { NoOpLogger, TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import { afterAll, beforeAll } from "vitest";
+import type { Config } from "../../../src/config.ts";
 import { startScheduler } from "../../../src/scheduler/scheduler.ts";
 import { type RunningRole, startApi, startWorkerRole } from "../../../src/start.ts";
 import { logger, testConfig } from "../../helpers/stack.ts";
@@ -13,17 +14,27 @@ export interface SharedStack {
   readonly client: TaskHubGrpcClient;
 }
 
+interface SharedOptions {
+  readonly worker?: boolean;
+  /** Settings of the API, or what finds them before it starts. */
+  readonly config?: Partial<Config> | (() => Promise<Partial<Config>>);
+}
+
 /**
  * Call it once at the top of a test file: one scheduler and API, and a worker if it is wanted, serve
  * all of its tests, which shows on the way that the process serves on after whatever it was sent.
  */
-export function useSharedStack({ worker = false } = {}): SharedStack {
+export function useSharedStack({ worker = false, config = {} }: SharedOptions = {}): SharedStack {
   const stack = {} as { -readonly [key in keyof SharedStack]: SharedStack[key] };
   const running: RunningRole[] = [];
   beforeAll(async () => {
     const scheduler = await startScheduler({ port: 0, database: ":memory:", logger });
     const target = { ...testConfig().target, address: scheduler.address };
-    const api = await startApi(testConfig({ target, pollMinMs: 50, pollMaxMs: 500 }), logger);
+    const resolved = typeof config === "function" ? await config() : config;
+    const api = await startApi(
+      testConfig({ target, pollMinMs: 50, pollMaxMs: 500, ...resolved }),
+      logger,
+    );
     const client = new TaskHubGrpcClient({
       hostAddress: scheduler.address,
       logger: new NoOpLogger(),

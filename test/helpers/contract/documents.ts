@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
+import { createAuthenticator } from "../../../src/api/credentials/authenticator.ts";
 import type { AsyncApiDocument } from "../../../src/api/docs/asyncapi.ts";
 import type { OpenApiDocument } from "../../../src/api/docs/openapi-types.ts";
 import { buildApp } from "../../../src/api/server.ts";
@@ -26,6 +27,7 @@ export async function buildIdleApp(): Promise<FastifyInstance> {
     streams,
     access: config,
     limits: config,
+    authenticator: createAuthenticator(config.credentials, logger),
     graceMs: config.graceMs,
     closing: { leaving: new AbortController().signal, requestsWithinMs: config.graceMs },
     maxSockets: undefined,

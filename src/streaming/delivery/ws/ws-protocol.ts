@@ -12,8 +12,11 @@ export const CloseCode = {
   done: 1000,
   drain: 1012,
   overload: 1013,
+  authExpired: 4001,
   tooSlow: 4003,
   badMessage: 4400,
+  unauthenticated: 4401,
+  forbidden: 4403,
   noSubscription: 4408,
   limit: 4429,
 } as const;
@@ -41,6 +44,7 @@ export interface SubscribeMessage {
 export type ClientMessage =
   | SubscribeMessage
   | { readonly type: "unsubscribe"; readonly sub: string }
+  | { readonly type: "auth"; readonly token: string }
   | { readonly type: "ping" };
 
 /** A message outside the protocol. The connection is closed. */
@@ -90,10 +94,16 @@ export function parseMessage(text: string): ClientMessage {
   if (typeof message !== "object" || message === null || Array.isArray(message)) {
     throw new BadMessageError("A message must be one JSON object.");
   }
-  const { type, sub } = message as Record<string, unknown>;
+  const { type, sub, token } = message as Record<string, unknown>;
   if (type === "ping") return { type };
+  if (type === "auth") {
+    if (typeof token !== "string") throw new BadMessageError('"token" must be a string.');
+    return { type, token };
+  }
   if (type !== "subscribe" && type !== "unsubscribe") {
-    throw new BadMessageError('A message\'s "type" must be "subscribe", "unsubscribe" or "ping".');
+    throw new BadMessageError(
+      'A message\'s "type" must be "subscribe", "unsubscribe", "auth" or "ping".',
+    );
   }
   if (typeof sub !== "string" || sub.length < 1 || sub.length > MAX_SUB_LENGTH) {
     throw new BadMessageError(`"sub" must be a string of 1 to ${MAX_SUB_LENGTH} characters.`);

@@ -1,0 +1,20 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** An API key, and its line in the file. */
+export function createKey(name: string, ...scopes: string[]) {
+  const key = `test_${randomBytes(16).toString("hex")}`;
+  const sha256 = createHash("sha256").update(key).digest("hex");
+  return { key, line: JSON.stringify({ name, sha256, scopes }) };
+}
+
+/** A file with these lines. */
+export function createKeyFile(...lines: string[]) {
+  const folder = mkdtempSync(join(tmpdir(), "dts-push-keys-"));
+  const path = join(folder, "keys.jsonl");
+  const write = (...content: string[]) => writeFileSync(path, content.join("\n"));
+  write(...lines);
+  return { path, write, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
