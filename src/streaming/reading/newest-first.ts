@@ -162,4 +162,3 @@ interface FilledWindow extends Window {
   /** Whether all of it is listed. */
   readonly isWhole: boolean;
 }
-
