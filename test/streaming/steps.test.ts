@@ -78,8 +78,13 @@ test("the steps of an operation are the entries of its history, once and in orde
     ...Array.from({ length: 3 }, () => ["activity_scheduled", "activity_completed"]).flat(),
     "completed",
   ]);
+  const scheduled = steps(events).find(({ kind }) => kind === "activity_scheduled");
   const completed = steps(events).find(({ kind }) => kind === "activity_completed");
-  expect(completed).toMatchObject({ name: "echo", duration_ms: expect.any(Number) });
+  expect(completed).toMatchObject({
+    name: "echo",
+    duration_ms: expect.any(Number),
+    scheduled_seq: scheduled.seq,
+  });
   expect(steps(events).at(-1)).toMatchObject({ kind: "completed", status: "Completed" });
   expect(events.at(-1)?.data.reason).toBe("terminal");
   expect(

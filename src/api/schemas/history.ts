@@ -20,6 +20,9 @@ export const STEP_MEMBERS = {
     Type.String({ description: "of the orchestration, activity, sub-orchestration or event" }),
   ),
   child_id: Type.Optional(OperationId),
+  scheduled_seq: Type.Optional(
+    Type.Integer({ minimum: 1, description: "`seq` of the step that scheduled what this one ends" }),
+  ),
   at: Type.Optional(Timestamp),
   duration_ms: Type.Optional(
     Type.Integer({ minimum: 0, description: "since it was scheduled, in milliseconds" }),

@@ -57,7 +57,7 @@ export const STEP_KINDS: readonly string[] = [...Object.values(KINDS), OTHER];
 const STATUSES: Record<string, string> = { COMPLETED: "Completed", FAILED: "Failed" };
 
 /** What a completion repeats of what it completes. */
-type Scheduled = Pick<HistoryEntry, "name" | "childId" | "atMs">;
+type Scheduled = Pick<HistoryEntry, "name" | "childId" | "atMs"> & { readonly seq: number };
 
 /** Turns the entries of one history, in order, into steps. Keeps only what later entries refer to. */
 export class StepBuilder {
@@ -106,7 +106,12 @@ export class StepBuilder {
     const scheduled = completes === undefined ? undefined : this.#scheduled.get(completes);
     if (completes !== undefined) this.#scheduled.delete(completes);
     else if (eventId >= 0)
-      this.#scheduled.set(eventId, { name: entry.name, childId: entry.childId, atMs });
+      this.#scheduled.set(eventId, {
+        name: entry.name,
+        childId: entry.childId,
+        atMs,
+        seq: position.seq,
+      });
     this.#position = position;
     this.#lastType = type;
     if (type === "EXECUTIONCOMPLETED") this.#hasCompleted = true;
@@ -139,6 +144,7 @@ function bodyOf(
     name: name ?? scheduled?.name,
     // Not `operation_id`: a WebSocket message has that of its subscription beside the step.
     child_id: childId ?? scheduled?.childId,
+    scheduled_seq: scheduled?.seq,
     at: atMs === undefined ? undefined : new Date(atMs),
     duration_ms:
       atMs === undefined || sinceMs === undefined ? undefined : Math.max(0, atMs - sinceMs),
