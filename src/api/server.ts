@@ -31,6 +31,8 @@ import { countRequests } from "./observability/request-metrics.ts";
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { callerRoute } from "./routes/caller.ts";
+import { raiseEventRoutes } from "./routes/control/raise-event.ts";
+import { verbRoutes } from "./routes/control/verbs.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -141,6 +143,8 @@ export async function buildApp({
   const start = createStarter({ scheduler, streams });
   await app.register(sampleRoutes, { start, sample });
   await app.register(startOrchestrationRoute, { start });
+  await app.register(verbRoutes, { scheduler, streams });
+  await app.register(raiseEventRoutes, { scheduler, streams });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationListRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });

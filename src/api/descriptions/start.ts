@@ -3,7 +3,7 @@ import { json, type RouteDocs, SCHEDULER_PROBLEMS } from "../docs/route-docs.ts"
 import { DOCUMENT_EXAMPLE, OperationDocument } from "../schemas/operation-document.ts";
 import { OperationId } from "../schemas/positions.ts";
 
-const StartedOperation = Type.Object(
+export const StartedOperation = Type.Object(
   {
     operation_id: OperationId,
     status_url: Type.String({ description: "a path at this server" }),

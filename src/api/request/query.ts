@@ -2,6 +2,7 @@ import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../problems.ts";
 import { type StepsWanted, stepsWanted } from "../../streaming/steps/steps-wanted.ts";
 import { OperationId } from "../schemas/positions.ts";
+import { EventName } from "../schemas/text.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
 export function only<T extends TProperties>(parameters: T) {
@@ -40,6 +41,8 @@ const afterSeq = Type.Optional(
 export const OperationPath = Type.Object({ id: OperationId });
 
 export const NoQuery = only({});
+export const OneOperationQuery = only({ operation_id: OperationId });
+export const OneEventQuery = only({ operation_id: OperationId, name: EventName });
 export const OperationStatusQuery = only({ include: includeInput });
 export const OperationEventsQuery = only({ detail, include, after, wait, access_token });
 export const EventsQuery = only({

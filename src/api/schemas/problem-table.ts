@@ -268,8 +268,9 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
   },
   "wrong-state": {
     status: 409,
-    meaning: "the operation's present state does not allow this",
-    detail: "The operation's present state does not allow this request.",
+    meaning: "the operation's present state, `operation_status`, does not allow this",
+    detail: "Operation order-17 is Completed. It can be suspended only while it is active.",
+    members: { operation_id, operation_status: "Completed" },
   },
 };
 

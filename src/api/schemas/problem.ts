@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { SCOPES } from "../../access.ts";
 import { OperationNotFoundError, PROBLEM_TYPE_BASE } from "../../problems.ts";
+import { OperationStatus } from "./operation-document.ts";
 import { OperationId } from "./positions.ts";
 import { PROBLEM_TABLE } from "./problem-table.ts";
 
@@ -25,7 +26,13 @@ export const Problem = Type.Object(
     status: Type.Integer({ minimum: 200, maximum: 599 }),
     detail: Type.String({ description: "what happened and what to do", minLength: 1 }),
     operation_id: Type.Optional(OperationId),
-    scope: Type.Optional(Type.Enum([...SCOPES], { description: "what the credential lacks" })),
+    operation_status: Type.Optional(OperationStatus),
+    scope: Type.Optional(
+      Type.String({
+        pattern: `^(?:${SCOPES.join("|")})(?::.+)?$`,
+        description: "the permission that the credential lacks",
+      }),
+    ),
   },
   {
     title: "Problem",

@@ -6,6 +6,7 @@ import { memberText } from "../../request/json-text.ts";
 import { NoQuery } from "../../request/query.ts";
 import { AnyJson } from "../../schemas/operation-document.ts";
 import { OperationId } from "../../schemas/positions.ts";
+import { printableText } from "../../schemas/text.ts";
 import type { Start } from "./starter.ts";
 
 /** What a body may have beside its input. */
@@ -13,23 +14,16 @@ const ENVELOPE_BYTES = 64 * 1024;
 /** What a scheduler's timestamp can hold, in epoch milliseconds. */
 const LATEST_MS = Date.UTC(9999, 11, 31);
 
-/** Text without control characters and lone surrogates, which not every scheduler can store. */
-const text = (minimum: number, maximum: number, what: string) =>
-  Type.String({
-    pattern: `^[^\\p{Cc}\\p{Cs}]{${minimum},${maximum}}$`,
-    description: `${what}, ${minimum} to ${maximum} printable characters`,
-  });
-
 const Body = Type.Object(
   {
-    name: text(1, 1000, "the name of the orchestration"),
+    name: printableText(1, 1000, "the name of the orchestration"),
     input: Type.Optional(AnyJson("any JSON, up to 1 MB, stored digit for digit")),
     operation_id: Type.Optional(OperationId),
-    version: Type.Optional(text(1, 1000, "the version of the orchestration")),
+    version: Type.Optional(printableText(1, 1000, "the version of the orchestration")),
     tags: Type.Optional(
-      Type.Record(Type.String(), text(0, 1000, "text"), {
+      Type.Record(Type.String(), printableText(0, 1000, "text"), {
         maxProperties: 100,
-        propertyNames: text(1, 1000, "text"),
+        propertyNames: printableText(1, 1000, "text"),
         description: "an object of up to 100 texts, each of up to 1,000 characters",
       }),
     ),
