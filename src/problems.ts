@@ -38,6 +38,7 @@ export type ProblemSlug =
   | "operation-not-found"
   | "origin-not-allowed"
   | "other-caller"
+  | "overloaded"
   | "rate-limited"
   | "request-timeout"
   | "sample-off"

@@ -188,6 +188,18 @@ export const SETTINGS = {
     1_000_000_000,
     "credentials that are not valid from one address in a minute; then all its credentials are `429` until the minute is over. `0`: no limit",
   ),
+  MAX_EVENT_LOOP_DELAY_MS: integer(
+    1000,
+    0,
+    60_000,
+    "mean delay of the event loop over 5 s. While it is longer, requests are `503` and new streams are refused for now, with a time to reconnect after; probes, metrics and open streams go on. `0`: no limit",
+  ),
+  MAX_HEAP_PERCENT: integer(
+    90,
+    0,
+    100,
+    "used part of the memory that Node may have for objects (`--max-old-space-size`). While it is more, as for `MAX_EVENT_LOOP_DELAY_MS`. `0`: no limit",
+  ),
   GRACE_MS: integer(
     10_000,
     MIN_CLOSE_MS,

@@ -32,6 +32,8 @@ test("an empty environment gives the documented defaults and the embedded schedu
     maxConnections: 20_000,
     maxConnectionsPerCaller: 10_000,
     maxStartsPerMinutePerCaller: 6000,
+    maxEventLoopDelayMs: 1000,
+    maxHeapPercent: 90,
     graceMs: 10_000,
     logLevel: "info",
   });

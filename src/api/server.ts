@@ -19,6 +19,7 @@ import { boundSockets } from "./http/socket-limit.ts";
 import { countUnanswered } from "./http/unanswered-requests.ts";
 import { discardUnreadBodies } from "./http/unread-body.ts";
 import { answerBadHandshakes, isWebSocketRequest } from "./http/upgrade.ts";
+import { type PressureLimits, refuseUnderPressure } from "./limits/pressure.ts";
 import {
   addRateLimits,
   limitAuthFailures,
@@ -51,7 +52,7 @@ export interface Services {
   readonly scheduler: SchedulerClient;
   readonly streams: Streaming;
   readonly access: AccessOptions;
-  readonly limits: RateLimits;
+  readonly limits: RateLimits & PressureLimits;
   readonly authenticator: Authenticator;
   /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
   readonly graceMs: number;
@@ -116,6 +117,7 @@ export async function buildApp({
   countUnanswered(app.server);
   installProblemDetails(app);
   await guardAccess(app, access);
+  streams.connections.refuseWhile(await refuseUnderPressure(app, limits, logger));
   await addRateLimits(app);
   const verifier = new Verifier(authenticator, limitAuthFailures(app, limits));
   authenticate(app, verifier);

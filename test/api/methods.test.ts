@@ -9,7 +9,7 @@ const stack = useSharedStack();
 const ALLOWED: Readonly<Record<string, string>> = {
   "/": "GET, HEAD",
   "/api/start-operation": "POST",
-  "/api/operations": "GET, HEAD",
+  "/api/operations": "GET, HEAD, POST",
   "/api/history": "GET",
   "/api/operations/x": "GET, HEAD",
   "/api/operations/x/events": "GET",

@@ -43,6 +43,7 @@ export function problemsOf(
     add("invalid-operation-id");
   }
   if (method !== "GET") add("origin-not-allowed", ...WITH_BODY);
+  if (!config?.probe && !config?.stream) add("overloaded");
   if (config?.scope !== "public") {
     add("unauthenticated", "authentication-unavailable", "forbidden", "rate-limited");
   }

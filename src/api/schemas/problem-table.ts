@@ -179,6 +179,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     meaning: "a WebSocket was given the credential of another caller; it goes on with its own",
     detail: "A connection stays with its caller. Open another one for this credential.",
   },
+  overloaded: {
+    status: 503,
+    meaning: "this replica is overloaded: its event loop is late, or its memory is used up",
+    detail: "This replica is overloaded. Try again after Retry-After, or use another one.",
+  },
   "rate-limited": {
     status: 429,
     meaning: "too many starts of this caller, or invalid credentials of this address, in a minute",
