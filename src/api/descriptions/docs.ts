@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { json, type RouteDocs } from "../docs/route-docs.ts";
+import { json, type RouteDocs, text } from "../docs/route-docs.ts";
 
 /** A document that has a specification of its own. */
 const documentOf = (specification: "openapi" | "asyncapi", version: string) =>
@@ -25,4 +25,11 @@ export const GET_ASYNCAPI: RouteDocs = {
       "An AsyncAPI 3.0 document: the events of streams and the WebSocket.",
     ),
   },
+};
+
+export const GET_DOCS: RouteDocs = {
+  operationId: "getDocs",
+  tag: "service",
+  summary: "Both descriptions as a page",
+  answers: { 200: text("text/html", "A page that needs no script.", "<!doctype html>…") },
 };

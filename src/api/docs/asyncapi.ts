@@ -3,50 +3,14 @@ import { WEBSOCKET_PATH } from "../http/upgrade.ts";
 import { EventId } from "../schemas/positions.ts";
 import { STREAM_EVENTS } from "../schemas/stream-events.ts";
 import { CLIENT_MESSAGES, SERVER_MESSAGES } from "../schemas/ws-messages.ts";
+import type {
+  AsyncApiDocument,
+  AsyncApiMessage,
+  AsyncApiOperation,
+  Reference,
+} from "./asyncapi-types.ts";
 import { Components, type JsonSchema } from "./components.ts";
 import { BEARER, LICENSE, TITLE, VERSION } from "./info.ts";
-
-/** @see https://www.asyncapi.com/docs/reference/specification/v3.0.0 */
-export interface AsyncApiDocument {
-  readonly asyncapi: string;
-  readonly info: object;
-  readonly defaultContentType: string;
-  readonly channels: Readonly<Record<string, AsyncApiChannel>>;
-  readonly operations: Readonly<Record<string, AsyncApiOperation>>;
-  readonly components: {
-    readonly messages: Readonly<Record<string, AsyncApiMessage>>;
-    readonly schemas: Readonly<Record<string, JsonSchema>>;
-    readonly securitySchemes: object;
-  };
-}
-interface Reference {
-  readonly $ref: string;
-}
-interface AsyncApiChannel {
-  readonly address: string;
-  readonly title: string;
-  readonly description: string;
-  readonly messages: Readonly<Record<string, Reference>>;
-  readonly parameters?: object;
-  readonly bindings: object;
-}
-interface AsyncApiOperation {
-  readonly action: "send" | "receive";
-  readonly title: string;
-  readonly summary: string;
-  readonly channel: Reference;
-  readonly security: readonly Reference[];
-  readonly messages: readonly Reference[];
-}
-export interface AsyncApiMessage {
-  /** The event's name, or the message's `type`. */
-  readonly name: string;
-  readonly title: string;
-  readonly summary: string;
-  readonly headers?: JsonSchema;
-  readonly payload: JsonSchema;
-  readonly examples: readonly { readonly name: string; readonly payload: unknown }[];
-}
 
 const DESCRIPTION = `
 What dts-push sends as an operation changes: server-sent events, and the messages of the WebSocket

@@ -40,7 +40,7 @@ type AnswerContent =
 
 /** The groups of routes, in the order in which they are shown. */
 export const TAGS = {
-  operations: "Operations: one document for each orchestration of the task hub",
+  operations: "One document for each orchestration of the task hub",
   control: "What changes the course of an operation, or removes it",
   streams: "Changes as they happen, as server-sent events or over a WebSocket",
   access: "Who the caller is, and tokens for pages",

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { createAuthenticator } from "../../../src/api/credentials/authenticator.ts";
-import type { AsyncApiDocument } from "../../../src/api/docs/asyncapi.ts";
+import type { AsyncApiDocument } from "../../../src/api/docs/asyncapi-types.ts";
 import type { OpenApiDocument } from "../../../src/api/docs/openapi-types.ts";
 import { buildApp } from "../../../src/api/server.ts";
 import { readConfig } from "../../../src/config.ts";
