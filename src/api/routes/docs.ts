@@ -28,10 +28,8 @@ export const docsRoutes: FastifyPluginAsync = async (app) => {
   );
   await app.register(async (pages) => {
     await protectPages(pages);
-    pages.get(
-      "/docs",
-      { config: { scope: "public", docs: GET_DOCS } },
-      async (_request, reply) => reply.type("text/html; charset=utf-8").send(page()),
+    pages.get("/docs", { config: { scope: "public", docs: GET_DOCS } }, async (_request, reply) =>
+      reply.type("text/html; charset=utf-8").send(page()),
     );
   });
 };

@@ -84,8 +84,8 @@ function curl(
   { parameters, responses, requestBody }: OpenApiOperation,
 ): string {
   const options: string[] = [];
-  if (responses[200]?.content?.["text/event-stream"]) options.push("-N");
   if (method !== "get") options.push(`-X ${method.toUpperCase()}`);
+  else if (responses[200]?.content?.["text/event-stream"]) options.push("-N");
   const required = parameters.filter((each) => each.required && each.in === "query");
   const query = required.map(({ name }) => `${name}=order-17`).join("&");
   const url = `localhost:8000${path.replaceAll(/\{\w+\}/g, "order-17")}${query && `?${query}`}`;
