@@ -21,7 +21,10 @@ export const STEP_MEMBERS = {
   ),
   child_id: Type.Optional(OperationId),
   scheduled_seq: Type.Optional(
-    Type.Integer({ minimum: 1, description: "`seq` of the step that scheduled what this one ends" }),
+    Type.Integer({
+      minimum: 1,
+      description: "`seq` of the step that scheduled what this one ends",
+    }),
   ),
   at: Type.Optional(Timestamp),
   duration_ms: Type.Optional(
