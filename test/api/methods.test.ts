@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "/api/operations/x": "GET, HEAD",
   "/api/operations/x/events": "GET",
   "/api/operations/x/history": "GET",
-  "/api/events": "GET",
+  "/api/events": "GET, POST",
   "/api/ws": "GET",
   "/healthz": "GET, HEAD",
   "/readyz": "GET, HEAD",
