@@ -15,6 +15,7 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 
 /** Variables that are not passed on as they are, but are part of something below. */
 type Combined =
+  | "METRICS_PORT"
   | "ALLOWED_HOSTS"
   | "CORS_ORIGINS"
   | "TRUST_PROXY"
@@ -35,6 +36,8 @@ type Plain = {
  * name in camel case, and what several of them say together. Times in milliseconds.
  */
 export interface Config extends Plain {
+  /** `undefined`: `/metrics` is on the API's port. */
+  readonly metricsPort: number | undefined;
   /** Further names in `Host`, in lower case: a name, `.name` for it and its subdomains, `*` for any. */
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may use the API, as browsers send them. */
@@ -85,6 +88,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const named = Object.entries(settings).map(([name, value]) => [camelCase(name), value]);
   const config: Config = {
     ...(Object.fromEntries(named) as Plain),
+    metricsPort: settings.METRICS_PORT === "" ? undefined : settings.METRICS_PORT,
     allowedHosts: parsed("ALLOWED_HOSTS", (text) => listOf(text).map(toHost), []),
     corsOrigins: parsed("CORS_ORIGINS", (text) => listOf(text).map(toOrigin), []),
     trustedProxies: parsed("TRUST_PROXY", parseTrustedProxies, undefined),

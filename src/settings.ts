@@ -15,6 +15,13 @@ function integer(value: number, minimum: number, maximum: number, description: s
   return schema as TSchema as Setting<number>;
 }
 
+/** A number without a default. */
+function optionalInteger(minimum: number, maximum: number, description: string) {
+  const values = `${minimum}–${maximum}`;
+  const schema = Type.Integer({ default: "", minimum, maximum, description, values });
+  return schema as TSchema as Setting<number | "">;
+}
+
 function oneOf<const T extends string>(allowed: readonly T[], value: T, description: string) {
   const values = allowed.join(", ");
   const schema = Type.Enum([...allowed], { default: value, description, values });
@@ -41,6 +48,11 @@ export const MIN_CLOSE_MS = 4000;
 export const SETTINGS = {
   HOST: text("127.0.0.1", "address on which the API listens"),
   PORT: integer(8000, 0, 65_535, "port of the API; `0` picks a free one and prints it"),
+  METRICS_PORT: optionalInteger(
+    0,
+    65_535,
+    "port of its own for `/metrics` on `HOST`, where it needs no credential; the API's has no `/metrics` then. `0` picks a free one and logs it",
+  ),
   ALLOWED_HOSTS: optional(
     "comma-separated further names in a request's `Host`: `push.example.com`, `.example.com` for it and its subdomains, or `*`. `localhost`, `HOST` and the address that a client connected to are always allowed",
   ),

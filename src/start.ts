@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { checkOpenness, createAuthenticator } from "./api/credentials/authenticator.ts";
+import { buildMetricsServer } from "./api/metrics-server.ts";
 import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
@@ -30,6 +32,8 @@ export interface RunningRole {
 /** The API and its address. */
 export interface RunningApi extends RunningRole {
   readonly url: string;
+  /** Where `/metrics` is on a port of its own. */
+  readonly metricsUrl: string | undefined;
   /** Resolves when the scheduler answers for the task hub. @throws SchedulerError */
   ping(): Promise<void>;
 }
@@ -54,6 +58,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const { graceMs, sample } = config;
   const times = shutdownTimes(graceMs, config.drainDelayMs);
   const leaving = new AbortController();
+  const closing = { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs };
   const app = await buildApp({
     scheduler,
     streams,
@@ -61,11 +66,16 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     limits: config,
     authenticator,
     graceMs,
-    closing: { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs },
+    closing,
     maxSockets: limits.maxSockets,
     sample: sample === "on",
+    metrics: config.metricsPort === undefined,
     logger,
   });
+  const metricsServer =
+    config.metricsPort === undefined
+      ? undefined
+      : await buildMetricsServer({ registry: metrics.registry, access: config, closing, logger });
   const close = async ({ drain, hurry }: CloseOptions = inOrder()) => {
     const drainDelayMs = drain ? times.drainDelayMs : 0;
     leaving.abort();
@@ -74,22 +84,39 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     streams.connections.drain(graceMs);
     // Serves clients that have just been disconnected, and those that a load balancer still sends here.
     if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
-    await app.close();
+    await Promise.all([app.close(), metricsServer?.close()]);
     authenticator.close();
     streams.close();
     await scheduler.close();
   };
   try {
-    await app.listen({ host: config.host, port: config.port });
+    const { host, port, metricsPort = 0 } = config;
+    const url = await listen(app, "PORT", host, port);
+    const metricsUrl =
+      metricsServer && (await listen(metricsServer, "METRICS_PORT", host, metricsPort));
+    if (metricsUrl) logger.info({ url: metricsUrl }, "metrics listen on a port of their own");
+    return { url, metricsUrl, ping: () => scheduler.ping(), close };
   } catch (error) {
     await close(CLOSE_AT_ONCE);
+    throw error;
+  }
+}
+
+/** @returns its URL. @throws Error that names the variable, where the port is in use */
+async function listen(
+  app: FastifyInstance,
+  variable: string,
+  host: string,
+  port: number,
+): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
     throw (error as NodeJS.ErrnoException).code === "EADDRINUSE"
-      ? new Error(`${config.host}:${config.port} is in use. Choose another port with PORT.`)
+      ? new Error(`${host}:${port} is in use. Choose another port with ${variable}.`)
       : error;
   }
-  const { port } = app.server.address() as AddressInfo;
-  const url = `http://${urlHost(config.host)}:${port}`;
-  return { url, ping: () => scheduler.ping(), close };
+  return `http://${urlHost(host)}:${(app.server.address() as AddressInfo).port}`;
 }
 
 /** Starts the worker. It waits until its scheduler answers, without a limit. */

@@ -133,6 +133,13 @@ test("the drain delay leaves time to close: by default it gives way, a value tha
   ]);
 });
 
+test("the port of the metrics is a number or none", () => {
+  expect(readConfig({}).metricsPort).toBeUndefined();
+  expect(readConfig({ METRICS_PORT: "9090" }).metricsPort).toBe(9090);
+  expect(readConfig({ METRICS_PORT: "0" }).metricsPort).toBe(0);
+  expect(complaints({ METRICS_PORT: "70000" })).toEqual([expect.stringMatching(/METRICS_PORT/)]);
+});
+
 test("trusted proxies are addresses, ranges or a number, and a bad entry is named", () => {
   expect(readConfig({}).trustedProxies).toBeUndefined();
   expect(readConfig({ TRUST_PROXY: "10.0.0.0/8" }).trustedProxies?.("10.1.2.3", 0)).toBe(true);

@@ -37,6 +37,7 @@ import { verbRoutes } from "./routes/control/verbs.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { metricsRoute } from "./routes/metrics.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
 import { operationListRoute } from "./routes/operation-list.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
@@ -61,6 +62,8 @@ export interface Services {
   readonly maxSockets: number | undefined;
   /** Whether the sample's operations can be started here. */
   readonly sample: boolean;
+  /** Whether `/metrics` is here, and not on a port of its own. */
+  readonly metrics: boolean;
   readonly logger: Logger;
 }
 
@@ -84,6 +87,7 @@ export async function buildApp({
   closing,
   maxSockets,
   sample,
+  metrics,
   logger,
 }: Services): Promise<FastifyInstance> {
   const countRequest = countRequests(streams.metrics.registry);
@@ -154,12 +158,8 @@ export async function buildApp({
   await app.register(websocketRoutes, { streams, verifier });
   await app.register(callerRoute);
   await app.register(streamTokensRoute, authenticator);
-  await app.register(healthRoutes, {
-    scheduler,
-    metrics: streams.metrics,
-    leaving: closing.leaving,
-    sockets,
-  });
+  await app.register(healthRoutes, { scheduler, leaving: closing.leaving, sockets });
+  if (metrics) await app.register(metricsRoute, streams.metrics);
   await app.register(docsRoutes);
   await app.register(pageRoutes);
   routes.complete();

@@ -85,6 +85,7 @@ const app = await buildApp({
   graceMs: 500,
   closing: { leaving: new AbortController().signal, requestsWithinMs: 500 },
   maxSockets: undefined,
+  metrics: true,
   sample: true,
   logger: pino({ level: "silent" }),
 });

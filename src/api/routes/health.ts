@@ -1,14 +1,12 @@
 import type { FastifyPluginAsync } from "fastify";
 import { DescriptorsExhaustedError, DrainingError, SchedulerProblemError } from "../../problems.ts";
-import type { Metrics } from "../../streaming/metrics.ts";
-import { GET_HEALTHZ, GET_METRICS, GET_READYZ } from "../descriptions/health.ts";
+import { GET_HEALTHZ, GET_READYZ } from "../descriptions/health.ts";
 
 export interface HealthOptions {
   readonly scheduler: {
     /** Resolves when the scheduler answers. */
     ping(): Promise<void>;
   };
-  readonly metrics: Metrics;
   /** Aborted once the process is about to stop. */
   readonly leaving: AbortSignal;
   readonly sockets: {
@@ -20,10 +18,10 @@ export interface HealthOptions {
 /** How long an answer of the scheduler holds, so that probes cost it next to nothing. */
 const FRESH_MS = 1000;
 
-/** For probes and scrapers. */
+/** For probes. */
 export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app,
-  { scheduler, metrics, leaving, sockets },
+  { scheduler, leaving, sockets },
 ) => {
   let checked: { readonly atMs: number; readonly answer: Promise<void> } | undefined;
   const check = (): Promise<void> => {
@@ -46,11 +44,5 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
       throw new SchedulerProblemError(cause);
     });
     return { status: "ready" };
-  });
-
-  const scrape = { scope: "operations:read", probe: true, docs: GET_METRICS } as const;
-  app.get("/metrics", { config: scrape }, async ({ access }, reply) => {
-    access.checkReadAll(""); // The figures are those of all operations together.
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
 };

@@ -31,6 +31,7 @@ export async function buildIdleApp(): Promise<FastifyInstance> {
     graceMs: config.graceMs,
     closing: { leaving: new AbortController().signal, requestsWithinMs: config.graceMs },
     maxSockets: undefined,
+    metrics: true,
     sample: config.sample === "on",
     logger,
   });
