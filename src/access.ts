@@ -80,12 +80,7 @@ export class Access {
 
   /** Whether the caller may read every operation whose id begins with `prefix`. */
   mayReadAll(prefix: string): boolean {
-    return this.grants.some(
-      (grant) =>
-        grant.scope === "operations:read" &&
-        grant.ids === undefined &&
-        prefix.startsWith(grant.prefix ?? ""),
-    );
+    return this.#coversAll("operations:read", prefix);
   }
 
   /** @throws OperationNotFoundError */
@@ -95,12 +90,7 @@ export class Access {
 
   /** @throws ForbiddenError where it may not read every operation whose id begins with `prefix` */
   checkReadAll(prefix: string): void {
-    if (!this.mayReadAll(prefix)) {
-      throw new ForbiddenError(
-        "operations:read",
-        formatGrant({ scope: "operations:read", prefix }),
-      );
-    }
+    this.#checkAll("operations:read", prefix);
   }
 
   /** @throws OperationNotFoundError where the caller may not even read it, ForbiddenError */
@@ -108,6 +98,11 @@ export class Access {
     if (this.#covers("operations:control", id)) return;
     this.checkRead(id);
     throw new ForbiddenError("operations:control");
+  }
+
+  /** @throws ForbiddenError where it may not control every operation whose id begins with `prefix` */
+  checkControlAll(prefix: string): void {
+    this.#checkAll("operations:control", prefix);
   }
 
   /** @throws ForbiddenError where it may not start orchestrations of this name under this id */
@@ -139,6 +134,18 @@ export class Access {
 
   #covers(scope: Scope, id: string): boolean {
     return this.grants.some((grant) => grant.scope === scope && coversId(grant, id));
+  }
+
+  #coversAll(scope: Scope, prefix: string): boolean {
+    return this.grants.some(
+      (grant) =>
+        grant.scope === scope && grant.ids === undefined && prefix.startsWith(grant.prefix ?? ""),
+    );
+  }
+
+  #checkAll(scope: Scope, prefix: string): void {
+    if (this.#coversAll(scope, prefix)) return;
+    throw new ForbiddenError(scope, formatGrant({ scope, prefix }));
   }
 }
 

@@ -50,6 +50,7 @@ export type ProblemSlug =
   | "task-hub-not-found"
   | "too-many-histories"
   | "too-many-lists"
+  | "too-many-purges"
   | "too-many-subscriptions"
   | "unauthenticated"
   | "unknown-subscription"

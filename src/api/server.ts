@@ -32,6 +32,7 @@ import { countRequests } from "./observability/request-metrics.ts";
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { callerRoute } from "./routes/caller.ts";
+import { purgeRoutes } from "./routes/control/purge.ts";
 import { raiseEventRoutes } from "./routes/control/raise-event.ts";
 import { verbRoutes } from "./routes/control/verbs.ts";
 import { docsRoutes } from "./routes/docs.ts";
@@ -151,6 +152,7 @@ export async function buildApp({
   await app.register(startOrchestrationRoute, { start });
   await app.register(verbRoutes, { scheduler, streams });
   await app.register(raiseEventRoutes, { scheduler, streams });
+  await app.register(purgeRoutes, { scheduler, streams });
   await app.register(operationStatusRoute, { streams });
   await app.register(operationListRoute, { streams });
   await app.register(operationHistoryRoute, { scheduler, streams });

@@ -67,6 +67,12 @@ const QUERIES: Readonly<Record<string, (id: string) => string>> = {
   "/api/operations": (id) => `?operation_id=${id}`,
   "/api/history": (id) => `?operation_id=${id}`,
   "/api/events": (id) => `?operation_id=${id}`,
+  ...Object.fromEntries(
+    ["terminate", "suspend", "resume", "rewind", "restart"].map((verb) => [
+      `/api/${verb}`,
+      (id) => `?operation_id=${id}`,
+    ]),
+  ),
 };
 const BODIES: Readonly<Record<string, (id: string) => object>> = {
   "/api/start-operation": (id) => ({ operation_id: id, processing_time: 0 }),

@@ -13,6 +13,7 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     port: 0,
     schedulerPort: 0,
     schedulerDb: ":memory:",
+    maxEventLoopDelayMs: 0, // Other tests may keep the machine busy.
     graceMs: 500,
     drainDelayMs: 0,
     ...overrides,

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { json, type RouteDocs, SCHEDULER_PROBLEMS } from "../docs/route-docs.ts";
+import { empty, json, type RouteDocs, SCHEDULER_PROBLEMS } from "../docs/route-docs.ts";
 import { DOCUMENT_EXAMPLE, OperationDocument } from "../schemas/operation-document.ts";
 import { StartedOperation } from "./start.ts";
 
@@ -68,6 +68,37 @@ export const RAISE_EVENT: RouteDocs = {
   description:
     "It is kept until the orchestration waits for an event of this name. After a 503 or no answer it may " +
     "have been sent: a repetition can send it twice.",
+};
+
+export const PURGE: RouteDocs = {
+  ...CONTROL,
+  operationId: "purgeOperation",
+  summary: "Removes a terminal operation for good",
+  answers: { 204: empty("It was removed, with its history.") },
+};
+
+const Purged = Type.Object(
+  {
+    deleted: Type.Integer({ minimum: 0, description: "how many this request has removed" }),
+    complete: Type.Boolean({
+      description: "whether nothing is left that matches; otherwise repeat the request",
+    }),
+  },
+  { title: "Purged", examples: [{ deleted: 17, complete: true }] },
+);
+
+export const PURGE_MATCHING: RouteDocs = {
+  ...CONTROL,
+  operationId: "purgeOperations",
+  summary: "Removes terminal operations that match, or one by its id",
+  description:
+    "At least one filter is needed. The work of one request is bounded: repeat it until the answer is " +
+    "`complete`.",
+  answers: {
+    200: json(Purged, "What was removed."),
+    204: empty("With `operation_id`: it was removed."),
+  },
+  problems: ["operation-not-found", "wrong-state", "too-many-purges", ...SCHEDULER_PROBLEMS],
 };
 
 /** The same for an id that a path cannot carry. */

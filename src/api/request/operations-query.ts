@@ -11,13 +11,13 @@ const MAX_VALUES = 20;
 const DEFAULT_LIMIT = 100;
 
 /** A parameter that may be repeated. */
-function several<T extends TSchema>(value: T, description: string) {
+export function several<T extends TSchema>(value: T, description: string) {
   return Type.Optional(
     Type.Union([value, Type.Array(value, { maxItems: MAX_VALUES })], { description }),
   );
 }
 
-const time = Type.Optional(
+export const time = Type.Optional(
   Type.String({
     format: "date-time",
     description:
@@ -107,7 +107,8 @@ export function filterOf({
   });
 }
 
-function timeOf(parameter: string, text: string | undefined): number | undefined {
+/** @throws ProblemError `invalid-query` */
+export function timeOf(parameter: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const epochMs = Date.parse(text);
   if (Number.isNaN(epochMs)) throw invalidQuery(`"${parameter}" is not a time that exists.`);

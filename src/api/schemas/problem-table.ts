@@ -239,6 +239,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     meaning: "too many lists are being made at this replica",
     detail: "This replica makes as many lists as it can. Try again after Retry-After.",
   },
+  "too-many-purges": {
+    status: 503,
+    meaning: "this replica is purging as much as it can",
+    detail: "This replica purges as much as it can. Try again after Retry-After.",
+  },
   "too-many-subscriptions": {
     status: 429,
     meaning: "too many subscriptions on one WebSocket, which is closed",

@@ -12,6 +12,9 @@ export const OPERATION_STATUSES = [
 ] as const;
 export type OperationStatus = (typeof OPERATION_STATUSES)[number];
 
+/** The statuses of operations that are finished. */
+export const TERMINAL_STATUSES = ["Completed", "Failed", "TERMINATED", "CANCELED"] as const;
+
 /** The statuses of instances that are not finished. */
 export const ACTIVE_STATUSES: readonly RuntimeStatus[] = [
   "PENDING",
