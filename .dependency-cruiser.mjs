@@ -70,6 +70,16 @@ export default {
       to: { path: "^src/scheduler/" },
     },
     {
+      name: "OpenTelemetry's SDK is loaded only where it is used",
+      severity: "error",
+      from: { path: "^src/" },
+      to: {
+        path: "^src/observability/tracing[.]ts$",
+        dynamic: false,
+        dependencyTypesNot: ["type-only"],
+      },
+    },
+    {
       name: "src imports nothing that serves its development",
       severity: "error",
       from: { path: "^src/" },

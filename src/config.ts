@@ -6,6 +6,7 @@ import {
 } from "./api/credentials/credential-settings.ts";
 import { parseConnectionString } from "./dts/connection/connection-string.ts";
 import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/connection/target.ts";
+import { readTracing, type TracingConfig } from "./observability/tracing-config.ts";
 import { MIN_CLOSE_MS, readSettings, SETTINGS, type Settings } from "./settings.ts";
 
 /** `POLL_MIN_MS` → `pollMinMs` */
@@ -52,6 +53,8 @@ export interface Config extends Plain {
   readonly embedded: boolean;
   /** The only task hubs of the embedded scheduler; `undefined`: each appears on first use. */
   readonly schedulerTaskHubs: readonly string[] | undefined;
+  /** How traces are exported; `undefined`: nothing is traced. */
+  readonly tracing: TracingConfig | undefined;
 }
 
 export type LogLevel = Config["logLevel"];
@@ -96,6 +99,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     target: readTarget(settings, parsed),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerTaskHubs: taskHubs.length > 0 ? taskHubs : undefined,
+    tracing: readTracing(env, problems),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);

@@ -2,6 +2,8 @@ import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createBackOff } from "./dts/back-off.ts";
 import { readyText, waitingText } from "./greeting.ts";
 import { createLog, type Log } from "./log.ts";
+import type { Tracing } from "./observability/tracing.ts";
+import type { TracingConfig } from "./observability/tracing-config.ts";
 import { HELP, parseRole, type Role, UsageError } from "./roles.ts";
 import { type CloseOptions, closeOnSignal } from "./shutdown.ts";
 import {
@@ -14,6 +16,8 @@ import {
 } from "./start.ts";
 import { pause } from "./streaming/reading/pause.ts";
 
+/** How long the end of the process waits for the last traces. */
+const TRACES_WITHIN_MS = 500;
 /** How long the end of the process waits for the log. */
 const FLUSH_WITHIN_MS = 500;
 /** Time between attempts to reach the scheduler before the first success. */
@@ -30,15 +34,19 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
   const closing = new AbortController();
   let scheduler: (RunningRole & { readonly address: string }) | undefined;
   const clients: RunningRole[] = [];
+  let tracing: Tracing | undefined;
   // The clients of the scheduler close before it.
   const close = async (options: CloseOptions): Promise<void> => {
     closing.abort();
     await Promise.all(clients.map((each) => each.close(options)));
     await scheduler?.close();
+    await tracing?.close(TRACES_WITHIN_MS);
     await log.flush(FLUSH_WITHIN_MS);
   };
   closeOnSignal(config.graceMs, logger, close);
   try {
+    // Before anything makes spans.
+    if (config.tracing) tracing = await loadTracing(config.tracing, logger);
     let { target } = config;
     const embedded = role === "all" && config.embedded;
     if (embedded) checkTaskHub(config);
@@ -58,6 +66,18 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
     logger.fatal(`dts-push cannot start: ${(error as Error).message}`);
     await close(CLOSE_AT_ONCE);
     process.exit(1);
+  }
+}
+
+/** OpenTelemetry's SDK is loaded only where it is used, and an installation may lack it. */
+async function loadTracing(tracing: TracingConfig, logger: Log["logger"]): Promise<Tracing> {
+  try {
+    const { startTracing } = await import("./observability/tracing.ts");
+    return startTracing(tracing, logger);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    const advice = "install the optional dependencies, or unset OTEL_EXPORTER_OTLP_ENDPOINT";
+    throw new Error(`OpenTelemetry's packages are not installed: ${advice}.`, { cause });
   }
 }
 

@@ -70,6 +70,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     maxSockets: limits.maxSockets,
     sample: sample === "on",
     metrics: config.metricsPort === undefined,
+    traced: config.tracing !== undefined,
     logger,
   });
   const metricsServer =

@@ -29,6 +29,7 @@ import {
 import { repeatInHandshakes, requestId } from "./observability/request-id.ts";
 import { logRequest, withoutQueries } from "./observability/request-log.ts";
 import { countRequests } from "./observability/request-metrics.ts";
+import { activateSpans, endSpan, startSpan } from "./observability/request-span.ts";
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { callerRoute } from "./routes/caller.ts";
@@ -65,6 +66,8 @@ export interface Services {
   readonly sample: boolean;
   /** Whether `/metrics` is here, and not on a port of its own. */
   readonly metrics: boolean;
+  /** Whether requests are traced. Default: no. */
+  readonly traced?: boolean;
   readonly logger: Logger;
 }
 
@@ -89,15 +92,20 @@ export async function buildApp({
   maxSockets,
   sample,
   metrics,
+  traced = false,
   logger,
 }: Services): Promise<FastifyInstance> {
   const countRequest = countRequests(streams.metrics.registry);
   const app = Fastify({
     loggerInstance: withoutQueries(logger),
-    logController: new RequestObserver((served) => {
-      logRequest(served);
-      countRequest(served);
-    }),
+    logController: new RequestObserver(
+      (served) => {
+        logRequest(served);
+        countRequest(served);
+        endSpan(served.request, served.abandoned ? undefined : served.reply.statusCode);
+      },
+      traced ? startSpan : undefined,
+    ),
     genReqId: requestId,
     http: {
       ...LENIENT_HTTP,
@@ -131,6 +139,7 @@ export async function buildApp({
   acceptJson(app);
   discardUnreadBodies(app);
   sendWhileTaken(app);
+  if (traced) activateSpans(app);
   const routes = recordRoutes(app);
   const methods = watchAllowedMethods(app);
 

@@ -1,8 +1,11 @@
 import type { ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import tracing from "@microsoft/durabletask-js/dist/tracing/index.js";
+import type { Span } from "@opentelemetry/api";
 import timestamps from "google-protobuf/google/protobuf/timestamp_pb.js";
 import wrappers from "google-protobuf/google/protobuf/wrappers_pb.js";
+import { inSpan } from "./command-span.ts";
 import type { Connection } from "./connection/connection.ts";
 import { createStub, unary } from "./connection/unary.ts";
 
@@ -60,7 +63,11 @@ export function createCommands(connection: Connection): SchedulerCommands & { cl
     ) => ClientUnaryCall,
     request: Request,
     id: string,
-  ): Promise<Response> => unary(rpc, method.bind(stub), request, options, { operationId: id });
+    startSpan?: () => Span | undefined,
+  ): Promise<Response> => {
+    const send = () => unary(rpc, method.bind(stub), request, options, { operationId: id });
+    return inSpan(rpc, id, send, startSpan);
+  };
 
   return {
     async startOrchestration({ id, name, input, version, tags = {}, startAtMs }) {
@@ -77,7 +84,9 @@ export function createCommands(connection: Connection): SchedulerCommands & { cl
       }
       // Without a policy a scheduler may replace a terminal instance; an empty one replaces none.
       request.setOrchestrationidreusepolicy(new pb.OrchestrationIdReusePolicy());
-      await call("StartInstance", stub.startInstance, request, id);
+      // The orchestration becomes a part of the request's trace.
+      const startSpan = () => tracing.startSpanForNewOrchestration(request);
+      await call("StartInstance", stub.startInstance, request, id, startSpan);
     },
 
     async raiseEvent(id, name, data) {

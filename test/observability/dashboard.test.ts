@@ -29,6 +29,14 @@ interface Dashboard {
   };
 }
 
+/** Queries of the README's table, which have no variables. */
+const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+const alerts = [...readme.matchAll(/^\| `([^`]*dts_push_[^`]*)` \|/gm)].map(([, expr = ""]) => ({
+  title: "an alert of the README",
+  expr,
+  legendFormat: "",
+}));
+
 const dashboard = JSON.parse(await readFile(FILE, "utf8")) as Dashboard;
 const queries = dashboard.panels.flatMap(({ title, targets = [] }) =>
   targets.map(({ expr, legendFormat }) => ({ title, expr, legendFormat })),
@@ -83,16 +91,25 @@ beforeAll(async () => {
   });
 });
 
-test.each(queries)("$title, $legendFormat: metrics and labels exist", ({ expr, legendFormat }) => {
-  const names = namesIn(expr);
-  expect(names.metrics.size).toBeGreaterThan(0);
-  for (const metric of names.metrics) expect([...metrics.keys()]).toContain(metric);
-  const labels = new Set([...names.metrics].flatMap((metric) => [...(metrics.get(metric) ?? [])]));
-  const known = [...labels, ...OF_THE_SCRAPE];
-  for (const label of names.labels) expect(known).toContain(label);
-  for (const [, label = ""] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
-    expect(known).toContain(label);
-  }
+test.each([...queries, ...alerts])(
+  "$title, $legendFormat: metrics and labels exist",
+  ({ expr, legendFormat }) => {
+    const names = namesIn(expr);
+    expect(names.metrics.size).toBeGreaterThan(0);
+    for (const metric of names.metrics) expect([...metrics.keys()]).toContain(metric);
+    const labels = new Set(
+      [...names.metrics].flatMap((metric) => [...(metrics.get(metric) ?? [])]),
+    );
+    const known = [...labels, ...OF_THE_SCRAPE];
+    for (const label of names.labels) expect(known).toContain(label);
+    for (const [, label = ""] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
+      expect(known).toContain(label);
+    }
+  },
+);
+
+test("the README has alerts", () => {
+  expect(alerts.length).toBeGreaterThan(3);
 });
 
 test("every metric is on the dashboard", () => {

@@ -10,12 +10,12 @@ export function writeAnswer(
 ): OpenApiResponse {
   const optional = Object.entries(answerHeaders(optionalHeaders, components));
   const all = {
-    ...answerHeaders(headers, components),
+    ...answerHeaders([...headers, "X-Request-Id"], components),
     ...Object.fromEntries(optional.map(([name, header]) => [name, { ...header, required: false }])),
   };
   return {
     description,
-    ...(Object.keys(all).length > 0 && { headers: all }),
+    headers: all,
     ...(content && {
       content: Object.assign({}, ...content.map((each) => contentOf(each, components))),
     }),

@@ -63,7 +63,10 @@ export function problemAnswers(
         description: group
           .map((slug) => `\`${slug}\`: ${PROBLEM_TABLE[slug].meaning}`)
           .join("\n\n"),
-        ...(LATER.has(status) && { headers: answerHeaders(["Retry-After"], components) }),
+        headers: answerHeaders(
+          LATER.has(status) ? ["Retry-After", "X-Request-Id"] : ["X-Request-Id"],
+          components,
+        ),
         content: {
           "application/problem+json": {
             schema: {

@@ -101,6 +101,11 @@ export const ANSWER_HEADERS = {
     required: false,
     schema: Type.String({ enum: ["true"], examples: ["true"] }),
   },
+  "X-Request-Id": {
+    description: "the id of the request in the server's log: that of the request, or a new one",
+    required: false,
+    schema: Type.String({ pattern: "^[0-9A-Za-z_.:-]{1,64}$", examples: ["order-17-start"] }),
+  },
 } as const;
 export type AnswerHeaderName = keyof typeof ANSWER_HEADERS;
 

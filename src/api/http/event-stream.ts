@@ -3,6 +3,7 @@ import type { SseClient } from "../../streaming/delivery/sse/sse-connection.ts";
 import type { Opened } from "../../streaming/delivery/sse/sse-opening.ts";
 import { turnAway } from "../../streaming/delivery/sse/sse-turn-away.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
+import { endSpan } from "../observability/request-span.ts";
 import { takeSocket } from "./take-socket.ts";
 import { refusePipelined } from "./unanswered-requests.ts";
 
@@ -42,5 +43,6 @@ export async function answerWithStream(
   if (!reply.raw.socket) return refusePipelined(reply, "stream");
   if (!context.connections.hasRoomFor(client) || !hasRoom(client)) turnAway(client, context);
   else if ((await open(client)) === "nothing-left") return reply.code(204).send();
+  endSpan(request, 200);
   return reply.hijack();
 }

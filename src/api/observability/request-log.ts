@@ -44,6 +44,7 @@ export function logRequest({ request, reply, durationMs, abandoned }: ServedRequ
       status: reply.raw.headersSent ? reply.statusCode : undefined,
       durationMs: Math.round(durationMs * 10) / 10,
       caller: request.access?.caller ?? request.ip,
+      traceId: request.span?.spanContext().traceId,
       abandoned: abandoned || undefined,
       problem: problem?.slug,
       reason: cause instanceof Error ? cause.message : undefined,
@@ -52,7 +53,8 @@ export function logRequest({ request, reply, durationMs, abandoned }: ServedRequ
   );
 }
 
-function operationOf({ startedId, params, query }: FastifyRequest): string | undefined {
+/** The operation that a request is about, if it is about one. */
+export function operationOf({ startedId, params, query }: FastifyRequest): string | undefined {
   const { id } = (params ?? {}) as { id?: unknown };
   const { operation_id } = (query ?? {}) as { operation_id?: unknown };
   return [startedId, id, operation_id].find(isOperationId);

@@ -19,16 +19,22 @@ export interface ServedRequest {
  */
 export class RequestObserver extends LogController {
   readonly #onServed: (served: ServedRequest) => void;
+  readonly #onArrived: ((request: FastifyRequest) => void) | undefined;
 
-  constructor(onServed: (served: ServedRequest) => void) {
+  constructor(
+    onServed: (served: ServedRequest) => void,
+    onArrived?: (request: FastifyRequest) => void,
+  ) {
     super({ requestIdLogLabel: "requestId" });
     this.#onServed = onServed;
+    this.#onArrived = onArrived;
   }
 
   override incomingRequest(request: FastifyRequest, reply: FastifyReply): void {
     const startedMs = performance.now();
     const { raw } = reply;
     reply.header(REQUEST_ID, request.id);
+    this.#onArrived?.(request);
     raw.once("close", () => {
       const hijacked = reply.sent && !raw.writableEnded;
       if (hijacked) return; // OBSERVE-2

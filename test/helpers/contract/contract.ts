@@ -152,6 +152,7 @@ const API_HEADERS = [
   "location",
   "preference-applied",
   "retry-after",
+  "x-request-id",
 ];
 
 interface FoundOperation {
