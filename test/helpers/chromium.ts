@@ -9,7 +9,7 @@ import { accessSync, constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { beforeAll, onTestFinished } from "vitest";
 
 const COMMANDS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -36,25 +36,26 @@ export interface TestPage {
 }
 
 /**
- * Call it once at the top of a test file: Chromium is ready before the first test.
+ * Call it once at the top of a test file: one Chromium is started before the first test.
  * @param more further arguments of its command line
- * @returns opens a page in a new, empty browser, which is closed when the test ends, however it ends
+ * @returns opens a page in an empty profile of its own, which is closed when the test ends, however it
+ *   ends
  */
 export function useChromium(more: readonly string[] = []): () => Promise<TestPage> {
-  let executablePath: string;
+  let browser: Browser;
   beforeAll(async () => {
-    executablePath = findChromium() ?? (await installChromium());
-  }, INSTALL_TIMEOUT_MS);
-
-  return async () => {
     // Playwright turns Chromium's sandbox off, without which it does not start as root.
-    const browser = await chromium.launch({
-      executablePath,
+    browser = await chromium.launch({
+      executablePath: findChromium() ?? (await installChromium()),
       args: [...ARGUMENTS, ...more],
       ignoreDefaultArgs: ["--disable-back-forward-cache"], // people's browsers have one
     });
-    onTestFinished(() => browser.close());
+    return () => browser.close();
+  }, INSTALL_TIMEOUT_MS);
+
+  return async () => {
     const context = await browser.newContext();
+    onTestFinished(() => context.close());
     context.setDefaultTimeout(WAIT_TIMEOUT_MS);
     const page = await context.newPage();
     const complaints: string[] = [];

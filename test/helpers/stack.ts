@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import { type Config, readConfig } from "../../src/config.ts";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { type RunningApi, startApi, startWorkerRole } from "../../src/start.ts";
+import { sdkClient } from "./sdk.ts";
 
 export const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
 
@@ -36,6 +37,8 @@ export interface Stack {
     steps?: number;
     operation_id?: string;
   }): Promise<string>;
+  /** Ends an operation that a test does not want to wait for. */
+  terminate(id: string): Promise<void>;
 }
 
 /** Starts the whole product in this process, as `npm start` does. */
@@ -87,6 +90,7 @@ export async function startTestApi(
       if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
       return ((await response.json()) as { operation_id: string }).operation_id;
     },
+    terminate: (id) => sdkClient(address).terminateOrchestration(id),
   };
 }
 

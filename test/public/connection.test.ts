@@ -18,13 +18,14 @@ async function openPage(url: URL) {
 test("shows an outage of the API, and resumes by itself when it is over", async () => {
   const stack = await startStack();
   const driver = await openPage(stack.url);
-  const id = await driver.start(4, 8);
+  const id = await driver.start(100, 200);
   await driver.progress(id);
 
   await stack.stopApi();
   await driver.connection("Retrying");
   await stack.startApi();
-  await driver.status(id, "Completed");
+  await stack.terminate(id);
+  await driver.status(id, "TERMINATED");
   await driver.connection("Idle");
   expect(await driver.phases()).toEqual(["connecting", "live", "retrying", "live", "idle"]);
 });
@@ -33,11 +34,12 @@ test("resumes from the last event after the connection broke", async () => {
   const stack = await startStack();
   const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);
-  const id = await driver.start(4, 8);
+  const id = await driver.start(100, 200);
   await driver.progress(id);
 
   relay.cut();
-  await driver.status(id, "Completed");
+  await stack.terminate(id);
+  await driver.status(id, "TERMINATED");
   await driver.connection("Idle");
   expect(await driver.phases()).toEqual(["connecting", "live", "retrying", "live", "idle"]);
   expect(driver.streamRequests).toHaveLength(2);
@@ -48,13 +50,14 @@ test("detects a silent stream by its missing heartbeats, and continues over a ne
   const stack = await startStack({ heartbeatMs: 1_000 });
   const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);
-  const id = await driver.start(6, 4);
+  const id = await driver.start(100, 200);
   await driver.heartbeats(2); // from which the page learns the interval
 
   relay.mute();
   await driver.connection("Lost");
   relay.unmute();
-  await driver.status(id, "Completed");
+  await stack.terminate(id);
+  await driver.status(id, "TERMINATED");
   await driver.connection("Idle");
   expect(await driver.phases()).toEqual(["connecting", "live", "lost", "live", "idle"]);
 });
@@ -62,9 +65,9 @@ test("detects a silent stream by its missing heartbeats, and continues over a ne
 test("shows an outage of the scheduler, and is live again when it answers", async () => {
   const scheduler = await startRestartableScheduler();
   startTestWorker(scheduler.address);
-  const { url } = await startTestApi(scheduler.address, { heartbeatMs: 500 });
+  const { url, terminate } = await startTestApi(scheduler.address, { heartbeatMs: 500 });
   const driver = await openPage(url);
-  const id = await driver.start(4, 8);
+  const id = await driver.start(100, 200);
   await driver.progress(id);
 
   await scheduler.stop();
@@ -75,7 +78,8 @@ test("shows an outage of the scheduler, and is live again when it answers", asyn
   await scheduler.start();
   await driver.connection("Live");
   await driver.page.getByRole("status").getByText("was removed").waitFor();
-  await driver.status(id, "Completed");
+  await terminate(id);
+  await driver.status(id, "TERMINATED");
   await driver.connection("Idle");
 });
 

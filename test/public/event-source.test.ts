@@ -30,14 +30,17 @@ function listenUntilItGivesUp(url: string): Promise<SeenEvent[]> {
   });
 }
 
-/** Follows an operation as `listenUntilItGivesUp` does; also returns the status of every answer. */
-async function follow(url: URL, id: string) {
+/**
+ * Follows an operation as `listenUntilItGivesUp` does; also returns the status of every answer.
+ * @param onAnswer called at each answer, with the number of answers so far
+ */
+async function follow(url: URL, id: string, onAnswer = (_count: number): unknown => undefined) {
   const { page } = await openBrowser();
   await page.goto(new URL("/healthz", url).href); // any page of this origin that runs no script
   const path = `/api/operations/${id}/events`;
   const statuses: number[] = [];
   page.on("response", (response) => {
-    if (new URL(response.url()).pathname === path) statuses.push(response.status());
+    if (new URL(response.url()).pathname === path) onAnswer(statuses.push(response.status()));
   });
   const seen = await page.evaluate(listenUntilItGivesUp, path);
   const states = seen.filter(({ type }) => type === "snapshot" || type === "update");
@@ -50,7 +53,7 @@ function statusesOf(states: readonly SeenEvent[]): string[] {
 
 test("C3: an unmodified EventSource gets the terminal state once, and 204 stops it", async () => {
   const { url, startOperation } = await startStack();
-  const id = await startOperation({ processing_time: 2, steps: 4 });
+  const id = await startOperation({ processing_time: 1, steps: 4 });
 
   const { seen, states, statuses } = await follow(url, id);
 
@@ -69,15 +72,16 @@ test("C3: an unmodified EventSource gets the terminal state once, and 204 stops 
 });
 
 test("C4: after each rotation it reconnects by itself, and gets nothing twice", async () => {
-  const { url, startOperation } = await startStack({ streamMaxAgeMs: 1_000 });
-  const id = await startOperation({ processing_time: 5, steps: 5 });
+  const { url, startOperation, terminate } = await startStack({ streamMaxAgeMs: 500 });
+  const id = await startOperation({ processing_time: 100, steps: 100 });
+  const onAnswer = (count: number) => count === 2 && terminate(id);
 
-  const { seen, states, statuses } = await follow(url, id);
+  const { seen, states, statuses } = await follow(url, id, onAnswer);
 
   const reasons = seen.filter(({ type }) => type === "bye").map(({ data }) => data.reason);
   expect(reasons.slice(0, -1)).toContain("rotate");
   expect(reasons.at(-1)).toBe("terminal");
   expect(new Set(states.map(({ id }) => id)).size).toBe(states.length);
-  expect(statusesOf(states).filter((status) => status === "Completed")).toHaveLength(1);
+  expect(statusesOf(states).filter((status) => status === "TERMINATED")).toHaveLength(1);
   expect(statuses).toEqual([...reasons.map(() => 200), 204]);
 });

@@ -19,7 +19,7 @@ test("starts an operation and follows it to its end over one connection", async 
   const { driver, complaints } = await openPage();
   await driver.connection("Idle");
 
-  const id = await driver.start(2, 4);
+  const id = await driver.start(1, 4);
   await driver.progress(id);
   await driver.status(id, "Completed");
   await driver.shows(id, `Operation ${id} completed successfully`);
@@ -32,14 +32,15 @@ test("starts an operation and follows it to its end over one connection", async 
 });
 
 test("follows two operations at once, resuming when the second is added", async () => {
-  const { driver, complaints } = await openPage();
+  const { stack, driver, complaints } = await openPage();
 
-  const first = await driver.start(4, 8);
+  const first = await driver.start(100, 200);
   await driver.progress(first);
-  const second = await driver.start(2, 4);
+  const second = await driver.start(1, 2);
   expect(await driver.cards().first().textContent()).toContain(second); // newest first
   await driver.status(second, "Completed");
-  await driver.status(first, "Completed");
+  await stack.terminate(first);
+  await driver.status(first, "TERMINATED");
   await driver.connection("Idle");
 
   const queries = driver.streamRequests.map((request) => new URL(request.url()).searchParams);
@@ -52,10 +53,10 @@ test("follows two operations at once, resuming when the second is added", async 
 });
 
 test("keeps what still runs over a reload, and what is finished until it is cleared", async () => {
-  const { driver, page, complaints } = await openPage();
+  const { stack, driver, page, complaints } = await openPage();
   const short = await driver.start(0, 1);
   await driver.status(short, "Completed");
-  const long = await driver.start(6, 12);
+  const long = await driver.start(100, 200);
   await driver.progress(long);
 
   await page.reload();
@@ -63,7 +64,8 @@ test("keeps what still runs over a reload, and what is finished until it is clea
   await driver.status(long, "RUNNING");
   await page.getByRole("button", { name: "Clear finished" }).click();
   expect(await driver.cards().count()).toBe(1);
-  await driver.status(long, "Completed");
+  await stack.terminate(long);
+  await driver.status(long, "TERMINATED");
 
   await page.getByRole("button", { name: "Clear finished" }).click();
   await page.reload();

@@ -13,6 +13,8 @@ const openBrowser = useChromium();
 const TABS = 8;
 /** As in stream-slot.js. */
 const STREAMS_PER_BROWSER = 4;
+/** As in visibility.js. */
+const HIDDEN_MS = 10_000;
 /** Many tabs load slowly on a busy machine. */
 vi.setConfig({ testTimeout: 120_000 });
 const WAIT_TIMEOUT_MS = 60_000;
@@ -52,13 +54,14 @@ async function openStreams({ url }: Stack, count: number): Promise<void> {
 
 test("the end of an operation reaches eight visible tabs", async () => {
   const { stack, context, complaints, first } = await openFirstTab();
-  const id = await first.start(10, 10);
+  const id = await first.start(100, 200);
   const tabs = [first];
   while (tabs.length < TABS) {
     tabs.push(await PageDriver.open(await context.newPage(), stack.url));
   }
   for (const tab of tabs) await tab.progress(id);
-  for (const tab of tabs) await tab.status(id, "Completed");
+  await stack.terminate(id);
+  for (const tab of tabs) await tab.status(id, "TERMINATED");
   for (const tab of tabs) await tab.connection("Idle");
   await openStreams(stack, 0);
   expect(complaints).toEqual([]);
@@ -123,7 +126,9 @@ test("a page that is hidden for a while closes its stream, and resumes when it i
   const id = await driver.start(100, 200);
   await driver.progress(id);
 
+  await driver.page.clock.install();
   await driver.setVisibility("hidden");
+  await driver.page.clock.fastForward(HIDDEN_MS);
   await driver.connection("Paused");
   await openStreams(stack, 0);
   await driver.setVisibility("visible");
