@@ -5,12 +5,7 @@ import { useSharedStack } from "./support/shared-stack.ts";
 
 const stack = useSharedStack();
 
-/** The documented 30 s and a margin, which is less than Node's own interval between two checks. */
-const ANSWERED_WITHIN_MS = 45_000;
-
-test("a request that has not arrived within 30 s is answered 408, and so is a silent connection (30 s)", {
-  timeout: 60_000,
-}, async () => {
+test("a request that has not arrived within 30 s is answered 408, and so is a silent connection (30 s)", async () => {
   const startedMs = performance.now();
   const answers = await Promise.all(
     [
@@ -20,7 +15,7 @@ test("a request that has not arrived within 30 s is answered 408, and so is a si
         "content-type: application/json\r\ncontent-length: 20\r\n\r\n{",
     ].map(async (bytes) => {
       const connection = await RawConnection.open(stack.url);
-      return connection.send(bytes).untilClosed(ANSWERED_WITHIN_MS);
+      return connection.send(bytes).untilClosed();
     }),
   );
   expect(performance.now() - startedMs).toBeGreaterThan(29_000);

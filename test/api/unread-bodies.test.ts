@@ -125,11 +125,7 @@ test("a client that keeps its half of a refused connection open is cut off (10 s
   socket.resume().write("no HTTP\r\n\r\n");
   await within("the server to end its half", ended);
   expect(await openSockets()).toBe(1);
-  await eventually(
-    "the server to close the socket",
-    async () => (await openSockets()) === 0,
-    20_000,
-  );
+  await eventually("the server to close the socket", async () => (await openSockets()) === 0);
 });
 
 /** Sockets that the server has open, without the one that this question came on. */

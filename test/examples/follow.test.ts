@@ -15,7 +15,7 @@ const ALL_AGREED = {
 test("a client written from PROTOCOL.md follows 100 operations over three transports that agree", async () => {
   const { url } = await startStack();
   const result = runFollow(url, "--processing-time", "2", "--steps", "4");
-  expect(await within("the client's end", result, 25_000)).toEqual(ALL_AGREED);
+  expect(await within("the client's end", result)).toEqual(ALL_AGREED);
 });
 
 test("it follows the operations that it is given, whatever their ids", async () => {
@@ -23,16 +23,14 @@ test("it follows the operations that it is given, whatever their ids", async () 
   const ids = [".", "..", "a/b", "c%2Fd"];
   for (const operation_id of ids) await startOperation({ processing_time: 2, operation_id });
   const result = runFollow(url, ...ids);
-  expect(await within("the client's end", result, 25_000)).toMatchObject({
+  expect(await within("the client's end", result)).toMatchObject({
     code: 0,
     stderr: "",
     stdout: expect.stringContaining("4 of 4 operations: over, and the same in all three"),
   });
 });
 
-test("it gets the same final documents when the API restarts meanwhile (20 s)", {
-  timeout: 120_000,
-}, async () => {
+test("it gets the same final documents when the API restarts meanwhile (20 s)", async () => {
   const stack = await startStack();
   // All must still be active when the last one is followed, also on a busy machine.
   const result = runFollow(stack.url, "--processing-time", "20", "--steps", "4");

@@ -175,9 +175,7 @@ function contentOf({ head, body }: Answer, version: "1.0" | "1.1"): Buffer {
 const SHAPES = ["one", "several"] as const;
 
 for (const version of ["1.1", "1.0"] as const) {
-  test(`over HTTP/${version} every value arrives as it was stored, whatever its text`, {
-    timeout: 120_000,
-  }, async () => {
+  test(`over HTTP/${version} every value arrives as it was stored, whatever its text`, async () => {
     const scheduler = await ScriptedScheduler.start();
     const { url: base } = await startTestApi(scheduler.address, {
       pollMinMs: 10,

@@ -9,13 +9,13 @@ import { accessSync, constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { beforeAll, onTestFinished } from "vitest";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { onEnd, share } from "./lifetime.ts";
 
 const COMMANDS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const INSTALL_TIMEOUT_MS = 600_000;
-/** Below a test's own deadline, because a wait that gives up says what it waited for. */
-const WAIT_TIMEOUT_MS = 20_000;
+/** As in deadline.ts, and below a test's own deadline: a wait that gives up says what it waited for. */
+const WAIT_TIMEOUT_MS = 60_000;
 
 /** Off: what Chromium asks of its maker's servers, which a test must neither wait for nor need. */
 const ARGUMENTS = [
@@ -42,20 +42,20 @@ export interface TestPage {
  *   ends
  */
 export function useChromium(more: readonly string[] = []): () => Promise<TestPage> {
-  let browser: Browser;
-  beforeAll(async () => {
+  const shared = share(async () => {
     // Playwright turns Chromium's sandbox off, without which it does not start as root.
-    browser = await chromium.launch({
+    const browser = await chromium.launch({
       executablePath: findChromium() ?? (await installChromium()),
       args: [...ARGUMENTS, ...more],
       ignoreDefaultArgs: ["--disable-back-forward-cache"], // people's browsers have one
     });
-    return () => browser.close();
+    onEnd(() => browser.close());
+    return { browser };
   }, INSTALL_TIMEOUT_MS);
 
   return async () => {
-    const context = await browser.newContext();
-    onTestFinished(() => context.close());
+    const context = await shared.browser.newContext();
+    onEnd(() => context.close());
     context.setDefaultTimeout(WAIT_TIMEOUT_MS);
     const page = await context.newPage();
     const complaints: string[] = [];

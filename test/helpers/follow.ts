@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { onEnd } from "./lifetime.ts";
 
 const FOLLOW = fileURLToPath(new URL("../../examples/follow.mjs", import.meta.url));
 
@@ -10,7 +10,7 @@ export async function runFollow(url: URL, ...options: string[]) {
   const child = spawn(process.execPath, [FOLLOW, "--url", url.href, ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  onTestFinished(() => void child.kill());
+  onEnd(() => void child.kill());
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
   return { code, stdout, stderr };

@@ -3,18 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished, vi } from "vitest";
 import { eventually, within } from "./deadline.ts";
-
-// A test of processes starts several, and each takes seconds beside other work.
-vi.setConfig({ testTimeout: 90_000 });
+import { onEnd } from "./lifetime.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 const NO_WARNING = "--disable-warning=ExperimentalWarning";
-
-const PRINTED_WITHIN_MS = 30_000;
-const ENDED_WITHIN_MS = 30_000;
 
 export interface ProcessOptions {
   readonly folder?: string;
@@ -51,7 +45,7 @@ export class AppProcess {
       stdio: ["ignore", stdout, "pipe"],
     });
     const started = new AppProcess(child);
-    onTestFinished(async () => {
+    onEnd(async () => {
       await started.kill("SIGKILL");
     });
     return started;
@@ -71,7 +65,7 @@ export class AppProcess {
   /** Waits until what it printed matches, and returns the match. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     const what = `${pattern} from the process`;
-    return eventually(what, () => pattern.exec(this.stdout) ?? undefined, PRINTED_WITHIN_MS);
+    return eventually(what, () => pattern.exec(this.stdout) ?? undefined);
   }
 
   /** The API's address, once it listens. */
@@ -96,7 +90,7 @@ export class AppProcess {
   }
 
   /** How it ended, once it has, and once all that it printed was read. */
-  exited(ms = ENDED_WITHIN_MS): Promise<Exit> {
+  exited(ms?: number): Promise<Exit> {
     return within("the process to end", this.#exited.promise, ms);
   }
 
@@ -105,7 +99,7 @@ export class AppProcess {
   }
 
   /** Sends it a signal and waits for its end. */
-  async kill(signal: NodeJS.Signals, ms = ENDED_WITHIN_MS): Promise<Exit> {
+  async kill(signal: NodeJS.Signals, ms?: number): Promise<Exit> {
     this.#child.kill(signal);
     return this.exited(ms);
   }
@@ -114,6 +108,6 @@ export class AppProcess {
 /** A folder that is removed when the test ends. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "dts-push-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  onEnd(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

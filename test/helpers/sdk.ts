@@ -6,7 +6,7 @@ import {
   TaskHubGrpcWorker,
   type TOrchestrator,
 } from "@microsoft/durabletask-js";
-import { onTestFinished } from "vitest";
+import { onEnd } from "./lifetime.ts";
 
 type Generator = AsyncGenerator<Task<unknown>, unknown, never>;
 
@@ -22,7 +22,7 @@ export interface ForeignCode {
 /** The SDK's own client on a scheduler's address; closed with the test. */
 export function sdkClient(hostAddress: string): TaskHubGrpcClient {
   const client = new TaskHubGrpcClient({ hostAddress, logger: new NoOpLogger() });
-  onTestFinished(() => void client.stop());
+  onEnd(() => void client.stop());
   return client;
 }
 
@@ -30,7 +30,7 @@ export function sdkClient(hostAddress: string): TaskHubGrpcClient {
 export async function startSdkWorker(hostAddress: string, code: ForeignCode): Promise<void> {
   const worker = createSdkWorker(hostAddress, code);
   await worker.start();
-  onTestFinished(() => worker.stop());
+  onEnd(() => worker.stop());
 }
 
 /** The same, to be started and stopped by the caller. */

@@ -2,9 +2,9 @@ import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Readable } from "node:stream";
 import { constants, createGunzip } from "node:zlib";
 import { createParser } from "eventsource-parser";
-import { onTestFinished } from "vitest";
 import { checkEvent, checkHead } from "./contract/contract.ts";
 import { within } from "./deadline.ts";
+import { onEnd } from "./lifetime.ts";
 import { Mailbox } from "./mailbox.ts";
 
 /** One event as an independent parser understood it. */
@@ -30,7 +30,7 @@ export class SseClient {
     const req = request(url, { headers, agent: false }, resolve);
     req.on("error", reject);
     req.end();
-    onTestFinished(() => void req.destroy());
+    onEnd(() => void req.destroy());
     return new SseClient(url, req, await within(`an answer from ${url.pathname}`, promise));
   }
 

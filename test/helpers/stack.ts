@@ -1,8 +1,8 @@
 import { pino } from "pino";
-import { onTestFinished } from "vitest";
 import { type Config, readConfig } from "../../src/config.ts";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { type RunningApi, startApi, startWorkerRole } from "../../src/start.ts";
+import { onEnd } from "./lifetime.ts";
 import { sdkClient } from "./sdk.ts";
 
 export const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
@@ -51,13 +51,13 @@ export async function startStack(overrides: Partial<Config> = {}): Promise<Stack
 /** Starts an embedded scheduler that keeps nothing, and returns its `host:port`. */
 export async function startTestScheduler(database = ":memory:", port = 0): Promise<string> {
   const scheduler = await startScheduler({ port, database, logger });
-  onTestFinished(() => scheduler.close());
+  onEnd(() => scheduler.close());
   return scheduler.address;
 }
 
 export function startTestWorker(address: string): void {
   const worker = startWorkerRole({ target: targetOf(address), graceMs: 1000 }, logger);
-  onTestFinished(() => worker.close());
+  onEnd(() => worker.close());
 }
 
 /** Starts an API on a scheduler that runs already. */
@@ -68,7 +68,7 @@ export async function startTestApi(
 ): Promise<Stack> {
   const config = testConfig({ target: targetOf(address), ...overrides });
   let api: RunningApi | undefined = await startApi(config, log);
-  onTestFinished(() => api?.close());
+  onEnd(() => api?.close());
   const url = new URL(api.url.replace("localhost", "127.0.0.1"));
   return {
     url,

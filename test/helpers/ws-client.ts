@@ -1,7 +1,7 @@
-import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import { checkMessage } from "./contract/contract.ts";
 import { within } from "./deadline.ts";
+import { onEnd } from "./lifetime.ts";
 import { Mailbox } from "./mailbox.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON the server sends.
@@ -21,7 +21,7 @@ export class WsClient {
     const url = new URL(path, base);
     url.protocol = "ws:";
     const client = new WsClient(new WebSocket(url, protocols));
-    onTestFinished(() => client.socket.terminate());
+    onEnd(() => client.socket.terminate());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     client.socket.once("open", resolve);
     client.socket.once("error", reject);

@@ -34,7 +34,7 @@ test("the scheduler killed in mid-operation and started again: the open stream g
   const second = AppProcess.start(["scheduler"], { SCHEDULER_DB, SCHEDULER_PORT });
   await second.schedulerAddress();
 
-  const events = await stream.untilBye(40_000);
+  const events = await stream.untilBye();
   for (const { data } of events) {
     const percent = data.operation?.custom_status?.percent;
     if (percent !== undefined) percents.push(percent);

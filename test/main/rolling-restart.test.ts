@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { eventually } from "../helpers/deadline.ts";
-import { startHaproxy } from "../helpers/haproxy.ts";
 import { AppProcess } from "../helpers/process.ts";
+import { haproxy } from "../helpers/proxies/haproxy.ts";
+import { startProxy } from "../helpers/proxies/program.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startOperation } from "./support.ts";
 
@@ -40,8 +41,8 @@ test("a rolling restart behind HAProxy with its default checks fails no request,
   const scheduler = AppProcess.start(["scheduler"], {});
   const env = { ENDPOINT: `http://${await scheduler.schedulerAddress()}`, DRAIN_DELAY_MS };
   const replicas = [AppProcess.start(["api"], env), AppProcess.start(["api"], env)] as const;
-  const urls = await Promise.all(replicas.map((replica) => replica.url()));
-  const front = await startHaproxy(urls);
+  const urls = [await replicas[0].url(), await replicas[1].url()] as const;
+  const front = await startProxy(haproxy, ...urls);
   const id = await startOperation(front, { processing_time: 3600, steps: 1 });
   const status = new URL(`/api/operations/${id}`, front);
   const [first] = urls;

@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
-import { onTestFinished } from "vitest";
+import { onEnd } from "../helpers/lifetime.ts";
 
 /** A TCP relay that can fail as networks and proxies do. */
 export interface FaultyRelay {
@@ -36,7 +36,7 @@ export async function startFaultyRelay(target: URL): Promise<FaultyRelay> {
   const cut = () => {
     for (const upstream of upstreams) upstream.destroy();
   };
-  onTestFinished(() => {
+  onEnd(() => {
     cut();
     server.close();
   });

@@ -2,11 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
-import { startNginx } from "../helpers/nginx.ts";
+import { nginxWith } from "../helpers/proxies/nginx.ts";
+import { startProxy } from "../helpers/proxies/program.ts";
 import { startStack } from "../helpers/stack.ts";
 
 const openBrowser = useChromium();
@@ -14,15 +15,18 @@ const openBrowser = useChromium();
 const PROTOCOL = readFileSync(new URL("../../docs/PROTOCOL.md", import.meta.url), "utf8");
 const EXAMPLE = /^\*\*EventSource\*\*.*?^```js\n(.*?)^```$/ms.exec(PROTOCOL)?.[1] ?? "";
 
-vi.setConfig({ testTimeout: 180_000 });
-/** The example pauses for up to 30 s between two attempts. */
-const RECOVERY_MS = 60_000;
-
 /** Handles every request of the page, as most service workers do. */
 const SERVICE_WORKER = `
   addEventListener('install', () => skipWaiting());
   addEventListener('activate', (event) => event.waitUntil(clients.claim()));
   addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));`;
+
+const SITE = nginxWith("nginx with a page", {
+  server: ({ origin }) => `
+    location / { proxy_pass ${origin}; }
+    location = /page.html { default_type text/html; return 200 "<!doctype html>"; }
+    location = /service-worker.js { default_type text/javascript; return 200 "${SERVICE_WORKER}"; }`,
+});
 
 interface Message {
   readonly type: string;
@@ -33,12 +37,7 @@ interface Message {
 /** A page of a site that has the API behind the same nginx. */
 async function openSite(overrides: Partial<Config> = {}) {
   const stack = await startStack(overrides);
-  const url = await startNginx({
-    server: `
-    location / { proxy_pass ${stack.url.origin}; }
-    location = /page.html { default_type text/html; return 200 "<!doctype html>"; }
-    location = /service-worker.js { default_type text/javascript; return 200 "${SERVICE_WORKER}"; }`,
-  });
+  const url = await startProxy(SITE, stack.url);
   const { page } = await openBrowser();
   await page.goto(new URL("/page.html", url).href);
   const isStream = (url: string) => new URL(url).pathname.endsWith("/events");
@@ -89,10 +88,10 @@ test("resumes after a proxy answered 502 during an outage of the API", async () 
     return is();
   };
   const isRefused = () => statuses.filter((code) => code === 502).length >= 3;
-  await eventually("three refusals", () => afterPauses(isRefused), RECOVERY_MS);
+  await eventually("three refusals", () => afterPauses(isRefused));
   await stack.startApi();
   await stack.terminate(id);
-  await eventually("the end", () => afterPauses(() => hasEnded(page)), RECOVERY_MS);
+  await eventually("the end", () => afterPauses(() => hasEnded(page)));
   expect((await shown(page)).filter((status) => status === "TERMINATED")).toHaveLength(1);
 });
 
@@ -111,7 +110,7 @@ test("C4: gets nothing twice in a page with a service worker", async () => {
   const byes = `messages.filter(({ type }) => type === "bye").length`;
   await page.waitForFunction(`${byes} === 2`); // it has resumed once
   await stack.terminate(id);
-  await eventually("the end", () => hasEnded(page), RECOVERY_MS);
+  await eventually("the end", () => hasEnded(page));
   await page.waitForFunction(`messages.at(-1)?.reconnect === false`);
   const messages = await page.evaluate<Message[]>("messages");
   const seqs = messages.flatMap(({ seq }) => seq ?? []);

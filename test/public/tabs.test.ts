@@ -1,7 +1,7 @@
 /** The page in several tabs of one browser, hidden, and left. Chromium speaks HTTP/1.1 here. */
 
 import type { BrowserContext } from "playwright-core";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { type Stack, startStack } from "../helpers/stack.ts";
@@ -15,15 +15,11 @@ const TABS = 8;
 const STREAMS_PER_BROWSER = 4;
 /** As in visibility.js. */
 const HIDDEN_MS = 10_000;
-/** Many tabs load slowly on a busy machine. */
-vi.setConfig({ testTimeout: 120_000 });
-const WAIT_TIMEOUT_MS = 60_000;
 
 /** The page of a fresh stack, in the first tab of a fresh browser. */
 async function openFirstTab() {
   const stack = await startStack();
   const { page, context, complaints } = await openBrowser();
-  context.setDefaultTimeout(WAIT_TIMEOUT_MS);
   return { stack, context, complaints, first: await PageDriver.open(page, stack.url) };
 }
 

@@ -5,9 +5,7 @@ import { startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { historyReads, QUICK, upTo } from "./support.ts";
 
-test("150 operations of 400 steps each on one WebSocket: every step, in at most three reads each (STEPS-1, STEPS-4)", {
-  timeout: 60_000,
-}, async () => {
+test("150 operations of 400 steps each on one WebSocket: every step, in at most three reads each (STEPS-1, STEPS-4)", async () => {
   const OPERATIONS = 150;
   const LENGTH = 400;
   const scheduler = await ScriptedHistories.start();

@@ -58,7 +58,7 @@ describe("each step once and in order, however the history arrives (STEPS-1)", (
     scheduler.answer = (read) => scheduler.answerWhole(read, perChunk);
     const length = perChunk === 1 ? 300 : 10_000;
     finish(scheduler, "chunks", [...history(length - 1), ended()]);
-    const events = await (await openSteps(api, "chunks")).untilBye(25_000);
+    const events = await (await openSteps(api, "chunks")).untilBye();
     expect(seqs(events)).toEqual(upTo(length));
   });
 

@@ -40,9 +40,7 @@ class Taker implements StepSubscriber {
   }
 }
 
-test("a new subscriber does not wait for a slow one that is catching up (STEPS-6)", {
-  timeout: 240_000,
-}, async () => {
+test("a new subscriber does not wait for a slow one that is catching up (STEPS-6)", async () => {
   const LENGTH = 400;
   const { state, sources } = startSources();
   state.entries = entries("one", LENGTH);

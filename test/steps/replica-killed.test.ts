@@ -47,7 +47,7 @@ test("after kill -9 of a replica during a catch-up, clients resume at the other 
     taken.map(async ({ seqs, lastId }, index) => {
       if (index < readers.length) {
         const rest = await openSteps({ url: to }, ID, { after: lastId, more: "&include=payloads" });
-        for (const { event, data } of await rest.untilBye(60_000)) {
+        for (const { event, data } of await rest.untilBye()) {
           expect(event).not.toBe("reset");
           if (event === "step") seqs.push(data.seq);
         }

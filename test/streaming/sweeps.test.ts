@@ -168,7 +168,7 @@ test("operations that wait for a page that does not come are read by themselves 
   await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
   scheduler.queryFault = { kind: "held" };
   set("op-7", { lastUpdatedAtMs: CHANGED_MS, customStatus: "1" });
-  expect((await client.nextState(10_000)).data).toMatchObject({
+  expect((await client.nextState()).data).toMatchObject({
     type: "update",
     operation: { operation_id: "op-7" },
   });

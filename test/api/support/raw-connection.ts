@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
-import { onTestFinished } from "vitest";
 import { eventually, within } from "../../helpers/deadline.ts";
+import { onEnd } from "../../helpers/lifetime.ts";
 
 /** A client that sends bytes rather than requests. */
 export class RawConnection {
@@ -11,7 +11,7 @@ export class RawConnection {
 
   static async open(url: URL): Promise<RawConnection> {
     const socket = connect(Number(url.port), url.hostname);
-    onTestFinished(() => void socket.destroy());
+    onEnd(() => void socket.destroy());
     const opened = new Promise<void>((resolve) => socket.once("connect", resolve));
     const connection = new RawConnection(socket);
     await within(`a connection to ${url.host}`, opened);

@@ -1,9 +1,8 @@
-import { NoOpLogger, TaskHubGrpcClient } from "@microsoft/durabletask-js";
-import { afterAll, beforeAll } from "vitest";
+import type { TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import type { Config } from "../../../src/config.ts";
-import { startScheduler } from "../../../src/scheduler/scheduler.ts";
-import { type RunningRole, startApi, startWorkerRole } from "../../../src/start.ts";
-import { logger, testConfig } from "../../helpers/stack.ts";
+import { share } from "../../helpers/lifetime.ts";
+import { sdkClient } from "../../helpers/sdk.ts";
+import { startTestApi, startTestScheduler, startTestWorker } from "../../helpers/stack.ts";
 
 /** What all tests of a file share. It is there only inside tests. */
 export interface SharedStack {
@@ -25,29 +24,12 @@ interface SharedOptions {
  * all of its tests, which shows on the way that the process serves on after whatever it was sent.
  */
 export function useSharedStack({ worker = false, config = {} }: SharedOptions = {}): SharedStack {
-  const stack = {} as { -readonly [key in keyof SharedStack]: SharedStack[key] };
-  const running: RunningRole[] = [];
-  beforeAll(async () => {
-    const scheduler = await startScheduler({ port: 0, database: ":memory:", logger });
-    const target = { ...testConfig().target, address: scheduler.address };
-    const resolved = typeof config === "function" ? await config() : config;
-    const api = await startApi(
-      testConfig({ target, pollMinMs: 50, pollMaxMs: 500, ...resolved }),
-      logger,
-    );
-    const client = new TaskHubGrpcClient({
-      hostAddress: scheduler.address,
-      logger: new NoOpLogger(),
-    });
-    running.push(scheduler);
-    if (worker) running.push(startWorkerRole({ target, graceMs: 1000 }, logger));
-    running.push(api, { close: () => client.stop() });
-    stack.client = client;
-    stack.address = scheduler.address;
-    stack.url = new URL(api.url.replace("localhost", "127.0.0.1"));
+  return share(async () => {
+    const address = await startTestScheduler();
+    if (worker) startTestWorker(address);
+    const overrides = typeof config === "function" ? await config() : config;
+    const quick = { pollMinMs: 50, pollMaxMs: 500 };
+    const { url } = await startTestApi(address, { ...quick, ...overrides });
+    return { url, address, client: sdkClient(address) };
   });
-  afterAll(async () => {
-    for (const each of running.reverse()) await each.close();
-  });
-  return stack;
 }

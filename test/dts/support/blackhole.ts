@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { onTestFinished } from "vitest";
+import { onEnd } from "../../helpers/lifetime.ts";
 
 /** Accepts connections, reads everything and never answers. @returns its `host:port` */
 export async function startBlackhole(): Promise<string> {
@@ -10,7 +10,7 @@ export async function startBlackhole(): Promise<string> {
     socket.resume();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
+  onEnd(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });

@@ -11,7 +11,7 @@ import {
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { onTestFinished } from "vitest";
+import { onEnd } from "../lifetime.ts";
 
 /** A call as the server sees it. */
 export interface SeenCall {
@@ -68,7 +68,7 @@ export class FakeScheduler {
   ): Promise<FakeScheduler> {
     const fake = new FakeScheduler(handlers, credentials);
     await fake.#listen(port);
-    onTestFinished(() => fake.stop());
+    onEnd(() => fake.stop());
     return fake;
   }
 

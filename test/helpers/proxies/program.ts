@@ -2,27 +2,30 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
-import { eventually } from "../../helpers/deadline.ts";
-import { installDebianPackage } from "../../helpers/debian.ts";
-import { freePort } from "../../helpers/free-port.ts";
+import { eventually } from "../deadline.ts";
+import { installDebianPackage } from "../debian.ts";
+import { freePort } from "../free-port.ts";
+import { onEnd } from "../lifetime.ts";
 
-/** A proxy in front of an API. */
+/** A proxy in front of the API. */
 export interface ProxyProgram {
   readonly name: string;
   /** Debian's package, and the program that it holds. */
   readonly debian: { readonly name: string; readonly program: string };
   /** Writes its configuration into `folder` and returns its arguments. */
-  configure(folder: string, port: number, api: URL): readonly string[];
+  configure(folder: string, port: number, servers: Servers): readonly string[];
 }
 
+/** Replicas of the API. Most proxies use the first only. */
+type Servers = readonly [URL, ...URL[]];
+
 /** Runs a proxy on a port and in a folder of its own, until the test ends. */
-export async function startProxy(proxy: ProxyProgram, api: URL): Promise<URL> {
+export async function startProxy(proxy: ProxyProgram, ...servers: Servers): Promise<URL> {
   const { debian, name } = proxy;
   installDebianPackage(debian.name, debian.program);
   const folder = mkdtempSync(join(tmpdir(), "proxy-"));
   const port = await freePort();
-  const args = proxy.configure(folder, port, api);
+  const args = proxy.configure(folder, port, servers);
   const log = join(folder, "output.log");
   const output = openSync(log, "a");
   const child = spawn(debian.program, args, {
@@ -33,7 +36,7 @@ export async function startProxy(proxy: ProxyProgram, api: URL): Promise<URL> {
   });
   closeSync(output);
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  onTestFinished(async () => {
+  onEnd(async () => {
     killGroup(child);
     await exited;
     rmSync(folder, { recursive: true, force: true });
