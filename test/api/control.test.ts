@@ -71,6 +71,16 @@ test("terminate reaches the children if it is recursive, and only then", async (
   }
 });
 
+test("a recursive terminate reaches all descendants, suspended ones as well", async () => {
+  const root = await api().started({ name: "grandparent", input: "leaf" });
+  const tree = [root, "parent-of-leaf", "leaf"];
+  await api().reaches("leaf", "RUNNING");
+  for (const id of tree) await accepted(await verb(id, "suspend"));
+  for (const id of tree) await api().reaches(id, "SUSPENDED");
+  await accepted(await verb(root, "terminate", { recursive: true }));
+  for (const id of tree) await api().reaches(id, "TERMINATED");
+});
+
 test("an operation whose start is not due yet is terminated without running", async () => {
   const start_at = new Date(Date.now() + 3_600_000).toISOString();
   const id = await api().started({ name: "echo", start_at });

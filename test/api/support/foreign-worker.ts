@@ -23,6 +23,11 @@ const CODE = {
     async *parent(context: OrchestrationContext, childId: string): Steps {
       return yield context.callSubOrchestrator("wait", undefined, { instanceId: childId });
     },
+    /** Waits for a parent of its own, whose child has this id. */
+    async *grandparent(context: OrchestrationContext, childId: string): Steps {
+      const options = { instanceId: `parent-of-${childId}` };
+      return yield context.callSubOrchestrator("parent", childId, options);
+    },
     async fail() {
       throw new Error("no");
     },

@@ -109,8 +109,13 @@ export class Commander {
 
 /** The operation's state does not allow the command. */
 export class WrongStateError extends ProblemError {
-  constructor(done: string, { id, status }: Operation, { when }: AllowedStates) {
-    const detail = `Operation ${id} is ${status}. It can be ${done} only ${when}.`;
-    super("wrong-state", 409, detail, { operation_id: id, operation_status: status });
+  constructor(done: string, operation: Operation, allowed: AllowedStates) {
+    const { id, status } = operation;
+    // A scheduler may refuse for reasons of its own: a rewind of activities with retries, for one.
+    const reason = allowed.includes(operation)
+      ? `The scheduler does not allow it to be ${done} now.`
+      : `It can be ${done} only ${allowed.when}.`;
+    const members = { operation_id: id, operation_status: status };
+    super("wrong-state", 409, `Operation ${id} is ${status}. ${reason}`, members);
   }
 }
