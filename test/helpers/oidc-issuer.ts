@@ -22,8 +22,8 @@ export interface TokenOptions {
 /** An OpenID Connect issuer on a port of this machine: discovery, keys, and tokens on demand. */
 export class OidcIssuer {
   readonly audience = "api://dts-push";
-  /** How it answers: as it should, with an error, not at all, or with something else. */
-  mode: "up" | "failing" | "silent" | "foreign" = "up";
+  /** How it answers: as it should, not at all, or as another issuer would. */
+  mode: "up" | "down" | "foreign" = "up";
   /** Requests for its keys so far. */
   keyRequests = 0;
   readonly #server = createServer(({ url = "" }, response) => this.#answer(url, response));
@@ -82,9 +82,8 @@ export class OidcIssuer {
   }
 
   #answer(url: string, response: ServerResponse): void {
-    if (this.mode === "silent") return;
-    if (this.mode === "failing") {
-      response.writeHead(500).end();
+    if (this.mode === "down") {
+      response.destroy();
       return;
     }
     const isDiscovery = url === "/.well-known/openid-configuration";

@@ -17,10 +17,11 @@ export class WsClient {
     base: URL,
     path = "/api/ws",
     protocols = ["dts-push.v1"],
+    headers: Record<string, string> = {},
   ): Promise<WsClient> {
     const url = new URL(path, base);
     url.protocol = "ws:";
-    const client = new WsClient(new WebSocket(url, protocols));
+    const client = new WsClient(new WebSocket(url, protocols, { headers }));
     onEnd(() => client.socket.terminate());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     client.socket.once("open", resolve);
