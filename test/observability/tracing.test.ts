@@ -6,6 +6,7 @@ import { Collector, type ReceivedSpan } from "./support/collector.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const WATCHED = "1af7651916cd43dd8448eb211c80319c";
+const CONTROL = "2af7651916cd43dd8448eb211c80319c";
 const CALLER = "b7ad6b7169203331";
 
 function start(url: URL, path: string, headers: Record<string, string>, body: object) {
@@ -49,6 +50,13 @@ test("a request, its orchestration and its activities are one trace, over two pr
     { operation_id: "watched", name: "nobody_runs_it" },
   );
   expect(watched.status).toBe(200);
+  const terminated = await start(
+    url,
+    "/api/operations/watched/terminate",
+    { traceparent: traceparent.replace(TRACE, CONTROL) },
+    {},
+  );
+  expect(terminated.status).toBe(202);
 
   // What cannot be a trace is none: the request has one of its own.
   const document = await fetch(new URL("/api/operations/op", url), {
@@ -91,7 +99,13 @@ test("a request, its orchestration and its activities are one trace, over two pr
   expect(first).toMatchObject({ name: "POST /api/operations", parentId: CALLER });
   expect(first?.attributes).toMatchObject({ "http.response.status_code": 200 });
   expect(rest).toMatchObject([{ name: "create_orchestration:nobody_runs_it" }]);
-  const others = collector.spans.filter(({ traceId }) => ![TRACE, WATCHED].includes(traceId));
+  const [control, ...calls] = collector.trace(CONTROL).toSorted((a, b) => a.kind - b.kind);
+  expect(control?.name).toBe("POST /api/operations/:id/terminate");
+  expect(calls).toMatchObject([
+    { name: "TaskHubSidecarService/TerminateInstance", parentId: control?.spanId, kind: 3 },
+  ]);
+  const known = [TRACE, WATCHED, CONTROL];
+  const others = collector.spans.filter(({ traceId }) => !known.includes(traceId));
   expect(others).toMatchObject([{ name: "GET /api/operations/:id", parentId: "" }]);
   expect(new Set(collector.headers)).toEqual(new Set(["yes"]));
 });

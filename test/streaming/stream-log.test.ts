@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { startApi } from "../../src/start.ts";
 import { startLog } from "../dts/support/log.ts";
+import { createKey, createKeyFile } from "../helpers/api-key.ts";
 import { instance } from "../helpers/scheduler/instance.ts";
 import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
@@ -93,4 +94,27 @@ test("a client that is turned away is one line (RECORD-1)", async () => {
     expect(line).toMatchObject({ reason: "drain", events: 1 });
     expect(log.lines.filter(({ requestId }) => requestId === line.requestId)).toHaveLength(1);
   }
+});
+
+test("a WebSocket closes under the name that it authenticated with, and no line has a credential", async () => {
+  const { key, line } = createKey("acme", "operations:read");
+  const file = createKeyFile(line);
+  onTestFinished(() => file.remove());
+  const { log, url, events } = await startLogged({
+    credentials: { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] },
+  });
+  const client = await WsClient.connect(url);
+  client.send({ type: "auth", token: key });
+  client.send({ type: "subscribe", sub: "s", operation_id: "op" });
+  await client.nextOf("snapshot");
+  client.socket.close();
+  const closed = await log.found({ msg: "stream closed", transport: "ws" });
+  expect(closed.caller).toMatch(/acme/);
+  const authorization = `Bearer ${key}`;
+  const stream = await SseClient.connect(events, { authorization });
+  await stream.next();
+  expect((await log.found({ msg: "stream opened", transport: "sse" })).caller).toBe(closed.caller);
+  await (await fetch(new URL("/api/operations/op", url), { headers: { authorization } })).text();
+  expect((await log.found({ msg: "request", status: 200 })).caller).toBe(closed.caller);
+  expect(JSON.stringify(log.lines)).not.toContain(key);
 });

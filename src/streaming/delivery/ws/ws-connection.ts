@@ -127,7 +127,8 @@ export class WsConnection
 
   onClosed(): void {
     this.#end("client-left");
-    this.#record.closed({ subscriptions: this.#subscriptions.opened });
+    const { caller } = this.access;
+    this.#record.closed({ caller, subscriptions: this.#subscriptions.opened });
     this.#context.connections.remove(this);
   }
 
