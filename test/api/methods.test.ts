@@ -9,9 +9,11 @@ const stack = useSharedStack();
 const ALLOWED: Readonly<Record<string, string>> = {
   "/": "GET, HEAD",
   "/api/start-operation": "POST",
-  "/api/operations": "GET, HEAD, POST",
+  "/api/operations": "DELETE, GET, HEAD, POST",
   "/api/history": "GET",
-  "/api/operations/x": "GET, HEAD",
+  "/api/operations/x": "DELETE, GET, HEAD",
+  "/api/operations/x/suspend": "POST",
+  "/api/suspend": "POST",
   "/api/operations/x/events": "GET",
   "/api/operations/x/history": "GET",
   "/api/events": "GET, POST",

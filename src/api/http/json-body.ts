@@ -9,7 +9,7 @@ declare module "fastify" {
     readonly bodyVerbatim?: boolean;
   }
   interface FastifyRequest {
-    /** The body as it was sent, valid JSON: numbers keep every digit. For routes that take it verbatim. */
+    /** The body as it was sent, valid JSON: numbers keep every digit. Only where it is taken verbatim. */
     bodyText: string | undefined;
   }
 }
@@ -42,7 +42,6 @@ export function acceptJson(app: FastifyInstance): void {
     const { bodyOptional, bodyVerbatim } = request.routeOptions.config;
     if (!bodyOptional || request.body !== undefined) return;
     request.body = bodyVerbatim ? null : {};
-    request.bodyText = "null";
   });
 }
 

@@ -11,9 +11,9 @@ import type { StreamContext } from "./stream-context.ts";
 interface Awaited {
   /** The state that the client has. */
   readonly after?: Cursor | undefined;
-  /** Ends the wait with this state. */
+  /** Whether a state ends the wait. */
   isAwaited(operation: Operation): boolean;
-  /** Ends the wait where the present state cannot be read. */
+  /** Whether the wait ends where the present state cannot be read. */
   readonly needsState: boolean;
 }
 
@@ -39,9 +39,10 @@ export function waitForChange(
 /**
  * Waits for the end of operation `id`, which has just been started.
  * @param signal ends the wait: the client has disconnected
- * @returns its terminal state; `undefined` after `waitMs`, or when this process shuts down
+ * @returns its terminal state; `undefined` after `waitMs`, when the requester's credential ends, or when
+ *   this process shuts down
  */
-export async function waitForEnd(
+export function waitForEnd(
   context: StreamContext,
   id: string,
   waitMs: number,
@@ -52,7 +53,7 @@ export async function waitForEnd(
   return new LongPoll(context, id, wanted, waitMs, signal, requester).result;
 }
 
-/** One waiting request: a subscriber until the first event. */
+/** One waiting request: a subscriber until the awaited event. */
 class LongPoll implements Subscriber, Connection {
   readonly ready = true;
   /** The end of the wait. */

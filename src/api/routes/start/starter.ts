@@ -45,8 +45,7 @@ export type Start = (
  * The ways to start an operation, which differ only in what is started.
  *   START-1. One key of one owner makes one operation, at whatever replicas its requests arrive and
  *       however often: its id follows from the key, and the scheduler accepts an id once.
- *   START-2. A stream of the new operation is subscribed to before anything is said of it, and misses
- *       no state.
+ *   START-2. A stream, or a wait, subscribes before the operation's first read: it misses no state.
  */
 export function createStarter({ scheduler, streams }: StarterOptions): Start {
   const { watches, connections } = streams;
