@@ -188,11 +188,11 @@ export const SETTINGS = {
     1_000_000,
     "open streams of one caller: an API key or the subject of a token, else an address. New ones above it are refused for now, with a time to reconnect after",
   ),
-  MAX_STARTS_PER_MINUTE_PER_CALLER: integer(
+  MAX_COMMANDS_PER_MINUTE_PER_CALLER: integer(
     6000,
     0,
     1_000_000_000,
-    "starts that one caller may request in a minute; more are `429`. `0`: no limit",
+    "requests of one caller in a minute that start, change or purge operations; more are `429`. `0`: no limit",
   ),
   MAX_AUTH_FAILURES_PER_MINUTE: integer(
     100,

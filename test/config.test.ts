@@ -31,7 +31,7 @@ test("an empty environment gives the documented defaults and the embedded schedu
     maxBufferedBytes: 1_048_576,
     maxConnections: 20_000,
     maxConnectionsPerCaller: 10_000,
-    maxStartsPerMinutePerCaller: 6000,
+    maxCommandsPerMinutePerCaller: 6000,
     maxEventLoopDelayMs: 1000,
     maxHeapPercent: 90,
     graceMs: 10_000,

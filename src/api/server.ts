@@ -23,7 +23,7 @@ import { type PressureLimits, refuseUnderPressure } from "./limits/pressure.ts";
 import {
   addRateLimits,
   limitAuthFailures,
-  limitStarts,
+  limitCommands,
   type RateLimits,
 } from "./limits/rate-limits.ts";
 import { repeatInHandshakes, requestId } from "./observability/request-id.ts";
@@ -134,7 +134,7 @@ export async function buildApp({
   await addRateLimits(app);
   const verifier = new Verifier(authenticator, limitAuthFailures(app, limits));
   authenticate(app, verifier);
-  limitStarts(app, limits);
+  limitCommands(app, limits);
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);

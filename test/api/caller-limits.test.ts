@@ -25,9 +25,9 @@ async function startApi(overrides: Partial<Config>) {
   return { scheduler, url, stream };
 }
 
-test("starts of one caller are limited by the minute, and nothing else is", async () => {
+test("starts and changes of one caller are limited by the minute, and nothing else is", async () => {
   const { url } = await startTestApi(await startTestScheduler(), {
-    maxStartsPerMinutePerCaller: 2,
+    maxCommandsPerMinutePerCaller: 2,
     trustedProxies: parseTrustedProxies("1"),
   });
   const start = (caller: string, body = "{}") =>
@@ -43,7 +43,12 @@ test("starts of one caller are limited by the minute, and nothing else is", asyn
   expect(retryAfterS).toBeGreaterThanOrEqual(1);
   expect(retryAfterS).toBeLessThanOrEqual(60);
   const { detail } = await problemOf(refused, 429, "rate-limited");
-  expect(detail).toContain("2 operations a minute");
+  expect(detail).toContain("2 times a minute");
+  const purge = await fetch(new URL("/api/operations/op", url), {
+    method: "DELETE",
+    headers: { "x-forwarded-for": "192.0.2.1" },
+  });
+  await problemOf(purge, 429, "rate-limited");
   expect((await start("192.0.2.2")).status).toBe(202);
   const read = await fetch(new URL("/api/operations/op", url), {
     headers: { "x-forwarded-for": "192.0.2.1" },

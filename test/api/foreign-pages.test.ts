@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
 import { expect, onTestFinished, test } from "vitest";
+import { SAMPLE_ORCHESTRATION } from "../../src/sample.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { useSharedStack } from "./support/shared-stack.ts";
@@ -12,7 +13,7 @@ import { useSharedStack } from "./support/shared-stack.ts";
 const REBOUND = "rebound.example";
 
 const openPage = useChromium([`--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`]);
-const shared = useSharedStack();
+const shared = useSharedStack({ worker: true });
 
 /** An empty page on a port of its own, which is another origin than the API's. */
 async function startForeignSite(): Promise<{ origin: string; port: number; close(): void }> {
@@ -29,17 +30,17 @@ async function startForeignSite(): Promise<{ origin: string; port: number; close
   return { origin: `http://127.0.0.1:${port}`, port, close };
 }
 
-/** What a page can do at `api`, and what it learns of the answers. */
-async function attempts(page: Page, api: string): Promise<Record<string, string>> {
+/** What a page can do at `api` and to an operation there, and what it learns of the answers. */
+async function attempts(page: Page, api: string, id: string): Promise<Record<string, string>> {
   const embedded = page.addScriptTag({ url: new URL("/json.js", api).href, type: "" }).then(
     () => "loaded",
     () => "failed",
   );
-  return { ...(await page.evaluate(attemptAll, api)), "embed a script": await embedded };
+  return { ...(await page.evaluate(attemptAll, { api, id })), "embed a script": await embedded };
 }
 
 /** Runs in the browser. */
-async function attemptAll(api: string): Promise<Record<string, string>> {
+async function attemptAll({ api, id }: Record<"api" | "id", string>) {
   const outcome = (what: Promise<string>) => what.catch(() => "failed");
   const send = async (method: string, path: string, init: RequestInit = {}) =>
     fetch(new URL(path, api), { method, ...init });
@@ -50,39 +51,49 @@ async function attemptAll(api: string): Promise<Record<string, string>> {
       source.addEventListener(event, () => resolve("received"));
       source.addEventListener("error", () => resolve("failed"));
     }).finally(() => source.close());
-  const start = send("POST", "/api/start-operation", json);
-  const location = await start.then(
-    (response) => response.headers.get("location") ?? "no location",
-    () => "/api/operations/unknown",
-  );
+  const operation = `/api/operations/${id}`;
   return {
-    "start, as JSON": await outcome(status(start)),
+    "start, as JSON": await outcome(
+      send("POST", "/api/start-operation", json).then(
+        (response) => `${response.status}, ${response.headers.get("location") && "with location"}`,
+      ),
+    ),
     "start, without a preflight": await outcome(
       send("POST", "/api/start-operation", { mode: "no-cors", body: "{}" }).then(
         ({ type }) => type,
       ),
     ),
     "read a document": await outcome(
-      send("GET", location).then(async (response) => {
+      send("GET", operation).then(async (response) => {
         const document = (await response.json()) as { operation_id?: string; title: string };
         if (!document.operation_id) return document.title;
         return response.headers.has("etag") ? "document with etag" : "document";
       }),
     ),
     "read a stream": await outcome(
-      send("GET", `${location}/events`).then(async ({ body }) => {
+      send("GET", `${operation}/events`).then(async ({ body }) => {
         const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
         const { value } = (await reader?.read()) ?? {};
         await reader?.cancel();
         return value?.startsWith("retry:") ? "received" : `${value}`;
       }),
     ),
-    EventSource: await opened(new EventSource(new URL(`${location}/events`, api)), "snapshot"),
+    EventSource: await opened(new EventSource(new URL(`${operation}/events`, api)), "snapshot"),
     WebSocket: await opened(
-      new WebSocket(new URL(`/api/ws?operation_id=x`, api.replace("http", "ws")), "dts-push.v1"),
+      new WebSocket(
+        new URL(`/api/ws?operation_id=${id}`, api.replace("http", "ws")),
+        "dts-push.v1",
+      ),
       "message",
     ),
-    "delete an operation": await outcome(status(send("DELETE", "/api/operations/unknown"))),
+    "start any orchestration": await outcome(
+      status(send("POST", "/api/operations", { ...json, body: '{"name":"any"}' })),
+    ),
+    "terminate an operation": await outcome(status(send("POST", `${operation}/terminate`, json))),
+    "terminate, without a preflight": await outcome(
+      send("POST", `${operation}/terminate`, { mode: "no-cors" }).then(({ type }) => type),
+    ),
+    "purge an operation": await outcome(status(send("DELETE", operation))),
   };
 }
 
@@ -93,9 +104,26 @@ const NOTHING = {
   "read a stream": "failed",
   EventSource: "failed",
   WebSocket: "failed",
-  "delete an operation": "failed",
+  "start any orchestration": "failed",
+  "terminate an operation": "failed",
+  "terminate, without a preflight": "failed",
+  "purge an operation": "failed",
   "embed a script": "failed",
 };
+
+/** An operation that has completed, so that it can be purged. */
+async function completedOperation(): Promise<string> {
+  const id = await shared.client.scheduleNewOrchestration(SAMPLE_ORCHESTRATION, {
+    operation_id: "victim",
+    processing_time: 0,
+  });
+  await shared.client.waitForOrchestrationCompletion(id);
+  return id;
+}
+
+async function exists(id: string): Promise<boolean> {
+  return (await shared.client.getOrchestrationState(id)) !== undefined;
+}
 
 async function countOperations(): Promise<number> {
   let count = 0;
@@ -107,8 +135,10 @@ test("a page of another origin can start, change and read nothing, and open no W
   const { page } = await openPage();
   await page.goto((await startForeignSite()).origin);
   const before = await countOperations();
-  expect(await attempts(page, shared.url.origin)).toEqual(NOTHING);
-  expect(await countOperations()).toBe(before);
+  const id = await completedOperation();
+  expect(await attempts(page, shared.url.origin, id)).toEqual(NOTHING);
+  expect(await countOperations()).toBe(before + 1);
+  expect(await exists(id)).toBe(true);
 });
 
 test("a page of an origin that CORS_ORIGINS lists can do all of it, but for embedding", async () => {
@@ -116,42 +146,53 @@ test("a page of an origin that CORS_ORIGINS lists can do all of it, but for embe
   const { url } = await startTestApi(shared.address, { corsOrigins: [origin] });
   const { page } = await openPage();
   await page.goto(origin);
-  expect(await attempts(page, url.origin)).toEqual({
-    "start, as JSON": "202",
+  const id = await completedOperation();
+  expect(await attempts(page, url.origin, id)).toEqual({
+    "start, as JSON": "202, with location",
     "start, without a preflight": "failed",
     "read a document": "document with etag",
     "read a stream": "received",
     EventSource: "received",
     WebSocket: "received",
-    "delete an operation": expect.stringMatching(/^40[45]$/),
+    "start any orchestration": "202",
+    "terminate an operation": "409",
+    "terminate, without a preflight": "failed",
+    "purge an operation": "204",
     "embed a script": "failed",
   });
+  expect(await exists(id)).toBe(false);
 });
 
 test.each([
   {
     allowedHosts: [REBOUND],
     found: {
-      "start, as JSON": "202",
+      "start, as JSON": "202, with location",
       "start, without a preflight": "basic",
       "read a document": "document with etag",
       "read a stream": "received",
       EventSource: "received",
       WebSocket: "received",
-      "delete an operation": expect.stringMatching(/^40[45]$/),
+      "start any orchestration": "202",
+      "terminate an operation": "409",
+      "terminate, without a preflight": "basic",
+      "purge an operation": "204",
       "embed a script": "loaded",
     },
   },
   {
     allowedHosts: [],
     found: {
-      "start, as JSON": "421",
+      "start, as JSON": "421, null",
       "start, without a preflight": "basic", // 421 as well
       "read a document": "Misdirected Request",
       "read a stream": expect.stringContaining("host-not-allowed"),
       EventSource: "failed",
       WebSocket: "failed",
-      "delete an operation": "421",
+      "start any orchestration": "421",
+      "terminate an operation": "421",
+      "terminate, without a preflight": "basic", // 421 as well
+      "purge an operation": "421",
       "embed a script": "failed",
     },
   },
@@ -164,9 +205,11 @@ test.each([
     await page.goto(origin);
     site.close();
     await startTestApi(shared.address, { port: site.port, allowedHosts });
+    const id = await completedOperation();
     const before = await countOperations();
-    expect(await attempts(page, origin)).toEqual(found);
+    expect(await attempts(page, origin, id)).toEqual(found);
     const started = (await countOperations()) - before;
-    expect(started).toBe(found["start, as JSON"] === "202" ? 1 : 0);
+    // Two were started, and one was purged.
+    expect([started, await exists(id)]).toEqual(allowedHosts.length > 0 ? [1, false] : [0, true]);
   },
 );

@@ -132,7 +132,7 @@ test("a purged operation's key starts a new one", async () => {
 });
 
 test("200 concurrent starts of one key at two replicas make one operation, at a third one too (START-1)", async () => {
-  const unlimited = { maxStartsPerMinutePerCaller: 0 };
+  const unlimited = { maxCommandsPerMinutePerCaller: 0 };
   const replicas = [
     client(await startTestApi(stack.address, unlimited)),
     client(await startTestApi(stack.address, unlimited)),

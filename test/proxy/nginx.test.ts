@@ -1,12 +1,15 @@
 /** What is particular to nginx. What it has in common with other proxies is in proxies.test.ts. */
 
 import { randomUUID } from "node:crypto";
+import { request } from "node:http";
 import { expect, test } from "vitest";
+import { parseTrustedProxies } from "../../src/api/access/trusted-proxies.ts";
 import { within } from "../helpers/deadline.ts";
 import { runFollow } from "../helpers/follow.ts";
 import { startProxy } from "../helpers/proxies/program.ts";
+import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
-import { startStack } from "../helpers/stack.ts";
+import { startStack, startTestApi } from "../helpers/stack.ts";
 import { WsClient } from "../helpers/ws-client.ts";
 import { startBehind, WITH_GZIP } from "./support/behind.ts";
 import { gzippingNginx, nginx, nginxWithoutUpgrade, passingNginx } from "./support/nginx.ts";
@@ -40,4 +43,26 @@ test("the example client gets the same final documents over three transports", a
   const front = await startProxy(gzippingNginx, stack.url);
   const result = runFollow(front, "--operations", "20", "--processing-time", "1");
   expect(await within("the client's end", result)).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("with TRUST_PROXY each of its clients is a caller of its own, whatever it sends itself", async () => {
+  const scheduler = await ScriptedScheduler.start();
+  const trustedProxies = parseTrustedProxies("127.0.0.1");
+  const limits = { maxCommandsPerMinutePerCaller: 1, trustedProxies };
+  const front = await startProxy(nginx, (await startTestApi(scheduler.address, limits)).url);
+  /** The status of a start, which counts also where its body is none. */
+  const start = (localAddress: string, forwarded: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = { "content-type": "application/json", "x-forwarded-for": forwarded };
+      const options = { method: "POST", localAddress, headers, agent: false };
+      request(new URL("/api/start-operation", front), options, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .once("error", reject)
+        .end("[]");
+    });
+  expect(await start("127.0.0.2", "192.0.2.1")).toBe(400);
+  expect(await start("127.0.0.2", "192.0.2.2")).toBe(429);
+  expect(await start("127.0.0.3", "192.0.2.1")).toBe(400);
 });

@@ -1,12 +1,13 @@
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Scope } from "../../access.ts";
 import { ProblemError } from "../../problems.ts";
 import { retryAfterS } from "../request/retry-after.ts";
 
 /** What one caller or address may do in a minute; 0 for no limit. */
 export interface RateLimits {
-  /** Starts of one caller. */
-  readonly maxStartsPerMinutePerCaller: number;
+  /** Requests of one caller that start or change operations. */
+  readonly maxCommandsPerMinutePerCaller: number;
   /** Credentials of one address that are not valid. */
   readonly maxAuthFailuresPerMinute: number;
 }
@@ -30,13 +31,16 @@ export async function addRateLimits(app: FastifyInstance): Promise<void> {
   await app.register(rateLimit, { global: false });
 }
 
+/** What the scheduler has to carry out, and store. */
+const COMMANDS: ReadonlySet<unknown> = new Set<Scope>(["operations:start", "operations:control"]);
+
 /**
- * Limits the starts of each caller, on all routes that need `operations:start` together. It must follow
- * the authentication. A request counts when it arrives, whatever becomes of it.
+ * Limits the starts and changes of each caller, on all routes together. It must follow the
+ * authentication. A request counts when it arrives, whatever becomes of it.
  */
-export function limitStarts(
+export function limitCommands(
   app: FastifyInstance,
-  { maxStartsPerMinutePerCaller: max }: Pick<RateLimits, "maxStartsPerMinutePerCaller">,
+  { maxCommandsPerMinutePerCaller: max }: Pick<RateLimits, "maxCommandsPerMinutePerCaller">,
 ): void {
   if (max === 0) return;
   // One limiter for all: those of route options count each route by itself.
@@ -46,10 +50,11 @@ export function limitStarts(
     keyGenerator: ({ access }) => access.caller,
   });
   app.addHook("onRequest", async (request) => {
-    if (request.routeOptions.config.scope !== "operations:start") return;
+    if (!COMMANDS.has(request.routeOptions.config.scope)) return;
     const result = await take(request);
     if (result.isAllowed || !result.isExceeded) return;
-    throw new RateLimitedError(`This caller may start ${max} operations a minute.`, result.ttl);
+    const detail = `This caller may start and change operations ${max} times a minute.`;
+    throw new RateLimitedError(detail, result.ttl);
   });
 }
 

@@ -186,8 +186,10 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
   },
   "rate-limited": {
     status: 429,
-    meaning: "too many starts of this caller, or invalid credentials of this address, in a minute",
-    detail: "This caller may start 6000 operations a minute. Try again after Retry-After.",
+    meaning:
+      "too many starts and changes by this caller, or invalid credentials of this address, in a minute",
+    detail:
+      "This caller may start and change operations 6000 times a minute. Try again after Retry-After.",
   },
   "request-timeout": {
     status: 408,

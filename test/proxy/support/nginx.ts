@@ -23,6 +23,7 @@ const server =
     location / {
       proxy_pass ${origin};
       proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       ${directives}
     }
     location = /api/ws {
