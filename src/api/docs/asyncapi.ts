@@ -10,13 +10,15 @@ import type {
   Reference,
 } from "./asyncapi-types.ts";
 import { Components, type JsonSchema } from "./components.ts";
-import { BEARER, LICENSE, TITLE, VERSION } from "./info.ts";
+import { LICENSE, SECURITY_SCHEMES, TITLE, VERSION } from "./info.ts";
 
 const DESCRIPTION = `
 What dts-push sends as an operation changes: server-sent events, and the messages of the WebSocket
 subprotocol \`${SUBPROTOCOL}\` in both directions. [openapi.json](/openapi.json) describes the requests.
 Ignore keys, events and messages that you do not know.
 `.trim();
+
+const { bearer, streamToken } = SECURITY_SCHEMES;
 
 /** The headers of an event: the fields of a server-sent event beside its data. */
 function eventFields(components: Components): JsonSchema {
@@ -76,7 +78,10 @@ export function asyncApiDocument(): AsyncApiDocument {
     title,
     summary,
     channel: { $ref: `#/channels/${channel}` },
-    security: [{ $ref: "#/components/securitySchemes/bearer" }],
+    security: [
+      { $ref: "#/components/securitySchemes/bearer" },
+      { $ref: "#/components/securitySchemes/streamToken" },
+    ],
     messages: Object.keys(references).map((name) => ({
       $ref: `#/channels/${channel}/messages/${name}`,
     })),
@@ -124,7 +129,7 @@ export function asyncApiDocument(): AsyncApiDocument {
     components: {
       messages: { ...events.messages, ...sent.messages, ...received.messages },
       schemas: components.schemas,
-      securitySchemes: { bearer: BEARER },
+      securitySchemes: { bearer, streamToken: { ...streamToken, type: "httpApiKey" } },
     },
   };
 }

@@ -14,6 +14,7 @@ export interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, JsonSchema>>;
+    readonly responses: Readonly<Record<string, OpenApiResponse>>;
     readonly examples: Readonly<Record<string, { readonly value: unknown }>>;
     readonly securitySchemes: object;
   };
@@ -26,7 +27,10 @@ export interface OpenApiOperation {
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters: readonly OpenApiParameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: OpenApiContent };
-  readonly responses: Readonly<Record<string, OpenApiResponse>>;
+  readonly responses: Readonly<Record<string, OpenApiResponse | Reference>>;
+}
+export interface Reference {
+  readonly $ref: string;
 }
 export interface OpenApiParameter {
   readonly name: string;
@@ -56,3 +60,12 @@ export type OpenApiContent = Readonly<
     }
   >
 >;
+
+/** The answer that a part of a document describes or refers to. */
+export function resolveAnswer(
+  { components }: OpenApiDocument,
+  answer: OpenApiResponse | Reference | undefined,
+): OpenApiResponse | undefined {
+  if (!answer || !("$ref" in answer)) return answer;
+  return components.responses[answer.$ref.slice(answer.$ref.lastIndexOf("/") + 1)];
+}

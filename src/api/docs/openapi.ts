@@ -3,9 +3,9 @@ import type { ProblemSlug } from "../../problems.ts";
 import { Problem } from "../schemas/problem.ts";
 import { writeAnswer } from "./answers.ts";
 import { Components, type JsonSchema } from "./components.ts";
-import { BEARER, LICENSE, TITLE, VERSION } from "./info.ts";
+import { LICENSE, SECURITY_SCHEMES, TITLE, VERSION } from "./info.ts";
 import type { OpenApiDocument, OpenApiOperation, OpenApiParameter } from "./openapi-types.ts";
-import { problemAnswers, problemExamples, problemsOf } from "./problem-answers.ts";
+import { ProblemAnswers, problemExamples, problemsOf } from "./problem-answers.ts";
 import { REQUEST_HEADERS, type RouteDocs, TAGS } from "./route-docs.ts";
 
 const DESCRIPTION = `
@@ -14,12 +14,14 @@ Starts orchestrations of a Durable Task Scheduler task hub and pushes their stat
 - Everything is JSON in snake_case; times are ISO 8601 UTC with milliseconds.
 - Errors are problem documents (RFC 9457). The last part of \`type\` is a slug that never changes meaning.
 - New keys, event types and problems may be added at any time: ignore those that you do not know.
+- Every answer has an \`X-Request-Id\`, which the server's log has as well.
 - The WebSocket and the events of streams are described by [asyncapi.json](/asyncapi.json) as well.
 `.trim();
 
 /** Describes the `routes` that have docs. @throws Error where two of them contradict each other */
 export function openApiDocument(routes: readonly RouteOptions[]): OpenApiDocument {
   const components = new Components();
+  const answers = new ProblemAnswers(components);
   const paths: Record<string, Record<string, OpenApiOperation>> = {};
   const slugs = new Set<ProblemSlug>();
   for (const route of routes) {
@@ -31,7 +33,7 @@ export function openApiDocument(routes: readonly RouteOptions[]): OpenApiDocumen
     paths[path] ??= {};
     for (const method of [route.method].flat()) {
       if (method === "HEAD") continue;
-      paths[path][method.toLowerCase()] = operation(route, docs, problems, components);
+      paths[path][method.toLowerCase()] = operation(route, docs, answers.of(problems), components);
     }
   }
   components.use(Problem);
@@ -48,8 +50,9 @@ export function openApiDocument(routes: readonly RouteOptions[]): OpenApiDocumen
     paths,
     components: {
       schemas: components.schemas,
+      responses: answers.responses,
       examples: problemExamples(slugs),
-      securitySchemes: { bearer: BEARER },
+      securitySchemes: SECURITY_SCHEMES,
     },
   };
 }
@@ -57,7 +60,7 @@ export function openApiDocument(routes: readonly RouteOptions[]): OpenApiDocumen
 function operation(
   { schema = {}, config }: RouteOptions,
   docs: RouteDocs,
-  problems: readonly ProblemSlug[],
+  problems: OpenApiOperation["responses"],
   components: Components,
 ): OpenApiOperation {
   const { operationId, tag, summary, description } = docs;
@@ -66,7 +69,7 @@ function operation(
     tags: [tag],
     summary,
     ...(description && { description }),
-    security: securityOf(config?.scope),
+    security: securityOf(config),
     parameters: [
       ...parametersOf(schema.params, "path", components),
       ...parametersOf(schema.querystring, "query", components),
@@ -75,7 +78,7 @@ function operation(
     ...(schema.body !== undefined && {
       requestBody: {
         required: config?.bodyOptional !== true,
-        content: { "application/json": bodyOf(schema.body as object, components) },
+        content: { "application/json": bodyOf(schema.body as JsonSchema, components) },
       },
     }),
     responses: {
@@ -85,14 +88,19 @@ function operation(
           writeAnswer(answer, components),
         ]),
       ),
-      ...problemAnswers(problems, components),
+      ...problems,
     },
   };
 }
 
-function securityOf(scope: FastifyContextConfig["scope"] = "public"): OpenApiOperation["security"] {
+/** Each by itself is enough. */
+function securityOf({
+  scope = "public",
+  stream,
+}: FastifyContextConfig = {}): OpenApiOperation["security"] {
   if (scope === "public") return [];
-  return [{ bearer: scope === "authenticated" ? [] : [scope] }];
+  const scopes = scope === "authenticated" ? [] : [scope];
+  return [{ bearer: scopes }, ...(stream ? [{ streamToken: scopes }] : [])];
 }
 
 function parametersOf(
@@ -135,7 +143,14 @@ function headerParameters(
   });
 }
 
-function bodyOf(schema: object, components: Components) {
-  const [example] = (schema as { examples?: readonly unknown[] }).examples ?? [];
-  return { schema: components.use(schema), example };
+/** A member with a default is filled in before a body is validated: a client may leave it out. */
+function bodyOf(schema: JsonSchema, components: Components) {
+  const { properties, required, examples } = schema as {
+    properties?: Readonly<Record<string, JsonSchema>>;
+    required?: readonly string[];
+    examples?: readonly unknown[];
+  };
+  const needed = required?.filter((name) => properties?.[name]?.default === undefined);
+  const written = needed ? { ...schema, required: needed } : schema;
+  return { schema: components.use(written), example: examples?.[0] };
 }

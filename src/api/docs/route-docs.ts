@@ -106,6 +106,11 @@ export const ANSWER_HEADERS = {
     required: false,
     schema: Type.String({ pattern: "^[0-9A-Za-z_.:-]{1,64}$", examples: ["order-17-start"] }),
   },
+  "WWW-Authenticate": {
+    description: "what is missing, RFC 6750",
+    required: false,
+    schema: Type.String({ pattern: "^Bearer\\b", examples: ["Bearer"] }),
+  },
 } as const;
 export type AnswerHeaderName = keyof typeof ANSWER_HEADERS;
 

@@ -2,10 +2,10 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import type { Static } from "typebox";
 import { type Access, ForbiddenError, formatGrant, type Grant } from "../../access.ts";
 import { ProblemError } from "../../problems.ts";
-import { checkOperationId } from "../../streaming/operation/operation-id.ts";
 import type { StreamTokens } from "../credentials/stream-tokens.ts";
 import { MAKE_STREAM_TOKEN } from "../descriptions/credentials.ts";
 import { NoQuery, prefix } from "../request/query.ts";
+import { OperationId } from "../schemas/positions.ts";
 
 const DEFAULT_TTL_S = 300;
 const MAX_TTL_S = 900;
@@ -16,14 +16,27 @@ const MAX_BODY_BYTES = 32 * 1024;
 
 /** Without unknown members: a misspelt one would leave the token wider than it was meant to be. */
 const members = {
-  /** The operations that the token is for. */
-  operation_ids: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: MAX_IDS })),
+  operation_ids: Type.Optional(
+    Type.Array(OperationId, {
+      minItems: 1,
+      maxItems: MAX_IDS,
+      description: `the ids of the operations that it is for, 1 to ${MAX_IDS}`,
+    }),
+  ),
   /** Or the beginning of their ids. Default: whatever the caller may read. */
   prefix,
-  /** Seconds for which it is valid, but never longer than the caller's own credential. */
-  ttl_s: Type.Integer({ minimum: 1, maximum: MAX_TTL_S, default: DEFAULT_TTL_S }),
+  /** Never longer than the caller's own credential. */
+  ttl_s: Type.Integer({
+    minimum: 1,
+    maximum: MAX_TTL_S,
+    default: DEFAULT_TTL_S,
+    description: `the seconds for which it is valid, 1 to ${MAX_TTL_S}`,
+  }),
 };
-const Body = Type.Object(members, { additionalProperties: false });
+const Body = Type.Object(members, {
+  additionalProperties: false,
+  examples: [{ operation_ids: ["order-17"] }],
+});
 
 /**
  * Makes stream tokens.
@@ -63,7 +76,7 @@ function grantsFor(wanted: Static<typeof Body>, access: Access): readonly Grant[
     throw new ProblemError("invalid-body", 400, detail);
   }
   if (wanted.operation_ids) {
-    const ids = new Set(wanted.operation_ids.map(checkOperationId));
+    const ids = new Set(wanted.operation_ids);
     const beyond = [...ids].find((id) => !access.mayRead(id));
     if (beyond !== undefined)
       throw new ForbiddenError(scope, formatGrant({ scope, prefix: beyond }));

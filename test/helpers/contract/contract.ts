@@ -1,7 +1,12 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { inject } from "vitest";
 import type { JsonSchema } from "../../../src/api/docs/components.ts";
-import type { OpenApiOperation, OpenApiResponse } from "../../../src/api/docs/openapi-types.ts";
+import {
+  type OpenApiOperation,
+  type OpenApiResponse,
+  resolveAnswer,
+} from "../../../src/api/docs/openapi-types.ts";
+import { ANSWER_HEADERS } from "../../../src/api/docs/route-docs.ts";
 import { violations } from "./violations.ts";
 
 /*
@@ -33,7 +38,7 @@ export function checkHead(answer: ReceivedAnswer): void {
     checkUndescribed(answer, type);
     return;
   }
-  const response = found.operation.responses[answer.status];
+  const response = answerOf(found, answer.status);
   if (!response) {
     complain(answer, `status ${answer.status} is not described`);
     return;
@@ -55,10 +60,8 @@ export function checkBody(answer: ReceivedAnswer, body: string): void {
     if (type === "application/problem+json") check(answer, PROBLEM, JSON.parse(body));
     return;
   }
-  const media = found.operation.responses[answer.status]?.content?.[type];
-  if (!media) return; // `checkHead` has complained.
-  const pointer = ["paths", found.path, found.method, "responses", answer.status, "content", type];
-  check(answer, `openapi#${toPointer([...pointer, "schema"])}`, JSON.parse(body));
+  if (!answerOf(found, answer.status)?.content?.[type]) return; // `checkHead` has complained.
+  check(answer, schemaOf(found, answer.status, type), JSON.parse(body));
 }
 
 /** Checks one server-sent event. */
@@ -71,7 +74,7 @@ export function checkEvent(
   }: { event?: string | undefined; id?: string | undefined; data: string },
 ): void {
   const found = findOperation(answer);
-  const media = found?.operation.responses[200]?.content?.["text/event-stream"];
+  const media = found && answerOf(found, 200)?.content?.["text/event-stream"];
   const { oneOf } = dereference(media?.itemSchema) as { oneOf?: readonly EventVariant[] };
   const variant = oneOf?.find(({ properties }) => properties.event.const === event);
   if (!variant) {
@@ -104,16 +107,17 @@ export function checkExamples(): number {
     checked += 1;
   };
   for (const [path, methods] of Object.entries(openapi.paths)) {
-    for (const [method, { responses }] of Object.entries(methods)) {
-      for (const [status, { content = {} }] of Object.entries(responses)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const found = { path, method, operation };
+      for (const status of Object.keys(operation.responses).map(Number)) {
+        const { content = {} } = answerOf(found, status) ?? {};
         for (const [type, { example, examples = {}, itemSchema }] of Object.entries(content)) {
           if (itemSchema) continue; // The events of AsyncAPI.
-          const values = Object.keys(examples).map(
+          const named = Object.keys(examples).map(
             (name) => openapi.components.examples[name]?.value,
           );
-          const pointer = ["paths", path, method, "responses", status, "content", type, "schema"];
-          for (const value of example === undefined ? values : [example]) {
-            checkOne(`openapi#${toPointer(pointer)}`, value);
+          for (const value of example === undefined ? named : [example]) {
+            checkOne(schemaOf(found, status, type), value);
           }
         }
       }
@@ -146,14 +150,7 @@ function checkHeaders(answer: ReceivedAnswer, { headers = {} }: OpenApiResponse)
     else if (!ajv.validate(described.schema, value)) complain(answer, `${name}: ${value}`);
   }
 }
-const API_HEADERS = [
-  "etag",
-  "idempotency-replayed",
-  "location",
-  "preference-applied",
-  "retry-after",
-  "x-request-id",
-];
+const API_HEADERS = Object.keys(ANSWER_HEADERS).map((name) => name.toLowerCase());
 
 interface FoundOperation {
   readonly path: string;
@@ -173,6 +170,22 @@ function findOperation({ method, url, status }: ReceivedAnswer): FoundOperation 
     }
   }
   return undefined;
+}
+
+function answerOf({ operation }: FoundOperation, status: number): OpenApiResponse | undefined {
+  return resolveAnswer(openapi, operation.responses[status]);
+}
+
+/** Where the schema of a body is. */
+function schemaOf(
+  { path, method, operation }: FoundOperation,
+  status: number | string,
+  type: string,
+): string {
+  const answer = operation.responses[status];
+  const reference = answer && "$ref" in answer ? answer.$ref : undefined;
+  const pointer = reference ?? `#${toPointer(["paths", path, method, "responses", status])}`;
+  return `openapi${pointer}${toPointer(["content", type, "schema"])}`;
 }
 
 const validators = new Map<string, ValidateFunction>();

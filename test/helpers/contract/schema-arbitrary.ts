@@ -32,7 +32,10 @@ export function valuesOf(schema: JsonSchema, schemas: Schemas): fc.Arbitrary<unk
     case "null":
       return fc.constant(null);
     case "array":
-      return fc.array(valuesOf(schema.items as JsonSchema, schemas), { maxLength: 5 });
+      return fc.array(valuesOf(schema.items as JsonSchema, schemas), {
+        minLength: (schema.minItems as number) ?? 0,
+        maxLength: 5,
+      });
     case "object":
       return objectsOf(schema, schemas);
     default:

@@ -67,7 +67,8 @@ function section({ id, title, content }: Part): Html {
   return html`<section id="${id}"><h2><a class="anchor" href="#${id}">${title}</a></h2>${content}</section>`;
 }
 
-function requestParts({ tags, paths }: OpenApiDocument): Part[] {
+function requestParts(openapi: OpenApiDocument): Part[] {
+  const { tags, paths } = openapi;
   const all: NamedOperation[] = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
@@ -76,7 +77,7 @@ function requestParts({ tags, paths }: OpenApiDocument): Part[] {
     return {
       id: name,
       title: `${name.charAt(0).toUpperCase()}${name.slice(1)}`,
-      content: html`<p>${inline(sentence(description))}</p>${own.map(operationHtml)}`,
+      content: html`<p>${inline(sentence(description))}</p>${own.map((each) => operationHtml(openapi, each))}`,
       entries: own.map(({ path, method, operation }) => ({
         id: operation.operationId,
         label: html`<span class="method ${method}">${method.toUpperCase()}</span> ${path}`,

@@ -1,4 +1,10 @@
-import type { OpenApiContent, OpenApiOperation, OpenApiResponse } from "../openapi-types.ts";
+import {
+  type OpenApiContent,
+  type OpenApiDocument,
+  type OpenApiOperation,
+  type OpenApiResponse,
+  resolveAnswer,
+} from "../openapi-types.ts";
 import { type Html, html } from "./html.ts";
 import { inline, markdown, prettyJson } from "./markdown.ts";
 import { rowsTable, schemaTable, typeOf } from "./schema-html.ts";
@@ -11,7 +17,10 @@ export interface NamedOperation {
 }
 
 /** One request in full: its parameters, its body and its answers. */
-export function operationHtml({ path, method, operation }: NamedOperation): Html {
+export function operationHtml(
+  document: OpenApiDocument,
+  { path, method, operation }: NamedOperation,
+): Html {
   const { operationId, summary, description = "", parameters, requestBody, security } = operation;
   const scope = security[0]?.bearer;
   return html`<article id="${operationId}" class="operation">
@@ -26,7 +35,7 @@ ${rowsTable(
 )}
 ${requestBody && html`<h4>Body</h4>${mediaHtml(requestBody.content)}`}
 <h4>Answers</h4>
-<dl class="answers">${answersHtml(operation)}</dl>
+<dl class="answers">${answersHtml(document, operation)}</dl>
 </article>`;
 }
 
@@ -38,23 +47,22 @@ function pathHtml(path: string): Html[] {
     .map((part) => (part.startsWith("{") ? html`<var>${part}</var>` : html`<wbr>${part}`));
 }
 
-function answersHtml({ responses }: OpenApiOperation): Html[] {
-  return Object.entries(responses).map(([status, response]) => {
-    const slugs = problemsOf(response);
-    const body = slugs.length > 0 ? problemLinks(slugs) : answerHtml(response);
+function answersHtml(document: OpenApiDocument, { responses }: OpenApiOperation): Html[] {
+  return Object.entries(responses).map(([status, written]) => {
+    const response = resolveAnswer(document, written);
+    const slugs = Object.keys(response?.content?.["application/problem+json"]?.examples ?? {});
+    const body = slugs.length > 0 ? problemLinks(slugs) : response && answerHtml(response);
     return html`<dt class="status s${status.charAt(0)}">${status}</dt><dd>${body}</dd>`;
   });
 }
 
 function answerHtml({ description, headers = {}, content }: OpenApiResponse): Html {
+  // Every answer has it, as the introduction says.
+  const { "X-Request-Id": _, ...own } = headers;
   return html`<p>${inline(description)}</p>${rowsTable(
     "Headers",
-    Object.entries(headers).map(([name, header]) => ({ name, ...header, required: false })),
+    Object.entries(own).map(([name, header]) => ({ name, ...header, required: false })),
   )}${content && mediaHtml(content)}`;
-}
-
-function problemsOf({ content = {} }: OpenApiResponse): string[] {
-  return Object.keys(content["application/problem+json"]?.examples ?? {});
 }
 
 function problemLinks(slugs: readonly string[]): Html {
@@ -81,11 +89,11 @@ function mediaHtml(content: OpenApiContent): Html[] {
 function curl(
   path: string,
   method: string,
-  { parameters, responses, requestBody }: OpenApiOperation,
+  { parameters, tags, requestBody }: OpenApiOperation,
 ): string {
   const options: string[] = [];
   if (method !== "get") options.push(`-X ${method.toUpperCase()}`);
-  else if (responses[200]?.content?.["text/event-stream"]) options.push("-N");
+  else if (tags.includes("streams")) options.push("-N");
   const required = parameters.filter((each) => each.required && each.in === "query");
   const query = required.map(({ name }) => `${name}=order-17`).join("&");
   const url = `localhost:8000${path.replaceAll(/\{\w+\}/g, "order-17")}${query && `?${query}`}`;

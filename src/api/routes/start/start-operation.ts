@@ -5,14 +5,27 @@ import { NoQuery } from "../../request/query.ts";
 import { OperationId } from "../../schemas/positions.ts";
 import type { Start } from "./starter.ts";
 
-const Body = Type.Object({
-  /** The id of the new operation. A client that chooses it can repeat a start safely. */
-  operation_id: Type.Optional(OperationId),
-  /** Seconds the operation takes in all. */
-  processing_time: Type.Integer({ minimum: 0, maximum: 86_400, default: 5 }),
-  /** Progress reports it makes. Default: one a second, at least 1 and at most 10. */
-  steps: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-});
+const Body = Type.Object(
+  {
+    /** A client that chooses it can repeat a start safely. */
+    operation_id: Type.Optional(OperationId),
+    processing_time: Type.Integer({
+      minimum: 0,
+      maximum: 86_400,
+      default: 5,
+      description: "the whole seconds that the operation takes, 0 to 86,400",
+    }),
+    /** Default: one a second, at least 1 and at most 10. */
+    steps: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: "the number of its progress reports, 1 to 1,000",
+      }),
+    ),
+  },
+  { examples: [{ processing_time: 10 }] },
+);
 
 /** Starting an operation, as in the sample's API. */
 export const startOperationRoute: FastifyPluginAsyncTypebox<{ readonly start: Start }> = async (
