@@ -29,6 +29,7 @@ test("the page and each of its files come with a type and a policy that allows n
     expect(Object.fromEntries(response.headers), path).toMatchObject({
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
+      "x-frame-options": "DENY",
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-resource-policy": "same-origin",
     });

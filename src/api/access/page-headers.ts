@@ -20,6 +20,7 @@ const CONTENT_SECURITY_POLICY = {
 export async function protectPages(app: FastifyInstance): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
+    xFrameOptions: { action: "deny" }, // for browsers that do not know `frame-ancestors`
     // Whether a domain is only ever served over TLS is for its proxy to say.
     strictTransportSecurity: false,
   });
