@@ -21,6 +21,9 @@ type Combined =
   | "CORS_ORIGINS"
   | "TRUST_PROXY"
   | keyof CredentialSettings
+  | "HINT_URL"
+  | "HINT_TOKEN"
+  | "HINT_PEERS"
   | "ENDPOINT"
   | "TASKHUB"
   | "TASKHUB_NAME"
@@ -47,6 +50,7 @@ export interface Config extends Plain {
   readonly trustedProxies: TrustedProxies | undefined;
   /** By what callers are identified. */
   readonly credentials: CredentialOptions;
+  readonly hints: HintSettings;
   /** The scheduler that API and worker use. */
   readonly target: SchedulerTarget;
   /** No scheduler is named, so `npm start` runs the embedded one. */
@@ -55,6 +59,15 @@ export interface Config extends Plain {
   readonly schedulerTaskHubs: readonly string[] | undefined;
   /** How traces are exported; `undefined`: nothing is traced. */
   readonly tracing: TracingConfig | undefined;
+}
+
+/** Where hints are sent. @see docs/HINTS.md */
+export interface HintSettings {
+  /** The API to which the worker sends its own. */
+  readonly url: URL | undefined;
+  readonly token: string | undefined;
+  /** The other replicas. */
+  readonly peers: readonly URL[];
 }
 
 export type LogLevel = Config["logLevel"];
@@ -96,6 +109,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     corsOrigins: parsed("CORS_ORIGINS", (text) => listOf(text).map(toOrigin), []),
     trustedProxies: parsed("TRUST_PROXY", parseTrustedProxies, undefined),
     credentials: readCredentials(settings, problems),
+    hints: {
+      url: parsed("HINT_URL", (text) => (text ? toHttpUrl(text) : undefined), undefined),
+      token: settings.HINT_TOKEN || undefined,
+      peers: parsed("HINT_PEERS", (text) => listOf(text).map(toPeer), []),
+    },
     target: readTarget(settings, parsed),
     embedded: !env.ENDPOINT && !env.DURABLE_TASK_SCHEDULER_CONNECTION_STRING,
     schedulerTaskHubs: taskHubs.length > 0 ? taskHubs : undefined,
@@ -145,6 +163,19 @@ function toHost(entry: string): string {
   if (host === "*" || /^(?:\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/.test(host))
     return host;
   throw new Error(`"${entry}" is not a host name, ".domain" or "*"`);
+}
+
+function toHttpUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url && /^https?:$/.test(url.protocol)) return url;
+  throw new Error(`"${text}" is not a URL such as http://localhost:8000`);
+}
+
+/** An entry of HINT_PEERS. Replicas are reached by address, for which there is no certificate. */
+function toPeer(text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === "http:") return url;
+  throw new Error(`"${text}" is not an address such as http://api-2:8000`);
 }
 
 /** An entry of CORS_ORIGINS as browsers send it. */

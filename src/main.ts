@@ -55,9 +55,12 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
       target = { ...target, address: scheduler.address };
     }
     const withWorker = role === "worker" || (embedded && config.sample === "on");
-    if (withWorker) clients.push(startWorkerRole({ ...config, target }, logger));
+    // In one process with the API a hint needs no request.
+    let api: RunningApi | undefined;
+    const hint = (id: string) => api?.hint(id);
+    if (withWorker) clients.push(startWorkerRole({ ...config, target }, logger, hint));
     if (role === "api" || role === "all") {
-      const api = await startApi({ ...config, target }, logger);
+      api = await startApi({ ...config, target }, logger);
       clients.push(api);
       const workerLeftOut = role === "all" && !embedded;
       void greet(api, { ...config, target }, workerLeftOut, log, closing.signal);

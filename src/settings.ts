@@ -133,6 +133,12 @@ export const SETTINGS = {
     3_600_000,
     "longest time between two reads of one watched operation, if the read budget allows",
   ),
+  POLL_MIN_HINTED_MS: integer(
+    2000,
+    10,
+    3_600_000,
+    "takes the place of `POLL_MIN_MS` for an operation whose changes hints announce (docs/HINTS.md), up to `POLL_MAX_MS`",
+  ),
   POLL_READS_PER_SECOND: integer(
     500,
     1,
@@ -162,6 +168,15 @@ export const SETTINGS = {
     0,
     10_000,
     "open calls that wait for the end of a watched operation, beside the read budget; `0` turns them off",
+  ),
+  HINT_URL: optional(
+    "where the worker sends hints: the API, such as `http://localhost:8000`. `npm start` sends its own",
+  ),
+  HINT_TOKEN: optional(
+    "credential of hints, with the scope `hints:send`, for the worker and for `HINT_PEERS`",
+  ),
+  HINT_PEERS: optional(
+    "comma-separated addresses of the other replicas, for hints: `http://api-1:8000,http://api-2:8000`, or one name that resolves to all of them, `http://dts-push-replicas:8000`. Its own address may be among them",
   ),
   HEARTBEAT_MS: integer(15_000, 10, 3_600_000, "time between two heartbeats of a stream"),
   STREAM_MAX_AGE_MS: integer(

@@ -3,12 +3,14 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { checkOpenness, createAuthenticator } from "./api/credentials/authenticator.ts";
 import { buildMetricsServer } from "./api/metrics-server.ts";
+import { HintPeers } from "./api/hints/hint-peers.ts";
 import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
 import type { CallMeter } from "./dts/calls.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection/connection.ts";
+import { HintSender } from "./dts/hints/hint-sender.ts";
 import { measureProcess } from "./observability/process-metrics.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
@@ -34,6 +36,8 @@ export interface RunningApi extends RunningRole {
   readonly url: string;
   /** Where `/metrics` is on a port of its own. */
   readonly metricsUrl: string | undefined;
+  /** An operation has changed: it is read now, if it is watched. */
+  hint(id: string): void;
   /** Resolves when the scheduler answers for the task hub. @throws SchedulerError */
   ping(): Promise<void>;
 }
@@ -59,6 +63,12 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const times = shutdownTimes(graceMs, config.drainDelayMs);
   const leaving = new AbortController();
   const closing = { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs };
+  const peers = new HintPeers({
+    ...config.hints,
+    ownPort: () => (app.server.address() as AddressInfo).port,
+    log: logger,
+    onOutcome: (outcome, count) => metrics.hintsForwarded.inc({ outcome }, count),
+  });
   const app = await buildApp({
     scheduler,
     streams,
@@ -67,6 +77,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     authenticator,
     graceMs,
     closing,
+    peers,
     maxSockets: limits.maxSockets,
     sample: sample === "on",
     metrics: config.metricsPort === undefined,
@@ -87,6 +98,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
     await Promise.all([app.close(), metricsServer?.close()]);
     authenticator.close();
+    peers.close();
     streams.close();
     await scheduler.close();
   };
@@ -118,18 +130,31 @@ async function listen(
       : error;
   }
   return `http://${urlHost(host)}:${(app.server.address() as AddressInfo).port}`;
+  const { port } = app.server.address() as AddressInfo;
+  const url = `http://${urlHost(config.host)}:${port}`;
+  return { url, hint: (id) => streams.hint([id]), ping: () => scheduler.ping(), close };
 }
 
-/** Starts the worker. It waits until its scheduler answers, without a limit. */
+/**
+ * Starts the worker. It waits until its scheduler answers, without a limit.
+ * @param onChanged takes its hints where no `HINT_URL` is set
+ */
 export function startWorkerRole(
-  { target, graceMs }: Pick<Config, "target" | "graceMs">,
+  { target, graceMs, hints }: Pick<Config, "target" | "graceMs"> & Partial<Pick<Config, "hints">>,
   logger: Logger,
+  onChanged?: (id: string) => void,
 ): RunningRole {
-  const worker = startOperationsWorker(createConnection(target, logger), logger, graceMs / 2);
+  const sender = hints?.url && new HintSender({ url: hints.url, token: hints.token, log: logger });
+  const hint = sender ? (id: string) => sender.hint(id) : onChanged;
+  const connection = createConnection(target, logger);
+  const worker = startOperationsWorker(connection, logger, graceMs / 2, hint);
   void worker.connected.then(() => logger.info({ taskHub: target.taskHub }, "worker connected"));
   return {
     // Work that is under way and not awaited is delivered again, to this worker or another one.
-    close: ({ hurry } = inOrder()) => Promise.race([worker.stop(), aborted(hurry)]),
+    async close({ hurry } = inOrder()) {
+      await Promise.race([worker.stop(), aborted(hurry)]);
+      sender?.close();
+    },
   };
 }
 

@@ -40,6 +40,7 @@ import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoute } from "./routes/metrics.ts";
+import { type HintsOptions, hintsRoute } from "./routes/hints.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
 import { operationListRoute } from "./routes/operation-list.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
@@ -59,6 +60,7 @@ export interface Services {
   readonly authenticator: Authenticator;
   /** The time over which clients that `close` disconnects are to reconnect, in milliseconds. */
   readonly graceMs: number;
+  readonly peers: HintsOptions["peers"];
   readonly closing: Closing;
   /** Sockets at a time, by the process's limit of descriptors; `undefined` where it is not known. */
   readonly maxSockets: number | undefined;
@@ -88,6 +90,7 @@ export async function buildApp({
   limits,
   authenticator,
   graceMs,
+  peers,
   closing,
   maxSockets,
   sample,
@@ -167,6 +170,7 @@ export async function buildApp({
   await app.register(operationHistoryRoute, { scheduler, streams });
   await app.register(eventsRoutes, streams);
   await app.register(websocketRoutes, { streams, verifier });
+  await app.register(hintsRoute, { streams, peers });
   await app.register(callerRoute);
   await app.register(streamTokensRoute, authenticator);
   await app.register(healthRoutes, { scheduler, leaving: closing.leaving, sockets });

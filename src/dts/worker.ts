@@ -11,6 +11,7 @@ import {
 import type { Logger } from "pino";
 import { createBackOff } from "./back-off.ts";
 import type { Connection } from "./connection/connection.ts";
+import { hintInterceptor } from "./hints/hint-interceptor.ts";
 import { createSdkLogger } from "./logger.ts";
 import { describeFailure, SchedulerError } from "./scheduler-error.ts";
 
@@ -31,6 +32,13 @@ export interface RunningWorker {
   readonly connected: Promise<void>;
   /** Takes no more work, and waits for what is under way, within bounds. */
   stop(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  /** How long `stop` waits for work under way; what is not done by then is delivered again. Default 5,000. */
+  readonly shutdownMs?: number;
+  /** Gets the id of each orchestration whose state has just changed. */
+  readonly onChanged?: ((operationId: string) => void) | undefined;
 }
 
 /** The SDK's event ids, the same in all its languages. */
@@ -54,20 +62,18 @@ const ASKS_FOR_WORK = /\/(Hello|GetWorkItems)$/;
  *   WORKER-2. A worker stopped while it waits to reconnect connects all the same, and the work items
  *             that it then receives are lost. After `stop`, its requests for work fail before they
  *             leave the process.
- * @param shutdownMs how long `stop` waits for work under way; what is not done by then is delivered
- *   again. Default 5,000
  */
 export function startWorker(
   connection: Connection,
   registrations: Registrations,
   logger: Logger,
-  shutdownMs = SHUTDOWN_MS,
+  { shutdownMs = SHUTDOWN_MS, onChanged }: WorkerOptions = {},
 ): RunningWorker {
   const connected = Promise.withResolvers<void>();
   const stopping = new AbortController();
   const stopped = aborted(stopping.signal);
   const start = () =>
-    startAttempt(connection, registrations, logger, shutdownMs, connected.resolve);
+    startAttempt(connection, registrations, logger, { shutdownMs, onChanged }, connected.resolve);
   let current: Attempt | undefined;
 
   const supervise = async (): Promise<void> => {
@@ -108,7 +114,7 @@ async function startAttempt(
   connection: Connection,
   registrations: Registrations,
   logger: Logger,
-  shutdownMs: number,
+  { shutdownMs = SHUTDOWN_MS, onChanged }: WorkerOptions,
   onConnected: () => void,
 ): Promise<Attempt> {
   const gaveUp = Promise.withResolvers<Error>();
@@ -142,7 +148,10 @@ async function startAttempt(
     shutdownTimeoutMs: shutdownMs,
     // Without filters the scheduler sends any work of the task hub, and what is not registered fails.
     workItemFilters: "auto",
-    options: { ...options, interceptors: [watchRequestsForWork] },
+    options: {
+      ...options,
+      interceptors: [watchRequestsForWork, ...(onChanged ? [hintInterceptor(onChanged)] : [])],
+    },
     logger: watchLog(createSdkLogger(logger), (eventId, message) => {
       if (eventId === EVENT_WORKER_CONNECTED) {
         wasConnected = true;

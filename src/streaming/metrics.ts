@@ -16,6 +16,10 @@ export interface Metrics {
   readonly coalesced: Counter;
   readonly resumes: Counter<"outcome">;
   readonly disconnects: Counter<"reason">;
+  readonly hints: Counter<"outcome">;
+  readonly hintsForwarded: Counter<"outcome">;
+  readonly backstopReads: Counter;
+  readonly readsSaved: Counter;
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -88,6 +92,28 @@ export function createMetrics(): Metrics {
       name: "dts_push_disconnects_total",
       help: "Streams that ended, by reason",
       labelNames: ["reason"],
+      registers,
+    }),
+    hints: new Counter({
+      name: "dts_push_hints_total",
+      help: "Hints that an operation has changed, by what they led to: read, merged or unwatched",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    hintsForwarded: new Counter({
+      name: "dts_push_hints_forwarded_total",
+      help: "Hints for other replicas, by outcome: sent, failed or dropped",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    backstopReads: new Counter({
+      name: "dts_push_backstop_reads_total",
+      help: "Reads that found a change which no hint had announced, of operations with hints",
+      registers,
+    }),
+    readsSaved: new Counter({
+      name: "dts_push_reads_saved_total",
+      help: "Reads that polling alone would have made of operations with hints, estimated by its intervals",
       registers,
     }),
   };

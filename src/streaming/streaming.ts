@@ -17,6 +17,8 @@ import { WatchRegistry } from "./watching/watch-registry.ts";
 export interface StreamingOptions extends StreamOptions, ConnectionLimits {
   readonly pollMinMs: number;
   readonly pollMaxMs: number;
+  /** Shortest time between two reads while hints announce the changes. */
+  readonly pollMinHintedMs: number;
   /** Reads of the scheduler per second. */
   readonly pollReadsPerSecond: number;
   /** Instances per page of a sweep, which takes the place of many reads; 0 for no sweeps. */
@@ -35,6 +37,8 @@ export type StreamingScheduler = InstanceReader & CompletionWaiter & HistoryRead
 /** Everything that streams need, and how it ends. */
 export interface Streaming extends StreamContext {
   readonly lists: OperationLists;
+  /** Somebody says that these operations have changed: those that are watched are read now. */
+  hint(ids: readonly string[]): void;
   /** Stops all reading. Every stream must have ended before. */
   close(): void;
 }
@@ -46,7 +50,11 @@ export function createStreaming(
   metrics: Metrics,
   log: OutageLog,
 ): Streaming {
-  const intervals = { minMs: options.pollMinMs, maxMs: options.pollMaxMs };
+  const intervals = {
+    minMs: options.pollMinMs,
+    maxMs: options.pollMaxMs,
+    hintedMinMs: options.pollMinHintedMs,
+  };
   const budget = new ReadBudget({ readsPerSecond: options.pollReadsPerSecond });
   const reader = new Reader(scheduler, budget, metrics, log);
   measureCapacity(metrics.registry, options, reader);
@@ -79,6 +87,9 @@ export function createStreaming(
     changed(id, isShown) {
       feeds.expect(id);
       watches.announce(id, isShown);
+    },
+    hint(ids) {
+      for (const id of ids) metrics.hints.inc({ outcome: watches.hint(id) });
     },
     close() {
       feeds.close();

@@ -11,11 +11,13 @@ import { createAsyncHttpApiOrchestrator } from "./orchestrators/async-http-api.t
 /**
  * Serves this project's orchestrations and activities to one task hub.
  * @param shutdownMs how long `stop` waits for activities under way
+ * @param onChanged gets the id of each orchestration whose state has just changed
  */
 export function startOperationsWorker(
   connection: Connection,
   logger: Logger,
   shutdownMs: number,
+  onChanged?: (operationId: string) => void,
 ): RunningWorker {
   return startWorker(
     connection,
@@ -24,6 +26,6 @@ export function startOperationsWorker(
       activities: { [PROCESS_LONG_RUNNING_OPERATION]: processLongRunningOperation },
     },
     logger,
-    shutdownMs,
+    { shutdownMs, onChanged },
   );
 }

@@ -83,6 +83,7 @@ const app = await buildApp({
   limits: config,
   authenticator: createAuthenticator(config.credentials, log),
   graceMs: 500,
+  peers: { forward: () => undefined },
   closing: { leaving: new AbortController().signal, requestsWithinMs: 500 },
   maxSockets: undefined,
   metrics: true,

@@ -4,20 +4,30 @@ import { jittered } from "./jitter.ts";
 export interface PollIntervals {
   readonly minMs: number;
   readonly maxMs: number;
+  /** The shortest while hints announce the changes. Default: `minMs`. */
+  readonly hintedMinMs?: number;
 }
 
 /** The interval as a share of the time since the last change. */
 const SHARE = 1 / 8;
 
+/** How long hints are relied on after the last one. */
+const HINTED_FOR_MS = 60_000;
 /** The intervals after reads that did not show an announced change. */
-const EXPECTING_MS = [50, 100, 200, 400, 800];
+const EXPECTING_MS: readonly number[] = [50, 100, 200, 400, 800];
+/** The same after a hint, whose change may have been read before it came. */
+const HINTED_MS: readonly number[] = [50, 100];
 
 /** What the interval depends on. Times by `performance.now()`. */
 type State =
   /** Reads succeed; the last change was seen then. */
   | { readonly kind: "reading"; readonly changedAtMs: number }
-  /** A change was announced, and so many reads have not shown it. */
-  | { readonly kind: "expecting"; readonly reads: number; readonly changedAtMs: number }
+  /** A change was announced and not shown yet. The intervals after this read and those that follow. */
+  | {
+      readonly kind: "expecting";
+      readonly pausesMs: readonly number[];
+      readonly changedAtMs: number;
+    }
   /** So many reads in a row have failed. */
   | { readonly kind: "failing"; readonly failures: number; readonly changedAtMs: number };
 
@@ -27,13 +37,17 @@ type State =
  *       while reads fail it doubles from `minMs` up to `maxMs`.
  *   POLL-2. While reads do not show a change that was announced, the next five intervals are 50, 100,
  *       200, 400 and 800 ms, where POLL-1 has no shorter ones. Then POLL-1 applies again.
- *   POLL-3. A read by itself has ±15 % jitter. Operations that a sweep has refreshed together stay
+ *   POLL-3. While hints announce the changes, `hintedMinMs` takes the place of `minMs`: until 60 s after the
+ *       last hint, or a change that none has announced. After a hint POLL-2 has only
+ *       its first two intervals.
+ *   POLL-4. A read by itself has ±15 % jitter. Operations that a sweep has refreshed together stay
  *       together, so that the next sweep serves them all again.
  */
 export class PollSchedule {
   readonly #intervals: PollIntervals;
   #state: State = { kind: "reading", changedAtMs: performance.now() };
   #dueAtMs = Number.POSITIVE_INFINITY;
+  #hintedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(intervals: PollIntervals) {
     this.#intervals = intervals;
@@ -46,14 +60,21 @@ export class PollSchedule {
 
   /** The present time between two reads, in milliseconds. */
   get intervalMs(): number {
-    const { minMs, maxMs } = this.#intervals;
-    const wanted =
-      this.#state.kind === "failing"
-        ? minMs * 2 ** this.#state.failures
-        : (performance.now() - this.#state.changedAtMs) * SHARE;
-    const usual = Math.min(maxMs, Math.max(minMs, wanted));
+    const { minMs, hintedMinMs = minMs } = this.#intervals;
+    const usual = this.#intervalFrom(this.hinted ? Math.max(minMs, hintedMinMs) : minMs);
     if (this.#state.kind !== "expecting") return usual;
-    return Math.min(usual, EXPECTING_MS[this.#state.reads - 1] ?? usual);
+    return Math.min(usual, this.#state.pausesMs[0] ?? usual);
+  }
+
+  /** How many more reads there would have been in the time between two of them without hints. */
+  savedIn(sinceLastMs: number): number {
+    if (!this.hinted || !Number.isFinite(sinceLastMs)) return 0;
+    return Math.max(0, sinceLastMs / this.#intervalFrom(this.#intervals.minMs) - 1);
+  }
+
+  /** Whether hints announce the changes. */
+  get hinted(): boolean {
+    return performance.now() < this.#hintedUntilMs;
   }
 
   /** Whether a change was announced that reads have not shown. */
@@ -63,7 +84,18 @@ export class PollSchedule {
 
   /** Reads will show a change: the one that is made now, or one soon. */
   announced(): void {
-    this.#state = { kind: "expecting", reads: 0, changedAtMs: performance.now() };
+    this.#expect(EXPECTING_MS);
+  }
+
+  /** A hint has come. */
+  hint(): void {
+    this.#hintedUntilMs = performance.now() + HINTED_FOR_MS;
+    this.#expect(HINTED_MS);
+  }
+
+  /** A read has found a change that no hint had announced. */
+  hintsAreMissing(): void {
+    this.#hintedUntilMs = Number.NEGATIVE_INFINITY;
   }
 
   /** The announced change has been read. */
@@ -88,22 +120,33 @@ export class PollSchedule {
     this.#state = { kind: "failing", failures: Math.min(failures, 30), changedAtMs };
   }
 
-  /** Plans the next read, after one. @param together whether this one came with others (POLL-3) */
+  /** Plans the next read, after one. @param together whether this one came with others (POLL-4) */
   plan(together: boolean): void {
-    if (this.#state.kind === "expecting") {
-      const reads = this.#state.reads + 1;
-      const { changedAtMs } = this.#state;
-      this.#state =
-        reads > EXPECTING_MS.length
-          ? { kind: "reading", changedAtMs }
-          : { kind: "expecting", reads, changedAtMs };
-    }
     const { intervalMs } = this;
     this.#dueAtMs = performance.now() + (together ? intervalMs : jittered(intervalMs));
+    if (this.#state.kind !== "expecting") return;
+    const { changedAtMs } = this.#state;
+    const [, ...pausesMs] = this.#state.pausesMs;
+    this.#state =
+      this.#state.pausesMs.length > 0
+        ? { kind: "expecting", pausesMs, changedAtMs }
+        : { kind: "reading", changedAtMs };
   }
 
   stop(): void {
     this.#dueAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #expect(pausesMs: readonly number[]): void {
+    this.#state = { kind: "expecting", pausesMs, changedAtMs: performance.now() };
+  }
+
+  #intervalFrom(minMs: number): number {
+    const wanted =
+      this.#state.kind === "failing"
+        ? minMs * 2 ** this.#state.failures
+        : (performance.now() - this.#state.changedAtMs) * SHARE;
+    return Math.min(this.#intervals.maxMs, Math.max(minMs, wanted));
   }
 
   #succeeded(changedAtMs: number): void {

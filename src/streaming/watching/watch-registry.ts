@@ -159,6 +159,11 @@ export class WatchRegistry {
     this.#watchers.get(id)?.announce(PROCESS, isShown);
   }
 
+  /** A hint: it has changed. What nobody watches is not read, and costs nothing. */
+  hint(id: string): "read" | "merged" | "unwatched" {
+    return this.#watchers.get(id)?.hint(PROCESS) ?? "unwatched";
+  }
+
   /** Resolves when the budget permits one more read, which the caller then makes. */
   async permit(): Promise<void> {
     await this.#reading.budget.permit();
@@ -210,6 +215,8 @@ export class WatchRegistry {
     if (!watcher) {
       watcher = new Watcher(id, this.#reading.reader, this.#options.intervals, {
         onMoved: () => this.#options.onMoved(id),
+        onBackstop: () => this.#metrics.backstopReads.inc(),
+        onReadsSaved: (count) => this.#metrics.readsSaved.inc(count),
         onAwaitsEnd: (awaits) =>
           awaits ? this.#reading.completions.add(id) : this.#reading.completions.remove(id),
       });

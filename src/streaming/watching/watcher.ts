@@ -5,18 +5,12 @@ import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts";
+import { Announcement } from "./announcement.ts";
 import { Persistence } from "./persistence.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Refreshed } from "./sweeper.ts";
-
-/** What a watcher reports to its owner. */
-export interface WatcherEvents {
-  /** The cursor has moved. @returns whether its next move matters at once, too */
-  onMoved(): boolean;
-  /** Whether the operation is active and somebody waits for its end, whenever that changes. */
-  onAwaitsEnd(awaits: boolean): void;
-}
+import type { WatcherEvents } from "./watcher-events.ts";
 
 /**
  * Reads one operation for all of its subscribers.
@@ -27,7 +21,9 @@ export interface WatcherEvents {
  *       so is a state before the known one (C2), unless reads keep returning it (persistence.ts).
  *   WATCH-4. A failed read backs off and ends no subscription; each subscriber is notified once.
  *   WATCH-5. A known active operation is gone only when two reads in a row do not find it.
- *   WATCH-6. An announced change is read for at once, and again until it is shown (POLL-2).
+ *   WATCH-6. An announced change is read for at once, and again until it is shown (POLL-2) by a read that
+ *       was sent after the announcement.
+ *   WATCH-7. Hints are announcements. Those that come while a read is in flight share the next one.
  */
 export class Watcher {
   readonly id: string;
@@ -44,7 +40,7 @@ export class Watcher {
   #returnedAtMs = Number.NEGATIVE_INFINITY;
   readonly #behind = new Persistence();
   #notFound = 0;
-  #isShown: IsShown | undefined;
+  readonly #announcement = new Announcement();
   #idleSinceMs: number | undefined;
   #reading: Promise<ReadOutcome> | undefined;
   #closed = false;
@@ -128,9 +124,21 @@ export class Watcher {
 
   /** Reads at once, for a change that this or a later read will show. */
   announce(requester: Requester, isShown: IsShown | undefined): void {
-    this.#isShown = isShown;
+    this.#announcement.announce(isShown);
     this.#schedule.announced(); // WATCH-6
     void this.readNow(requester);
+  }
+
+  /**
+   * Reads at once, because a hint says that it has changed.
+   * @returns `merged` where the read for an earlier hint has not been sent yet
+   */
+  hint(requester: Requester): "read" | "merged" {
+    const waits = this.#reading !== undefined && this.#announcement.isAfter(this.#sentAtMs);
+    this.#announcement.announce(undefined);
+    this.#schedule.hint();
+    void this.readNow(requester); // WATCH-7
+    return waits ? "merged" : "read";
   }
 
   /**
@@ -203,7 +211,8 @@ export class Watcher {
     this.#returnedAtMs = performance.now();
     if (outcome.kind === "found") this.#find(outcome, beforeMs);
     else this.#miss(outcome);
-    const isShown = this.#isShown?.(this.#operation) ?? this.#operation !== before;
+    this.#events.onReadsSaved(this.#schedule.savedIn(outcome.sentAtMs - beforeMs));
+    const isShown = this.#announcement.isShownBy(outcome.sentAtMs, before, this.#operation);
     if (this.expectsChange && isShown) this.#schedule.shown(); // WATCH-6
   }
 
@@ -242,6 +251,10 @@ export class Watcher {
       return;
     }
     if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, beforeMs);
+    if (known && this.#schedule.hinted && !this.#announcement.isAfter(beforeMs)) {
+      this.#schedule.hintsAreMissing();
+      this.#events.onBackstop();
+    }
     this.#schedule.changed();
     this.#operation = operation;
     this.#subscribers.notify({ operation, sentAtMs, since, accepted });
@@ -264,7 +277,7 @@ export class Watcher {
   #miss(time: ReadTime): void {
     this.#subscribers.recover();
     this.#notFound += 1;
-    const isAwaited = this.expectsChange && this.#isShown?.(undefined) === false; // WATCH-6
+    const isAwaited = this.expectsChange && this.#announcement.needsOperation; // WATCH-6
     const isActive = this.#operation && !this.#operation.terminal && this.#notFound < 2; // WATCH-5
     if (isAwaited || isActive) {
       this.#schedule.changed();

@@ -29,6 +29,7 @@ export async function buildIdleApp(): Promise<FastifyInstance> {
     limits: config,
     authenticator: createAuthenticator(config.credentials, logger),
     graceMs: config.graceMs,
+    peers: { forward: () => undefined },
     closing: { leaving: new AbortController().signal, requestsWithinMs: config.graceMs },
     maxSockets: undefined,
     metrics: true,

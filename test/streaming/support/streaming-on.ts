@@ -17,6 +17,7 @@ export function streamingOn(
   const defaults = {
     pollMinMs: 250,
     pollMaxMs: 5000,
+    pollMinHintedMs: 2000,
     pollReadsPerSecond: 500,
     pollPageSize: 500,
     maxFeeds: 100,
@@ -31,7 +32,8 @@ export function streamingOn(
     maxBufferedBytes: 1_000_000,
   };
   const all = { ...defaults, ...defaultsOfStreams, ...options };
-  const streaming = createStreaming(scheduler, all, createMetrics(), {
+  const metrics = createMetrics();
+  const streaming = createStreaming(scheduler, all, metrics, {
     debug: () => undefined,
     warn: (_line, message) => void logged.push(message),
     info: (_line, message) => void logged.push(message),
@@ -53,6 +55,7 @@ export function streamingOn(
   return {
     watches: streaming.watches,
     feeds: streaming.feeds,
+    metrics,
     close: () => streaming.close(),
     watch,
     logged,

@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { InMemoryScheduler } from "../helpers/scheduler/in-memory-scheduler.ts";
+import { streamingOn } from "./support/streaming-on.ts";
+
+/* Hints, under a clock that the test owns. */
+
+const HOUR_MS = 3_600_000;
+const LONG_MS = 50_000;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_800_000_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+async function startWatched(options = {}) {
+  const scheduler = new InMemoryScheduler();
+  const streaming = streamingOn(scheduler, { pollMinMs: HOUR_MS, pollMaxMs: HOUR_MS, ...options });
+  scheduler.set("op");
+  streaming.watch("op");
+  await pass(LONG_MS);
+  scheduler.reads = [];
+  return { scheduler, ...streaming };
+}
+
+test("a hint makes one read, which shows the change (WATCH-7)", async () => {
+  const { scheduler, watches, receivedBy, close } = await startWatched();
+  scheduler.set("op", { customStatus: "1" });
+  expect(watches.hint("op")).toBe("read");
+  await pass(LONG_MS);
+  expect(scheduler.reads).toEqual(["op"]);
+  expect(receivedBy("op")).toEqual(["snapshot RUNNING -", "update RUNNING 1"]);
+  close();
+});
+
+test("a hint that comes before the scheduler shows the change is not lost (WATCH-6)", async () => {
+  const { scheduler, watches, receivedBy, close } = await startWatched();
+  watches.hint("op");
+  await pass(30);
+  scheduler.set("op", { customStatus: "1" });
+  await pass(LONG_MS);
+  expect(receivedBy("op").at(-1)).toBe("update RUNNING 1");
+  close();
+});
+
+test("a hint during a read that shows an earlier change is read for once more (WATCH-6)", async () => {
+  const { scheduler, watches, receivedBy, close } = await startWatched();
+  const read = scheduler.getInstance.bind(scheduler);
+  const held = Promise.withResolvers<void>();
+  scheduler.getInstance = async (id) => {
+    const found = await read(id);
+    await held.promise;
+    return found;
+  };
+  scheduler.set("op", { customStatus: "1" });
+  watches.hint("op");
+  await pass(10);
+  scheduler.set("op", { customStatus: "2" });
+  watches.hint("op");
+  scheduler.getInstance = read;
+  held.resolve();
+  await pass(LONG_MS);
+  expect(receivedBy("op").slice(1)).toEqual(["update RUNNING 1", "update RUNNING 2"]);
+  close();
+});
+
+test("a flood of hints has one read in flight, and one that follows (WATCH-1, WATCH-7)", async () => {
+  const { scheduler, watches, close } = await startWatched();
+  const read = scheduler.getInstance.bind(scheduler);
+  let [inFlight, most] = [0, 0];
+  scheduler.getInstance = async (id) => {
+    inFlight += 1;
+    most = Math.max(most, inFlight);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    inFlight -= 1;
+    return read(id);
+  };
+  let merged = 0;
+  for (let round = 0; round < 100; round += 1) {
+    for (let index = 0; index < 1000; index += 1) {
+      if (watches.hint("op") === "merged") merged += 1;
+    }
+    await pass(10);
+  }
+  await pass(LONG_MS);
+  expect(most).toBe(1);
+  expect(scheduler.reads.length).toBeLessThan(60);
+  expect(merged).toBeGreaterThan(99_000);
+  close();
+});
+
+test("hints for what nobody watches make no read", async () => {
+  const { scheduler, watches, close } = await startWatched();
+  for (let index = 0; index < 1000; index += 1) {
+    expect(watches.hint(`forged-${index}`)).toBe("unwatched");
+  }
+  await pass(LONG_MS);
+  expect(scheduler.reads).toEqual([]);
+  close();
+});
+
+test("with hints the interval has a longer minimum, until none has come for a minute (POLL-3)", async () => {
+  const hinted = { pollMinMs: 250, pollMinHintedMs: 2000, pollMaxMs: 5000 };
+  const { scheduler, watches, close } = await startWatched(hinted);
+  /** Reads in 20 s of changes every 500 ms. */
+  const readsWhileChanging = async (isHinted: boolean) => {
+    scheduler.reads = [];
+    for (let index = 0; index < 40; index += 1) {
+      scheduler.set("op", { customStatus: String(Math.random()) });
+      if (isHinted) watches.hint("op");
+      await pass(500);
+    }
+    return scheduler.reads.length;
+  };
+  const polled = await readsWhileChanging(false);
+  expect(polled).toBeGreaterThan(60);
+  expect(await readsWhileChanging(true)).toBe(40);
+  expect(watches.intervalMs("op")).toBe(2000);
+  await pass(61_000);
+  scheduler.set("op", { customStatus: "unhinted" });
+  await pass(6000);
+  expect(watches.intervalMs("op")).toBeLessThan(2000);
+  close();
+});
+
+test("a lost hint costs at most the longer interval, and ends it (POLL-3)", async () => {
+  const hinted = { pollMinMs: 250, pollMinHintedMs: 2000, pollMaxMs: 5000 };
+  const { scheduler, watches, receivedBy, metrics, close } = await startWatched(hinted);
+  scheduler.set("op", { customStatus: "1" });
+  watches.hint("op");
+  await pass(100);
+  scheduler.set("op", { customStatus: "2" });
+  await pass(2400);
+  expect(receivedBy("op").at(-1)).toBe("update RUNNING 2");
+  expect(watches.intervalMs("op")).toBe(250);
+  expect((await metrics.backstopReads.get()).values[0]?.value).toBe(1);
+  close();
+});
+
+test("duplicated and late hints change nothing but the number of reads (C2)", async () => {
+  const { scheduler, watches, receivedBy, close } = await startWatched();
+  for (let index = 1; index <= 20; index += 1) {
+    scheduler.set("op", { customStatus: String(index) });
+    watches.hint("op");
+    await pass(5);
+    watches.hint("op");
+    watches.hint("op");
+    await pass(1000);
+  }
+  const updates = Array.from({ length: 20 }, (_, index) => `update RUNNING ${index + 1}`);
+  expect(receivedBy("op")).toEqual(["snapshot RUNNING -", ...updates]);
+  close();
+});
