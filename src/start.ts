@@ -2,8 +2,8 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { checkOpenness, createAuthenticator } from "./api/credentials/authenticator.ts";
-import { buildMetricsServer } from "./api/metrics-server.ts";
 import { HintPeers } from "./api/hints/hint-peers.ts";
+import { buildMetricsServer } from "./api/metrics-server.ts";
 import { buildApp } from "./api/server.ts";
 import type { Config } from "./config.ts";
 import { clientLimits, descriptorLimit } from "./descriptors.ts";
@@ -108,7 +108,13 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     const metricsUrl =
       metricsServer && (await listen(metricsServer, "METRICS_PORT", host, metricsPort));
     if (metricsUrl) logger.info({ url: metricsUrl }, "metrics listen on a port of their own");
-    return { url, metricsUrl, ping: () => scheduler.ping(), close };
+    return {
+      url,
+      metricsUrl,
+      hint: (id) => streams.hint([id]),
+      ping: () => scheduler.ping(),
+      close,
+    };
   } catch (error) {
     await close(CLOSE_AT_ONCE);
     throw error;
@@ -130,9 +136,6 @@ async function listen(
       : error;
   }
   return `http://${urlHost(host)}:${(app.server.address() as AddressInfo).port}`;
-  const { port } = app.server.address() as AddressInfo;
-  const url = `http://${urlHost(config.host)}:${port}`;
-  return { url, hint: (id) => streams.hint([id]), ping: () => scheduler.ping(), close };
 }
 
 /**

@@ -24,6 +24,7 @@ import {
   addRateLimits,
   limitAuthFailures,
   limitCommands,
+  limitHints,
   type RateLimits,
 } from "./limits/rate-limits.ts";
 import { repeatInHandshakes, requestId } from "./observability/request-id.ts";
@@ -39,8 +40,8 @@ import { verbRoutes } from "./routes/control/verbs.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
-import { metricsRoute } from "./routes/metrics.ts";
 import { type HintsOptions, hintsRoute } from "./routes/hints.ts";
+import { metricsRoute } from "./routes/metrics.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
 import { operationListRoute } from "./routes/operation-list.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
@@ -138,6 +139,7 @@ export async function buildApp({
   const verifier = new Verifier(authenticator, limitAuthFailures(app, limits));
   authenticate(app, verifier);
   limitCommands(app, limits);
+  limitHints(app);
   ignoreExpectations(app);
   acceptJson(app);
   discardUnreadBodies(app);

@@ -58,6 +58,25 @@ export function limitCommands(
   });
 }
 
+/** Requests with hints of one caller from one address: what a sender that collects for 5 ms makes, and more. */
+const MAX_HINT_REQUESTS_PER_S = 300;
+
+/** Limits the requests with hints. It must follow the authentication. */
+export function limitHints(app: FastifyInstance): void {
+  const take = app.createRateLimit({
+    max: MAX_HINT_REQUESTS_PER_S,
+    timeWindow: 1000,
+    keyGenerator: ({ access, ip }) => `${access.caller} ${ip}`,
+  });
+  app.addHook("onRequest", async (request) => {
+    if (request.routeOptions.config.scope !== "hints:send") return;
+    const result = await take(request);
+    if (result.isAllowed || !result.isExceeded) return;
+    const detail = `This caller may send hints ${MAX_HINT_REQUESTS_PER_S} times a second, each with up to 1,000 ids.`;
+    throw new RateLimitedError(detail, result.ttl);
+  });
+}
+
 /** Limits what one address may try as a credential, whichever caller it claims to be. */
 export function limitAuthFailures(
   app: FastifyInstance,
