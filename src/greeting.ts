@@ -5,16 +5,19 @@ import { describeFailure } from "./dts/scheduler-error.ts";
 export interface Greeting {
   readonly url: string;
   readonly sample: boolean;
+  /** Whether callers need a credential. */
+  readonly guarded: boolean;
   /** Whether this `npm start` left out the sample's worker, because the scheduler may serve others. */
   readonly workerLeftOut: boolean;
 }
 
 /** Printed once the API can be used. The lines can be pasted into a shell. */
-export function readyText({ url, sample, workerLeftOut }: Greeting): string {
+export function readyText({ url, sample, guarded, workerLeftOut }: Greeting): string {
+  const curl = guarded ? 'curl -H "Authorization: Bearer $KEY"' : "curl";
   return `
-  dts-push is ready: open ${url}/ or try
+  dts-push is ready: open ${url}/ or try${guarded ? ", with an API key or a token in KEY," : ""}
 
-${sample ? startAndFollow(url) : `  curl -N ${url}/api/events\n`}${sample && workerLeftOut ? WORKER_LEFT_OUT : ""}
+${sample ? startAndFollow(curl, url) : `  ${curl} -N ${url}/api/events\n`}${sample && workerLeftOut ? WORKER_LEFT_OUT : ""}
 `;
 }
 
@@ -31,9 +34,9 @@ export function waitingText(
 `;
 }
 
-function startAndFollow(url: string): string {
-  return `  ID=$(curl -s -X POST ${url}/api/start-operation -H 'content-type: application/json' -d '{"processing_time": 10}' | sed 's/.*"operation_id":"\\([^"]*\\)".*/\\1/')
-  curl -N ${url}/api/operations/$ID/events
+function startAndFollow(curl: string, url: string): string {
+  return `  ID=$(${curl} -s -X POST ${url}/api/start-operation -H 'content-type: application/json' -d '{"processing_time": 10}' | sed 's/.*"operation_id":"\\([^"]*\\)".*/\\1/')
+  ${curl} -N ${url}/api/operations/$ID/events
 `;
 }
 

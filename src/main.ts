@@ -1,3 +1,4 @@
+import { needsCredential } from "./api/credentials/credential-settings.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createBackOff } from "./dts/back-off.ts";
 import { readyText, waitingText } from "./greeting.ts";
@@ -87,7 +88,7 @@ async function loadTracing(tracing: TracingConfig, logger: Log["logger"]): Promi
 /** Prints that the API can be used once the scheduler answers, and until then what it waits for. */
 async function greet(
   { url, ping }: RunningApi,
-  { target, sample }: Config,
+  { target, sample, credentials }: Config,
   workerLeftOut: boolean,
   { print }: Log,
   closing: AbortSignal,
@@ -96,7 +97,8 @@ async function greet(
   for (let isFirst = true; !closing.aborted; isFirst = false) {
     try {
       await ping();
-      return print(readyText({ url, sample: sample === "on", workerLeftOut }));
+      const guarded = needsCredential(credentials);
+      return print(readyText({ url, sample: sample === "on", guarded, workerLeftOut }));
     } catch (error) {
       if (isFirst) print(waitingText(url, target, error));
       await pause(backOff.nextMs(), closing);

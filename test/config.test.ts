@@ -148,6 +148,57 @@ test("trusted proxies are addresses, ranges or a number, and a bad entry is name
   ]);
 });
 
+test("credentials: a file of keys, an issuer with its audiences, secrets of stream tokens", () => {
+  expect(readConfig({}).credentials).toEqual({
+    apiKeysFile: undefined,
+    issuer: undefined,
+    streamTokenSecrets: [],
+  });
+  const [secret, previous] = ["s".repeat(32), "é".repeat(16)] as const;
+  const { credentials } = readConfig({
+    API_KEYS_FILE: "/run/secrets/keys.jsonl",
+    JWT_ISSUER: "https://login.microsoftonline.com/tenant/v2.0",
+    JWT_AUDIENCE: "api://dts-push, 1c5b7f2e",
+    JWT_JWKS_URL: "http://localhost:9000/keys",
+    STREAM_TOKEN_SECRET: secret,
+    STREAM_TOKEN_SECRET_PREVIOUS: previous,
+  });
+  expect(credentials).toEqual({
+    apiKeysFile: "/run/secrets/keys.jsonl",
+    issuer: {
+      issuer: "https://login.microsoftonline.com/tenant/v2.0",
+      audiences: ["api://dts-push", "1c5b7f2e"],
+      jwksUrl: new URL("http://localhost:9000/keys"),
+    },
+    streamTokenSecrets: [secret, previous],
+  });
+  expect(complaints({ ALLOW_ANONYMOUS: "yes" })).toEqual([
+    '  - ALLOW_ANONYMOUS must be one of true, false, got "yes"',
+  ]);
+});
+
+test("credentials that contradict each other or are too weak are named, and no secret is shown", () => {
+  const lines = complaints({
+    JWT_AUDIENCE: "api://dts-push",
+    JWT_JWKS_URL: "https://issuer.example/keys",
+    STREAM_TOKEN_SECRET_PREVIOUS: "short-secret",
+  });
+  expect(lines).toEqual([
+    "  - JWT_AUDIENCE needs JWT_ISSUER",
+    "  - JWT_JWKS_URL needs JWT_ISSUER",
+    "  - STREAM_TOKEN_SECRET_PREVIOUS must be at least 32 bytes",
+    "  - STREAM_TOKEN_SECRET_PREVIOUS needs STREAM_TOKEN_SECRET",
+  ]);
+  for (const JWT_ISSUER of ["http://issuer.example", "issuer.example", "ftp://localhost"]) {
+    expect(complaints({ JWT_ISSUER, JWT_AUDIENCE: "a" }), JWT_ISSUER).toEqual([
+      `  - JWT_ISSUER must be an https:// URL, or http://localhost, got "${JWT_ISSUER}"`,
+    ]);
+  }
+  expect(complaints({ JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: " , " })).toEqual([
+    "  - JWT_ISSUER needs JWT_AUDIENCE: without it tokens for other APIs would be accepted",
+  ]);
+});
+
 test("the sample is on or off", () => {
   expect(readConfig({}).sample).toBe("on");
   expect(readConfig({ SAMPLE: "off" }).sample).toBe("off");

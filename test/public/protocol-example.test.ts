@@ -2,8 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { Config } from "../../src/config.ts";
+import { createKey, createKeyFile } from "../helpers/api-key.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { nginxWith } from "../helpers/proxies/nginx.ts";
@@ -31,6 +32,7 @@ const SITE = nginxWith("nginx with a page", {
 interface Message {
   readonly type: string;
   readonly seq?: number;
+  readonly reason?: string;
   readonly operation?: { readonly status: string; readonly cursor: string };
 }
 
@@ -93,6 +95,36 @@ test("resumes after a proxy answered 502 during an outage of the API", async () 
   await stack.terminate(id);
   await eventually("the end", () => afterPauses(() => hasEnded(page)));
   expect((await shown(page)).filter((status) => status === "TERMINATED")).toHaveLength(1);
+});
+
+test("gets a new token when its own has expired, and every step once", async () => {
+  const { key, line } = createKey("site", "operations:read", "operations:start", "streams:token");
+  const file = createKeyFile(line);
+  onTestFinished(file.remove);
+  const credentials = { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] };
+  const { stack, page } = await openSite({ credentials });
+  const post = async (path: string, body: object) => {
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const init = { method: "POST", headers, body: JSON.stringify(body) };
+    return (await (await fetch(new URL(path, stack.url), init)).json()) as never;
+  };
+  const started: { operation_id: string } = await post("/api/start-operation", {
+    processing_time: 5,
+    steps: 10,
+  });
+  await page.exposeFunction("makeToken", async () => {
+    const { token }: { token: string } = await post("/api/stream-tokens", { ttl_s: 1 });
+    return token;
+  });
+  const steps = `/api/operations/${started.operation_id}/events?detail=steps`;
+  const more = `follow("${steps}", (message) => messages.push(message), makeToken);`;
+  await runExample(page, started.operation_id, more);
+  await page.waitForFunction(`messages.at(-1)?.reconnect === false`);
+  const messages = await page.evaluate<Message[]>("messages");
+  expect(messages.filter(({ reason }) => reason === "auth_expired").length).toBeGreaterThan(0);
+  const seqs = messages.flatMap(({ seq }) => seq ?? []);
+  expect(seqs.length).toBeGreaterThan(20);
+  expect(seqs).toEqual(seqs.map((_seq, index) => index + 1));
 });
 
 test("C4: gets nothing twice in a page with a service worker", async () => {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { type Access, UnauthenticatedError } from "../../access.ts";
 import { openApiKeyFile } from "./api-key-file.ts";
-import { type CredentialOptions, isLoopback } from "./credential-settings.ts";
+import { type CredentialOptions, isLoopback, needsCredential } from "./credential-settings.ts";
 import { IssuerTokens } from "./issuer-tokens.ts";
 import { StreamTokens } from "./stream-tokens.ts";
 
@@ -19,14 +19,12 @@ export interface Authenticator {
 }
 
 /** @throws Error where the file of API keys cannot be used */
-export function createAuthenticator(
-  { apiKeysFile, issuer, streamTokenSecrets }: CredentialOptions,
-  logger: Logger,
-): Authenticator {
+export function createAuthenticator(options: CredentialOptions, logger: Logger): Authenticator {
+  const { apiKeysFile, issuer, streamTokenSecrets } = options;
   const file = apiKeysFile === undefined ? undefined : openApiKeyFile(apiKeysFile, logger);
   const issuerTokens = issuer && new IssuerTokens(issuer, logger);
   const streamTokens = new StreamTokens(streamTokenSecrets);
-  const required = file !== undefined || issuerTokens !== undefined;
+  const required = needsCredential(options);
   if (required && streamTokenSecrets.length === 0) {
     logger.warn(
       "STREAM_TOKEN_SECRET is not set: stream tokens of this replica are valid only here",

@@ -16,6 +16,11 @@ export interface CredentialOptions {
   readonly streamTokenSecrets: readonly string[];
 }
 
+/** Whether a caller needs a credential. */
+export function needsCredential({ apiKeysFile, issuer }: CredentialOptions): boolean {
+  return apiKeysFile !== undefined || issuer !== undefined;
+}
+
 /** The settings that `CredentialOptions` are read from, as text. */
 export interface CredentialSettings {
   readonly API_KEYS_FILE: string;

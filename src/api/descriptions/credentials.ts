@@ -52,4 +52,5 @@ export const MAKE_STREAM_TOKEN: RouteDocs = {
     "than that, and not for longer than the caller's own credential. Streams take it as `?access_token=`; " +
     "every route that only reads takes it as a bearer token.",
   answers: { 201: json(StreamToken, "The token.") },
+  problems: ["invalid-operation-id"],
 };
