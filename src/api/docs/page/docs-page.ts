@@ -4,7 +4,7 @@ import type { OpenApiDocument } from "../openapi-types.ts";
 import { type Html, html } from "./html.ts";
 import { inline, markdown } from "./markdown.ts";
 import { messagesHtml } from "./message-html.ts";
-import { type NamedOperation, operationHtml } from "./operation-html.ts";
+import { type NamedOperation, operationHtml, pathHtml } from "./operation-html.ts";
 import { namedSchema, sentence } from "./schema-html.ts";
 
 /** One part of the page, and what the table of contents shows of it. */
@@ -80,7 +80,7 @@ function requestParts(openapi: OpenApiDocument): Part[] {
       content: html`<p>${inline(sentence(description))}</p>${own.map((each) => operationHtml(openapi, each))}`,
       entries: own.map(({ path, method, operation }) => ({
         id: operation.operationId,
-        label: html`<span class="method ${method}">${method.toUpperCase()}</span> ${path}`,
+        label: html`<span class="method ${method}">${method.toUpperCase()}</span> <span>${pathHtml(path)}</span>`,
       })),
     };
   });

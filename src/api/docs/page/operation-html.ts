@@ -40,7 +40,7 @@ ${requestBody && html`<h4>Body</h4>${mediaHtml(requestBody.content)}`}
 }
 
 /** Its variable parts are marked, and it may be broken before each slash. */
-function pathHtml(path: string): Html[] {
+export function pathHtml(path: string): Html[] {
   return path
     .split(/(?=\/)|(\{\w+\})/)
     .filter((part) => part !== undefined)
