@@ -23,6 +23,8 @@ export type Step =
     }
   | { readonly do: "leave" | "nudge" | "stall" | "unstall"; readonly follower: number }
   | { readonly do: "resume"; readonly follower: number; readonly replica: number }
+  /** A hint, of an operation that has changed or not, or of one that does not exist. */
+  | { readonly do: "hint"; readonly operation: number; readonly replica: number }
   | { readonly do: "trouble"; readonly kind: number }
   | { readonly do: "calm" }
   /** From now on, of ten reads so many are answered with an older state. */
@@ -58,6 +60,10 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
         do: fc.constantFrom("leave", "nudge", "stall", "unstall"),
         follower: any,
       }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({ do: fc.constant("hint"), operation: any, replica: any }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("trouble"), kind: any }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("calm") }) },
@@ -149,6 +155,14 @@ async function perform(
     case "resume":
       chosen(step.follower)?.connect(step.replica);
       break;
+    case "hint": {
+      const ids = [...world.ids, "unknown"];
+      const hinted = ids[step.operation % ids.length] as string;
+      const replica = replicas[step.replica % replicas.length] as URL;
+      world.note(`hint of ${hinted}`);
+      await sendHint(replica, hinted);
+      break;
+    }
     case "trouble":
       scheduler.fault = TROUBLES[step.kind % TROUBLES.length] ?? { kind: "none" };
       world.note(`scheduler: ${JSON.stringify(scheduler.fault)}`);
@@ -171,6 +185,15 @@ async function perform(
       await pass(scheduler, step.count);
       break;
   }
+}
+
+async function sendHint(replica: URL, id: string): Promise<void> {
+  const response = await fetch(new URL("/api/hints", replica), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ operation_ids: [id] }),
+  });
+  if (response.status !== 204) throw new Error(`A hint was answered ${response.status}`);
 }
 
 /** Lets a few reads pass, or a moment in which there are none. */

@@ -6,7 +6,7 @@ import { type Stack, startTestApi } from "../helpers/stack.ts";
 import { play, type Stage, steps } from "./run.ts";
 
 /*
- * Random interleavings of transitions, subscribers, disconnects, resumes at one of two replicas, stale
+ * Random interleavings of transitions, subscribers, disconnects, resumes at one of two replicas, hints, stale
  * reads and a scheduler in trouble. Whatever happens, C1 to C5 of PROTOCOL.md hold in the record of
  * every subscriber. A failure prints the command that replays it.
  *   MODEL_RUNS  how many runs; more find more
