@@ -32,6 +32,10 @@ const BENCHES: Record<string, Bench> = {
     about: "memory, and the lag of the others, where 1,000 of 2,000 clients do not read",
     load: () => import("./stalled.ts"),
   },
+  hints: {
+    about: "delivery lag, reads and CPU with hints of the worker and without",
+    load: () => import("./hints.ts"),
+  },
   steps: {
     about: "what 100 followers of the steps of one long operation cost",
     load: () => import("./steps.ts"),

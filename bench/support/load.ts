@@ -23,6 +23,7 @@ export interface Lags {
   readonly count: number;
   readonly p50: number;
   readonly p90: number;
+  readonly p95: number;
   readonly p99: number;
   readonly max: number;
 }
@@ -98,7 +99,14 @@ async function connect(connects: Connects): Promise<number> {
 function summary(values: number[]): Lags {
   values.sort((a, b) => a - b);
   const at = (share: number) => round(percentile(values, share), 0);
-  return { count: values.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+  return {
+    count: values.length,
+    p50: at(0.5),
+    p90: at(0.9),
+    p95: at(0.95),
+    p99: at(0.99),
+    max: at(1),
+  };
 }
 
 if (process.argv[1] === import.meta.filename) {

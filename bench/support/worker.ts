@@ -5,6 +5,8 @@ import {
   TaskHubGrpcWorker,
   whenAll,
 } from "@microsoft/durabletask-js";
+import { hintInterceptor } from "../../src/dts/hints/hint-interceptor.ts";
+import { HintSender } from "../../src/dts/hints/hint-sender.ts";
 import { Child, obey } from "./child.ts";
 
 /** Input of `waves`: so many times `width` activities in parallel. */
@@ -17,10 +19,13 @@ export interface Waves {
 export class Worker {
   readonly child: Child;
 
-  /** @param core see `Child` */
-  static async start(schedulerAddress: string, core?: number): Promise<Worker> {
+  /**
+   * @param core see `Child`
+   * @param hintUrl where it sends hints; default: nowhere
+   */
+  static async start(schedulerAddress: string, core?: number, hintUrl?: string): Promise<Worker> {
     const child = Child.start("support/worker.ts", core === undefined ? {} : { core });
-    await child.ask("work", schedulerAddress);
+    await child.ask("work", { hostAddress: schedulerAddress, hintUrl });
     return new Worker(child);
   }
 
@@ -42,6 +47,14 @@ const ORCHESTRATORS = {
   async *"fan-out"(ctx: OrchestrationContext, width: number): Steps {
     return ((yield whenAll(activities(ctx, width))) as unknown[]).length;
   },
+  /** A step a second. */
+  async *ticks(ctx: OrchestrationContext, steps: number): Steps {
+    for (let step = 1; step <= steps; step += 1) {
+      yield ctx.createTimer(1);
+      ctx.setCustomStatus({ step, steps });
+    }
+    return steps;
+  },
   async *wait(ctx: OrchestrationContext): Steps {
     return yield ctx.waitForExternalEvent("go");
   },
@@ -58,8 +71,16 @@ function activities(ctx: OrchestrationContext, count: number) {
   return Array.from({ length: count }, (_, n) => ctx.callActivity("increment", n));
 }
 
-async function work(hostAddress: string): Promise<void> {
-  const worker = new TaskHubGrpcWorker({ hostAddress, logger: new NoOpLogger() });
+interface Work {
+  readonly hostAddress: string;
+  readonly hintUrl?: string;
+}
+
+async function work({ hostAddress, hintUrl }: Work): Promise<void> {
+  const sender = hintUrl === undefined ? undefined : new HintSender({ url: hintUrl });
+  const interceptors = sender ? [hintInterceptor((id) => sender.hint(id))] : [];
+  const options = { interceptors };
+  const worker = new TaskHubGrpcWorker({ hostAddress, logger: new NoOpLogger(), options });
   worker.addNamedActivity("increment", (_, n: number) => n + 1);
   for (const [name, orchestrator] of Object.entries(ORCHESTRATORS)) {
     worker.addNamedOrchestrator(name, orchestrator);
