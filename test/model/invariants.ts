@@ -1,18 +1,17 @@
+import { isTerminal } from "../../src/streaming/operation/operation-status.ts";
 import type { Follower, View } from "./follower.ts";
-import { contentOf, type Document, isOver, shows, type Version, type World } from "./world.ts";
+import type { Data } from "./link.ts";
+import { contentOf, shows, type Version, type World } from "./world.ts";
 
-/** How well a client that comes back can say where it was. */
-type Resumes = "exactly" | "by watermark" | "somewhere";
+/** What a client resumes from: a cursor of one operation, a watermark, or one that may be wrong. */
+type Resumes = "cursor" | "watermark" | "unsure";
 
 /** Everything in a follower's record that PROTOCOL.md rules out. */
 export function violations(follower: Follower, world: World): string[] {
   const found = [...follower.faults];
-  // A watermark does not tell where each operation stood, so an old state may pass for a new one.
-  const resumes = follower.resumesExactly
-    ? "exactly"
-    : world.sawStaleReads
-      ? "somewhere"
-      : "by watermark";
+  // A watermark does not name the state of each operation, so a stale one may be taken for newer.
+  const byWatermark = world.sawStaleReads ? "unsure" : "watermark";
+  const resumes = follower.resumesExactly ? "cursor" : byWatermark;
   for (const view of follower.views) {
     const wrong = (what: string) => found.push(`${follower.name}, ${view.id}: ${what}`);
     checkView(view, world.versions(view.id), resumes, wrong);
@@ -38,7 +37,7 @@ function checkView(
       wrong(`event ${index} of the connection is "${type}"`);
     }
     if (before) {
-      if (isFirst && resumes === "somewhere") {
+      if (isFirst && resumes === "unsure") {
         before = document;
         return;
       }
@@ -46,25 +45,25 @@ function checkView(
         wrong(`C2: goes back from ${before.cursor} to ${cursor}`);
       }
       if (isRepeated(before, document, isFirst, resumes)) {
-        wrong(`${isFirst ? "C4" : "C2"}: is told again of ${cursor} after ${before.cursor}`);
+        wrong(`${isFirst ? "C4" : "C2"}: receives ${cursor} again after ${before.cursor}`);
       }
       if (!isFirst && before.created_at === document.created_at) {
         if (document.status === "PENDING" && before.status !== "PENDING") {
-          wrong(`C2: is shown PENDING after ${before.status} in one life`);
+          wrong(`C2: receives PENDING after ${before.status} of one incarnation`);
         }
       }
-      if (!isFirst && isOver(before)) wrong("C3: is told something after the end");
+      if (!isFirst && isTerminal(before.status)) wrong("C3: receives something after the end");
       if (changed && !isFirst) checkChanged(before, document, changed, wrong);
     }
     before = document;
   });
   const last = received.at(-1)?.document;
-  if (last && isOver(last) && end !== "terminal" && end !== "left") {
+  if (last && isTerminal(last.status) && end !== "terminal" && end !== "left") {
     wrong(`C3: its end is followed by "${end ?? "nothing"}"`);
   }
 }
 
-function isBackward(before: Document, after: Document, versions: readonly Version[]): boolean {
+function isBackward(before: Data, after: Data, versions: readonly Version[]): boolean {
   const [a, b] = [before, after].map(({ created_at, last_updated }) => created_at + last_updated);
   if (a !== b) return (b as string) < (a as string);
   // Within one millisecond: any order in which the two were stored will do.
@@ -77,20 +76,15 @@ function isBackward(before: Document, after: Document, versions: readonly Versio
  * Whether a viewer is sent the same state twice. A client that resumes with a watermark may be, where
  * `last_updated` has moved.
  */
-function isRepeated(
-  before: Document,
-  after: Document,
-  isFirst: boolean,
-  resumes: Resumes,
-): boolean {
+function isRepeated(before: Data, after: Data, isFirst: boolean, resumes: Resumes): boolean {
   if (contentOf(before) !== contentOf(after)) return false;
   if (!isFirst) return true;
-  return resumes !== "by watermark" || before.cursor === after.cursor;
+  return resumes !== "watermark" || before.cursor === after.cursor;
 }
 
 function checkChanged(
-  before: Document,
-  after: Document,
+  before: Data,
+  after: Data,
   changed: readonly string[],
   wrong: (what: string) => void,
 ): void {
@@ -105,18 +99,18 @@ function checkChanged(
   }
 }
 
-/** What a follower that stayed still has to be told, if anything. */
+/** What a connected follower still has to receive, if anything. */
 export function missing(follower: Follower, world: World): string | undefined {
   for (const id of follower.ids) {
     if (follower.finished.has(id)) continue;
     const present = world.present(id);
     const latest = follower.latestOf(id);
-    if (!present) return `${follower.name} was not told that ${id} is gone`;
+    if (!present) return `${follower.name} did not receive that ${id} is gone`;
     if (!latest || !shows(latest, present)) {
-      return `${follower.name} was not told that ${id} is ${present.status} (${world.versions(id).at(-1)?.cursor})`;
+      return `${follower.name} did not receive that ${id} is ${present.status} (${world.versions(id).at(-1)?.cursor})`;
     }
-    // Of a terminal state, the end of its subscription is a part.
-    if (isOver(latest)) return `${follower.name} was not told that ${id} has ended`;
+    // The end of the subscription belongs to a terminal state.
+    if (isTerminal(latest.status)) return `${follower.name} did not receive the end of ${id}`;
   }
   return undefined;
 }

@@ -2,7 +2,8 @@ import { status } from "@grpc/grpc-js";
 import fc from "fast-check";
 import { eventually, eventuallyWithProgress, type Progress } from "../helpers/deadline.ts";
 import type { Fault, ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
-import { createFollower, type Follower, KINDS } from "./follower.ts";
+import type { Follower } from "./follower.ts";
+import { createFollower, KINDS } from "./followers.ts";
 import { missing, violations } from "./invariants.ts";
 import { CHANGES, World } from "./world.ts";
 
@@ -21,12 +22,12 @@ export type Step =
       readonly several: number;
       readonly replica: number;
     }
-  | { readonly do: "leave" | "nudge" | "stall" | "unstall"; readonly follower: number }
+  | { readonly do: "leave" | "resubscribe" | "stall" | "unstall"; readonly follower: number }
   | { readonly do: "resume"; readonly follower: number; readonly replica: number }
   /** A hint, of an operation that has changed or not, or of one that does not exist. */
   | { readonly do: "hint"; readonly operation: number; readonly replica: number }
-  | { readonly do: "trouble"; readonly kind: number }
-  | { readonly do: "calm" }
+  | { readonly do: "fault"; readonly kind: number }
+  | { readonly do: "recovery" }
   /** From now on, of ten reads so many are answered with an older state. */
   | { readonly do: "stale"; readonly ofTen: number }
   | { readonly do: "reads"; readonly count: number };
@@ -57,7 +58,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
     {
       weight: 3,
       arbitrary: fc.record({
-        do: fc.constantFrom("leave", "nudge", "stall", "unstall"),
+        do: fc.constantFrom("leave", "resubscribe", "stall", "unstall"),
         follower: any,
       }),
     },
@@ -65,8 +66,8 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
       weight: 5,
       arbitrary: fc.record({ do: fc.constant("hint"), operation: any, replica: any }),
     },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant("trouble"), kind: any }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant("calm") }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("fault"), kind: any }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("recovery") }) },
     {
       weight: 1,
       arbitrary: fc.record({ do: fc.constant("stale"), ofTen: fc.noBias(fc.nat({ max: 8 })) }),
@@ -79,7 +80,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 10, maxLength: 80, size: "max" },
 );
 
-const TROUBLES: readonly Fault[] = [
+const FAULTS: readonly Fault[] = [
   { kind: "error", code: status.INTERNAL },
   { kind: "error", code: status.UNAVAILABLE },
   { kind: "error", code: status.RESOURCE_EXHAUSTED },
@@ -91,7 +92,7 @@ const MAX_FOLLOWERS = 12;
 /** Reads that both replicas together make in some 10 s when nothing else runs. */
 const READS_TO_SETTLE = 3000;
 
-/** What a run stands on: one scheduler, and several APIs that know nothing of each other. */
+/** What a run uses: one scheduler, and several replicas of the API. */
 export interface Stage {
   readonly scheduler: ScriptedScheduler;
   readonly replicas: readonly URL[];
@@ -99,7 +100,7 @@ export interface Stage {
 
 let runs = 0;
 
-/** Runs `script` and lets everything settle. @throws an error with the whole story of a violation */
+/** Runs `script` until nothing more happens. @throws an error with the timeline of a violation */
 export async function play(stage: Stage, script: readonly Step[]): Promise<void> {
   runs += 1;
   const ids = ["a", "b", "c"].map((letter) => `${letter}${runs}`);
@@ -111,10 +112,10 @@ export async function play(stage: Stage, script: readonly Step[]): Promise<void>
     await resumeAll(stage, world, followers);
   } catch (error) {
     const found = followers.flatMap((each) => violations(each, world));
-    const story = [(error as Error).message, ...found, "", ...world.timeline].join("\n");
-    throw new Error(story, { cause: error });
+    const timeline = [(error as Error).message, ...found, "", ...world.timeline].join("\n");
+    throw new Error(timeline, { cause: error });
   } finally {
-    heal(stage);
+    recover(stage);
     for (const each of followers) each.disconnect();
     for (const id of ids) stage.scheduler.forget(id);
   }
@@ -145,8 +146,8 @@ async function perform(
     case "leave":
       chosen(step.follower)?.disconnect();
       break;
-    case "nudge":
-      chosen(step.follower)?.nudge();
+    case "resubscribe":
+      chosen(step.follower)?.resubscribe();
       break;
     case "stall":
     case "unstall":
@@ -163,13 +164,13 @@ async function perform(
       await sendHint(replica, hinted);
       break;
     }
-    case "trouble":
-      scheduler.fault = TROUBLES[step.kind % TROUBLES.length] ?? { kind: "none" };
+    case "fault":
+      scheduler.fault = FAULTS[step.kind % FAULTS.length] ?? { kind: "none" };
       world.note(`scheduler: ${JSON.stringify(scheduler.fault)}`);
       break;
-    case "calm":
+    case "recovery":
       scheduler.fault = { kind: "none" };
-      world.note("scheduler: calm");
+      world.note("scheduler: no fault");
       break;
     case "stale": {
       // Counted, not drawn, so that a run depends on as little as possible.
@@ -182,7 +183,7 @@ async function perform(
       break;
     }
     case "reads":
-      await pass(scheduler, step.count);
+      await waitForReads(scheduler, step.count);
       break;
   }
 }
@@ -196,63 +197,63 @@ async function sendHint(replica: URL, id: string): Promise<void> {
   if (response.status !== 204) throw new Error(`A hint was answered ${response.status}`);
 }
 
-/** Lets a few reads pass, or a moment in which there are none. */
-async function pass(scheduler: ScriptedScheduler, count: number): Promise<void> {
+/** Waits for a few reads, or for a moment in which there are none. */
+async function waitForReads(scheduler: ScriptedScheduler, count: number): Promise<void> {
   const wanted = scheduler.calls.length + count;
   const endMs = Date.now() + 60;
   await eventually("reads", () => scheduler.calls.length >= wanted || Date.now() > endMs);
 }
 
-function heal({ scheduler }: Stage): void {
+function recover({ scheduler }: Stage): void {
   scheduler.fault = { kind: "none" };
   scheduler.isStale = () => false;
   if (scheduler.calls.length > 20_000) scheduler.calls.length = 0;
 }
 
-/** With the scheduler well and nothing changing, everyone who stayed knows how things are. */
+/** Once nothing fails and nothing changes, each connected follower receives the present states. */
 async function settle(stage: Stage, world: World, followers: readonly Follower[]): Promise<void> {
-  heal(stage);
-  world.note("all is well from here");
-  const staying = followers.filter((each) => each.connected || each.isFinished);
+  recover(stage);
+  world.note("no more faults");
+  const staying = followers.filter((each) => each.isConnected || each.isFinished);
   for (const each of staying) each.stall(false);
-  await everyoneKnows(stage, world, staying);
-  const live = world.ids.filter(
+  await receivePresent(stage, world, staying);
+  const active = world.ids.filter(
     (id) =>
-      world.isLive(id) &&
-      staying.some((each) => each.connected && each.ids.includes(id) && !each.finished.has(id)),
+      world.isActive(id) &&
+      staying.some((each) => each.isConnected && each.ids.includes(id) && !each.finished.has(id)),
   );
-  const before = new Map(live.map((id) => [id, stage.scheduler.findsOf(id)]));
+  const before = new Map(active.map((id) => [id, stage.scheduler.findsOf(id)]));
   await eventuallyWithProgress(
     "two more reads of every operation",
-    () => live.every((id) => stage.scheduler.findsOf(id) >= (before.get(id) ?? 0) + 2),
+    () => active.every((id) => stage.scheduler.findsOf(id) >= (before.get(id) ?? 0) + 2),
     progress(stage),
   );
   check(world, followers);
 }
 
-/** Everyone goes to another replica, hears nothing new, and then of the end of all operations. */
+/** All followers resume at another replica, receive nothing new, and then the end of all operations. */
 async function resumeAll(
   stage: Stage,
   world: World,
   followers: readonly Follower[],
 ): Promise<void> {
-  world.note("everyone resumes elsewhere");
+  world.note("all followers resume at another replica");
   followers.forEach((each, index) => {
     if (!each.isFinished) each.connect(index + 1);
   });
   await eventuallyWithProgress(
-    "everyone to be connected again",
-    () => followers.every((each) => each.opened || !each.connected),
+    "all followers to be connected again",
+    () => followers.every((each) => each.isAnswered || !each.isConnected),
     progress(stage),
   );
-  await pass(stage.scheduler, 3);
+  await waitForReads(stage.scheduler, 3);
   world.note("all operations end");
   world.ids.forEach((id, index) => {
     world.end(id, index);
   });
-  await everyoneKnows(stage, world, followers);
+  await receivePresent(stage, world, followers);
   await eventuallyWithProgress(
-    "everyone to be sent away",
+    "all subscriptions to end",
     () => followers.every((each) => each.isFinished),
     progress(stage),
   );
@@ -263,14 +264,15 @@ function progress({ scheduler }: Stage): Progress {
   return { count: () => scheduler.calls.length, enough: READS_TO_SETTLE };
 }
 
-async function everyoneKnows(
+async function receivePresent(
   stage: Stage,
   world: World,
   followers: readonly Follower[],
 ): Promise<void> {
   const lacking = () => followers.flatMap((each) => missing(each, world) ?? []);
   try {
-    await eventuallyWithProgress("everyone to know", () => lacking().length === 0, progress(stage));
+    const isComplete = () => lacking().length === 0;
+    await eventuallyWithProgress("the present states", isComplete, progress(stage));
   } catch {
     throw new Error(`C3, C5: ${lacking().join("; ")}`);
   }

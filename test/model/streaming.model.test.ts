@@ -6,21 +6,21 @@ import { type Stack, startTestApi } from "../helpers/stack.ts";
 import { play, type Stage, steps } from "./run.ts";
 
 /*
- * Random interleavings of transitions, subscribers, disconnects, resumes at one of two replicas, hints, stale
- * reads and a scheduler in trouble. Whatever happens, C1 to C5 of PROTOCOL.md hold in the record of
+ * Random interleavings of transitions, subscriptions, disconnects, resumes at one of two replicas, hints,
+ * stale reads and faults of the scheduler. Whatever happens, C1 to C5 of PROTOCOL.md hold in the record of
  * every subscriber. A failure prints the command that replays it.
- *   MODEL_RUNS  how many runs; more find more
+ *   MODEL_RUNS  number of runs
  *   SEED, AT    replay: the seed and the path that a failure has printed
  */
 const RUNS = Number(process.env.MODEL_RUNS ?? 100);
 const SEED = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
 const AT = process.env.AT;
 
-/** Runs wait more than they work, so that several side by side take hardly longer than one. */
+/** Runs mostly wait, so several in parallel take little longer than one. */
 const STAGES = SEED === undefined ? 4 : 1;
 const MS_PER_RUN = 15_000;
 const RUNS_PER_REPLICA = 4;
-/** Operations that are watched all the while, so that it is worth to read all by pages. */
+/** Operations that are watched all the time, so that sweeps cost less than single reads. */
 const CROWD = 30;
 
 test("C1–C5 hold for every subscriber, whatever happens", {
@@ -32,14 +32,14 @@ test("C1–C5 hold for every subscriber, whatever happens", {
     stages.map(async (stage, index) =>
       fc.check(
         fc.asyncProperty(steps, async (script) => {
-          // Replicas that have met stale pages read no more of them: new ones come in now and then.
+          // Replicas that have read stale pages make no more sweeps, so they are replaced now and then.
           if (stage.runs++ % RUNS_PER_REPLICA === 0) await stage.renew();
           await play(stage, script);
         }),
         {
           seed: seeds[index] as number,
           numRuns: AT === undefined ? Math.ceil(RUNS / STAGES) : 1,
-          // What depends on the time it takes does not shrink to anything.
+          // A failure depends on timing, so it cannot be shrunk.
           endOnFailure: true,
           ...(AT !== undefined && { path: AT }),
         },
@@ -51,9 +51,9 @@ test("C1–C5 hold for every subscriber, whatever happens", {
   }
   for (const { failed, seed, counterexamplePath, errorInstance } of results) {
     if (!failed) continue;
-    const story = (errorInstance as Error | undefined)?.message ?? "no counterexample";
+    const timeline = (errorInstance as Error | undefined)?.message ?? "no counterexample";
     const command = `SEED=${seed} AT=${counterexamplePath} npx vitest run test/model`;
-    expect.fail(`${story}\n\nReplay with: ${command}`);
+    expect.fail(`${timeline}\n\nReplay with: ${command}`);
   }
 });
 
@@ -89,6 +89,6 @@ async function watch(url: URL, ids: readonly string[]): Promise<void> {
   try {
     for (;;) await (await fetch(events)).arrayBuffer();
   } catch {
-    // The replica is gone.
+    // The replica has stopped.
   }
 }

@@ -1,10 +1,9 @@
 import type { Instance, RuntimeStatus } from "../../src/dts/instance.ts";
 import { cursorOf } from "../../src/streaming/operation/cursor.ts";
+import { isTerminal } from "../../src/streaming/operation/operation-status.ts";
 import { instance as anInstance } from "../helpers/scheduler/instance.ts";
 import type { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: a document is whatever JSON the server sends.
-export type Document = Record<string, any>;
+import type { Data } from "./link.ts";
 
 /** What can happen to an operation. What is not possible in its present state does nothing. */
 export const CHANGES = [
@@ -31,7 +30,6 @@ export interface Version {
 }
 
 const ENDS = ["COMPLETED", "FAILED", "TERMINATED", "CANCELED"] as const;
-const LIVE: readonly RuntimeStatus[] = ["PENDING", "RUNNING", "SUSPENDED"];
 const SHOWN_AS: Partial<Record<RuntimeStatus, string>> = {
   COMPLETED: "Completed",
   FAILED: "Failed",
@@ -71,9 +69,9 @@ export class World {
     return this.#scheduler.get(id);
   }
 
-  isLive(id: string): boolean {
+  isActive(id: string): boolean {
     const present = this.present(id);
-    return present !== undefined && LIVE.includes(present.status);
+    return present !== undefined && !isTerminal(present.status);
   }
 
   note(what: string): void {
@@ -87,18 +85,18 @@ export class World {
       if (change === "reuse") this.#begin(id, "PENDING");
       return;
     }
-    const live = this.isLive(id);
+    const isActive = this.isActive(id);
     const custom = `${choice % 3}`;
     if (change === "purge") this.#purge(id);
     else if (change === "touch") this.#store(present, {});
-    else if (live) this.#changeLive(present, change, choice, custom);
+    else if (isActive) this.#changeActive(present, change, choice, custom);
     else if (change === "restart") this.#begin(id, "PENDING");
     else if (change === "rewind" && present.status === "FAILED") {
       this.#store(present, { status: choice % 2 ? "PENDING" : "RUNNING", failure: undefined });
     }
   }
 
-  #changeLive(present: Instance, change: Change, choice: number, customStatus: string): void {
+  #changeActive(present: Instance, change: Change, choice: number, customStatus: string): void {
     const { status } = present;
     if (change === "move") {
       const next = status === "RUNNING" && choice % 3 === 0 ? "SUSPENDED" : "RUNNING";
@@ -121,15 +119,15 @@ export class World {
     } else if (change === "end") this.end(present.id, choice);
   }
 
-  /** Ends an operation that lives. */
+  /** Ends an active operation. */
   end(id: string, choice: number): void {
     const present = this.present(id);
-    if (!present || !this.isLive(id)) return;
+    if (!present || !this.isActive(id)) return;
     const status = ENDS[choice % ENDS.length] as RuntimeStatus;
     this.#store(present, {
       status,
       output: status === "COMPLETED" ? `"done ${choice}"` : undefined,
-      failure: status === "FAILED" ? { type: "Trouble", message: `${choice}` } : undefined,
+      failure: status === "FAILED" ? { type: "Error", message: `${choice}` } : undefined,
     });
   }
 
@@ -179,15 +177,11 @@ export function visible(instance: Instance): string {
 }
 
 /** What a viewer sees of a document, to compare. */
-export function contentOf({ cursor: _cursor, last_updated: _updated, ...rest }: Document): string {
+export function contentOf({ cursor: _cursor, last_updated: _updated, ...rest }: Data): string {
   return JSON.stringify(Object.fromEntries(Object.entries(rest).sort()));
 }
 
 /** Whether a document shows this stored state. */
-export function shows(document: Document, instance: Instance): boolean {
+export function shows(document: Data, instance: Instance): boolean {
   return contentOf(document) === visible(instance);
-}
-
-export function isOver(document: Document): boolean {
-  return !LIVE.includes(document.status as RuntimeStatus);
 }

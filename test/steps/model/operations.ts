@@ -3,6 +3,8 @@ import {
   type TaskHubGrpcClient,
   whenAll,
 } from "@microsoft/durabletask-js";
+import type { RuntimeStatus } from "../../../src/dts/instance.ts";
+import { isTerminal } from "../../../src/streaming/operation/operation-status.ts";
 import type { ForeignCode } from "../../helpers/sdk.ts";
 
 /** One thing that an orchestration does. */
@@ -65,8 +67,6 @@ export const CODE: ForeignCode = {
   },
 };
 
-const LIVE = ["PENDING", "RUNNING", "SUSPENDED"];
-
 /** An operation of a run, with counts of its incarnations, rewinds and continue-as-new. */
 export class PlannedOperation {
   readonly id: string;
@@ -104,7 +104,7 @@ export class PlannedOperation {
   async change(what: "go" | "suspend" | "resume" | "terminate" | "rewind" | "restart" | "purge") {
     const status = await this.status();
     if (status === undefined) return;
-    const active = LIVE.includes(status);
+    const active = !isTerminal(status as RuntimeStatus);
     const possible = {
       go: active,
       suspend: active,
@@ -128,7 +128,7 @@ export class PlannedOperation {
 
   async isTerminal(): Promise<boolean> {
     const status = await this.status();
-    return status === undefined || !LIVE.includes(status);
+    return status === undefined || isTerminal(status as RuntimeStatus);
   }
 
   /** The stored history as the SDK reads it. */

@@ -1,7 +1,7 @@
 import type { TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import fc from "fast-check";
 import { eventually, eventuallyWithProgress } from "../../helpers/deadline.ts";
-import { SseStepsClient, type StepsClient, WsStepsClient } from "./follower.ts";
+import { StepsClient } from "./client.ts";
 import { type Part, PlannedOperation } from "./operations.ts";
 
 const CHANGES = [
@@ -156,9 +156,9 @@ async function perform(
     else if (move.do === "change") {
       await operation.change(CHANGES[move.kind % CHANGES.length] ?? "go");
     } else if (clients.length < MAX_CLIENTS) {
-      const Client = move.socket ? WsStepsClient : SseStepsClient;
-      const name = `${move.socket ? "ws" : "sse"}${clients.length}`;
-      const client = new Client(name, operation, replicas, move.payloads, note);
+      const transport = move.socket ? "ws" : "sse";
+      const number = clients.length;
+      const client = new StepsClient(number, transport, operation, replicas, move.payloads, note);
       clients.push(client);
       client.connect(move.replica);
     }
@@ -197,8 +197,8 @@ async function settle(
   note("all clients resume once more: nothing is left to send");
   clients.forEach((each, index) => void each.connect(index + 1));
   await allEnd(clients);
-  for (const { name, end } of clients) {
-    if (name.startsWith("sse") && end !== "204" && end !== "404") {
+  for (const { name, transport, end } of clients) {
+    if (transport === "sse" && end !== "204" && end !== "404") {
       throw new Error(`${name} got ${end} instead of 204`);
     }
   }
@@ -206,7 +206,7 @@ async function settle(
 }
 
 async function allEnd(clients: readonly StepsClient[]): Promise<void> {
-  for (const each of clients) if (!each.connected && each.end === undefined) each.connect(0);
+  for (const each of clients) if (!each.isConnected && each.end === undefined) each.connect(0);
   let reads = 0;
   let isOver = false;
   const readOn = async () => {
