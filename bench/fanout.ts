@@ -86,7 +86,7 @@ async function measureBare(
   return figures;
 }
 
-/** @param part lets the time go by, and tells how many rounds there were, if it knows */
+/** @param part lets the time pass, and returns the number of rounds, if it knows it */
 async function measure(
   server: Child,
   load: Load,

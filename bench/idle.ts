@@ -11,7 +11,7 @@ const HEARTBEAT_MS = 15_000;
 const SETTLE_MS = 4000;
 /** Opened and closed before anything is measured, so that code and pools are there. */
 const WARM_UP_CONNECTIONS = 300;
-/** As long as ours, which tells how fresh it is. */
+/** As long as a heartbeat of ours, which has `as_of`. */
 const HEARTBEAT =
   'id: 1.0mwths432.0mwths4vs.r0ougl1ddew\nevent: heartbeat\ndata: {"type":"heartbeat","as_of":"2026-11-23T16:40:44.871Z"}\n\n';
 

@@ -1,6 +1,6 @@
 /**
  * What pages of queries save: the same operations, watched with the same demand, with and without
- * pages; and what they cost where most of what they bring is watched by nobody.
+ * pages; and what they cost where most of the listed operations are not watched.
  */
 import { Api } from "./support/api.ts";
 import { Load } from "./support/load.ts";
@@ -13,7 +13,7 @@ const WARM_UP_MS = 4000;
 /** Reads per second: far below what is asked for, near it, and more than one core can make. */
 const BUDGETS = [200, 500, 2000, 5000];
 const DEFAULT_BUDGET = 500;
-/** Operations that nobody watches, a hundred between each two of the others. */
+/** Operations that are not watched, a hundred between each two of the others. */
 const STRANGERS = 100_000;
 
 export async function run(options: BenchOptions): Promise<void> {
@@ -32,7 +32,7 @@ export async function run(options: BenchOptions): Promise<void> {
     [],
     [
       `${OPERATIONS} operations, each changing once a second; the number in a row's name is its budget.`,
-      `among_strangers: with a budget of ${DEFAULT_BUDGET}, and ${STRANGERS} others that nobody watches.`,
+      `among_strangers: with a budget of ${DEFAULT_BUDGET}, and ${STRANGERS} others that are not watched.`,
     ],
   );
 }

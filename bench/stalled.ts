@@ -46,7 +46,7 @@ export async function run(options: BenchOptions): Promise<void> {
     const [alone, all, some] = Object.keys(PARTS).filter((name) => name.startsWith(pace));
     const stalled = PARTS[some ?? ""]?.stalled ?? 0;
     const grownBy = (name = "") => Number(rows[name]?.rss_peak_grown_mib);
-    // A server's heap also grows where nobody hangs; what is beyond that is theirs.
+    // A server's heap also grows without stalled clients; the rest is caused by them.
     const grown = round(grownBy(some) - grownBy(alone), 1);
     const limit = (stalled * KIB_EACH) / 1024;
     const ratio = round(p99(some ?? "") / p99(alone ?? ""));
@@ -113,7 +113,7 @@ async function measure(name: string, part: Part, options: BenchOptions) {
   return { row, lags: lags.update };
 }
 
-/** What the kernel holds for TCP, everywhere on this machine; not a number where it does not tell. */
+/** What the kernel holds for TCP, everywhere on this machine; not a number where it is not known. */
 async function kernelMib(): Promise<number> {
   const text = await readFile("/proc/net/sockstat", "utf8").catch(() => "");
   return (Number(/^TCP:.* mem (\d+)/m.exec(text)?.[1]) * 4096) / 1024 / 1024;

@@ -56,10 +56,10 @@ function request(url, { lastEventId }, signal) {
 async function* readMessages(body, position, reconnect, watchdog) {
   const parser = new SseParser(position.lastEventId);
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    watchdog.heard();
+    watchdog.received();
     for (const event of parser.push(text)) {
       const message = JSON.parse(event.data);
-      watchdog.heard(message);
+      watchdog.received(message);
       position.lastEventId = parser.lastEventId;
       if (event.type !== "bye") reconnect.succeeded(); // a server that only sends a bye has not served us
       yield message;

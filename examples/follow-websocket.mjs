@@ -47,7 +47,7 @@ function converse(conversation) {
   };
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
-    watchdog.heard(message);
+    watchdog.received(message);
     if (message.type === "bye") {
       bye = message;
       reconnect.advise(message.retry_ms);

@@ -37,7 +37,7 @@ export class Reconnect {
   }
 }
 
-/** Calls `onSilence` once, if `heard` was not called for 2.5 heartbeats. */
+/** Calls `onSilence` once, if `received` was not called for 2.5 heartbeats. */
 export class Watchdog {
   #onSilence;
   #timer;
@@ -48,7 +48,7 @@ export class Watchdog {
   }
 
   /** Something arrived; a heartbeat says when to expect the next one. */
-  heard(message) {
+  received(message) {
     if (message?.type !== "heartbeat") {
       this.#timer.refresh();
       return;

@@ -45,7 +45,7 @@ export class SilenceDetector {
   }
 
   /** The stream opened, or any event arrived on it. */
-  heard() {
+  received() {
     if (this.#gapsMs.length > 0) {
       this.#waitFor(Math.max(...this.#gapsMs), this.#onSilence); // SILENCE-2
     } else {
@@ -63,7 +63,7 @@ export class SilenceDetector {
       this.#gapsMs = [...this.#gapsMs, now - this.#lastHeartbeat].slice(-GAPS_KEPT);
     }
     this.#lastHeartbeat = now;
-    this.heard();
+    this.received();
   }
 
   /**

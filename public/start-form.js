@@ -13,7 +13,7 @@ const empty = /** @type {HTMLElement} */ (document.getElementById("empty"));
 let checking;
 
 /**
- * What came of a start. An outage passes by itself, a refusal does not. Either can have an id: of an
+ * The result of a start. An outage passes by itself, a refusal does not. Either can have an id: of an
  * operation that may have started although the scheduler did not confirm it.
  *
  * @typedef {{ kind: "started", id: string } | { kind: "refused" | "outage", id?: string, detail: string }} StartResult

@@ -130,7 +130,7 @@ export class OperationStream {
     source.addEventListener(type, (event) => {
       this.#lastEventId = event.lastEventId || this.#lastEventId;
       this.#losses = 0;
-      this.#silence.heard();
+      this.#silence.received();
       take(parseJson(event.data));
     });
   }
@@ -173,7 +173,7 @@ export class OperationStream {
 
   /** Opened by the page, or once more by the browser. */
   #opened() {
-    this.#silence.heard();
+    this.#silence.received();
     this.#report({ ...this.#state, phase: "live" });
   }
 

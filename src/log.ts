@@ -33,7 +33,9 @@ export function createLog(
     lost += 1;
     if (reported) return;
     reported = true;
-    errorOut.write(`dts-push cannot write its log (${reason}). It goes on; log lines are lost.\n`);
+    errorOut.write(
+      `dts-push cannot write its log (${reason}). It continues; log lines are lost.\n`,
+    );
   };
   const onWritten = (error: NodeJS.ErrnoException | null | undefined) => {
     if (error) lose(error.code ?? error.message);

@@ -189,9 +189,9 @@ export class SampleOffError extends ProblemError {
 }
 
 const REPEAT_LATER =
-  "A request may be repeated after the time in Retry-After; a stream stays open, and goes on by itself.";
+  "A request may be repeated after the time in Retry-After; a stream stays open, and continues by itself.";
 const OPERATOR =
-  "Its operator has to change that; a stream stays open, and goes on by itself then.";
+  "Its operator has to change that; a stream stays open, and continues by itself then.";
 
 interface SchedulerProblem {
   readonly slug: ProblemSlug;

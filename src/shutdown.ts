@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 
 /** Signals that end the process in order. */
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
-/** Signals that close-with-grace handles unless told not to. After a fault of the processor none can be. */
+/** Signals that close-with-grace handles unless they are excluded. After a fault of the processor none can be. */
 const UNHANDLED = ["SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV"] as const;
 
 /** A signal to a whole process group reaches node twice: directly and through npm. */

@@ -16,7 +16,7 @@ const MAY_READ_WALL_CLOCK = new Map([
 /** It writes the dates of histories and of instances. */
 const SCHEDULER = /^scheduler\//;
 
-/** `Date.now()`, `new Date()` and `Date()`: what tells the present time. */
+/** `Date.now()`, `new Date()` and `Date()`: what returns the present time. */
 const WALL_CLOCK = /\bDate\.now\b|\bDate\(\s*\)/;
 
 test("no interval is measured by the wall clock, which may be set at any time", async () => {

@@ -53,7 +53,7 @@ export class Api {
     };
   }
 
-  /** Lets `ms` go by, or `part` be done, and tells what it cost; `name` is its profile's, if any. */
+  /** Waits for `ms` or for `part`, and returns what it cost. `name`: of the profile, if any. */
   async cost(name: string, part: () => Promise<unknown>): Promise<Cost> {
     const file = this.#profileTo && `${this.#profileTo}/${name}.cpuprofile`;
     const [usage, counted] = [await this.child.usage(), await this.counted()];

@@ -49,7 +49,7 @@ export class Load {
     this.child = child;
   }
 
-  /** Opens them and waits for each to be answered; tells how long that took, in milliseconds. */
+  /** Opens them and waits for each to be answered. @returns how long that took, in milliseconds */
   connect = (connects: Connects) => this.child.ask<number>("connect", connects);
   /** Forgets what arrived so far. */
   reset = () => this.child.ask<void>("reset");

@@ -24,7 +24,7 @@ export class PlainServer {
   /** Sends `text` to all every `everyMs`, from one timer; 0 for as quickly as clients take it. */
   broadcast = (text: string, everyMs: number) =>
     this.child.ask<void>("broadcast", { text, everyMs });
-  /** Sends no more; tells how many writes were made. */
+  /** Stops sending, and returns the number of writes. */
   silence = () => this.child.ask<number>("silence");
   stop = () => this.child.stop();
 }

@@ -63,7 +63,7 @@ function busyMs(): number {
 
 /**
  * How much of one core all else on this machine took during the bench, whose own processes must have
- * ended by now; not a number where the system does not tell.
+ * ended by now; not a number where it is not known.
  */
 function othersPercent(): number {
   const busy = busyMs() - busyAtStartMs;

@@ -9,7 +9,7 @@ export type CallMeter = (rpc: string, outcome: CallOutcome, seconds: number) => 
 
 export type CallOutcome = "ok" | SchedulerErrorKind;
 
-/** Who is to know of calls. */
+/** Receives a report of each call. */
 export interface CallObservers {
   readonly log?: CallLog | undefined;
   readonly meter?: CallMeter | undefined;

@@ -59,7 +59,7 @@ const ASKS_FOR_WORK = /\/(Hello|GetWorkItems)$/;
  *   WORKER-1. A worker whose first Hello fails gives up, and only its log shows it. It is replaced,
  *             with back-off; it cannot be started again, because a stopped worker does not
  *             reconnect. Once it was connected, it reconnects by itself.
- *   WORKER-2. A worker stopped while it waits to reconnect connects all the same, and the work items
+ *   WORKER-2. A worker stopped while it waits to reconnect still connects, and the work items
  *             that it then receives are lost. After `stop`, its requests for work fail before they
  *             leave the process.
  */

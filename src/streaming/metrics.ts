@@ -79,7 +79,7 @@ export function createMetrics(): Metrics {
     }),
     coalesced: new Counter({
       name: "dts_push_coalesced_total",
-      help: "Transitions that a slow client was spared, because a later one replaced them",
+      help: "Changes that were merged into a later one for a slow client",
       registers,
     }),
     resumes: new Counter({

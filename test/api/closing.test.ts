@@ -18,7 +18,7 @@ async function startApi() {
   return { api, scheduler, events: new URL("/api/operations/op/events", api.url) };
 }
 
-test("streams get bye drain and end cleanly, and do not keep the API from closing", async () => {
+test("streams get bye drain and end cleanly, and do not delay closing", async () => {
   const { api, events } = await startApi();
   const sse = await SseClient.connect(events);
   const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");
@@ -36,7 +36,7 @@ test("streams get bye drain and end cleanly, and do not keep the API from closin
   expect((await ws.closed()).code).toBe(1012);
 });
 
-test("clients that do not read do not keep the API from closing", async () => {
+test("clients that do not read do not delay closing", async () => {
   const { api, events } = await startApi();
   const sse = await SseClient.connect(events);
   const ws = await WsClient.connect(api.url, "/api/ws?operation_id=op");
@@ -45,7 +45,7 @@ test("clients that do not read do not keep the API from closing", async () => {
   await within("the API to close", api.stopApi(), CLOSED_WITHIN_MS);
 });
 
-test("idle keep-alive connections do not keep the API from closing", async () => {
+test("idle keep-alive connections do not delay closing", async () => {
   const { api } = await startApi();
   const agent = new Agent({ keepAlive: true });
   onTestFinished(() => agent.destroy());
@@ -76,7 +76,7 @@ test("CLOSE-2: a request that is on its way when the server begins to close is a
   await within("the API to close", closed, CLOSED_WITHIN_MS);
 });
 
-test("requests whose headers or body never come to an end do not keep the API from closing", async () => {
+test("requests whose headers or body never end do not delay closing", async () => {
   const { api } = await startApi();
   const headers = await RawConnection.open(api.url);
   headers.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n");
@@ -102,7 +102,7 @@ test("a request under way is still answered", async () => {
   await within("the API to close", closed, AT_ONCE_MS);
 });
 
-test("a stream asked for while the API closes is 200 with bye drain, so that EventSource comes back", async () => {
+test("a stream that is requested while the API closes is 200 with bye drain, so that EventSource reconnects", async () => {
   const { api } = await startApi();
   const client = await RawConnection.open(api.url);
   client.send("GET /api/operations/op/events HTTP/1.1\r\nhost: localhost\r\n");

@@ -31,7 +31,7 @@ test("ready while the scheduler answers, 503 with Retry-After as soon as it does
   await eventually("the probe to recover", async () => (await get("/readyz")).status === 200);
 });
 
-test("not ready while nothing listens at the scheduler's address, and alive", async () => {
+test("not ready while nothing listens at the scheduler's address, and healthy", async () => {
   const { url } = await startTestApi("127.0.0.1:1");
   const startedMs = performance.now();
   const response = await fetch(new URL("/readyz", url));
@@ -40,7 +40,7 @@ test("not ready while nothing listens at the scheduler's address, and alive", as
   expect((await fetch(new URL("/healthz", url))).status).toBe(200);
 });
 
-test("many probes in one second cost the scheduler one read", async () => {
+test("many probes in one second cause one read", async () => {
   const { scheduler, get } = await startApi();
   const answers = await Promise.all(Array.from({ length: 50 }, () => get("/readyz")));
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));

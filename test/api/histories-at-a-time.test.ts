@@ -3,7 +3,7 @@ import { eventually } from "../helpers/deadline.ts";
 import { ScriptedHistories } from "../helpers/scheduler/scripted-histories.ts";
 import { startTestApi } from "../helpers/stack.ts";
 
-test("a seventeenth history at a time is 503 too-many-histories, until one of the others has been sent", async () => {
+test("a seventeenth concurrent history is 503 too-many-histories, until one of the others has been sent", async () => {
   const scheduler = await ScriptedHistories.start();
   const api = await startTestApi(scheduler.address);
   scheduler.set("op");

@@ -105,7 +105,7 @@ test("requests that arrive byte by byte are answered, and delay no others", asyn
   expect(await slow.untilClosed()).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test("200 half requests and 200 clients that disconnect at once do not affect others", async () => {
+test("200 unfinished requests and 200 clients that disconnect at once do not affect others", async () => {
   const halves = await Promise.all(
     Array.from({ length: 200 }, () => RawConnection.open(stack.url)),
   );

@@ -77,7 +77,7 @@ test("a stream whose client ends its side is closed, and what was requested behi
   await eventually("all sockets to be closed", async () => (await openSockets()) === 0);
 });
 
-test("sockets that are not served do not keep the API from closing (SOCKET-3)", async () => {
+test("sockets that are not served do not delay closing (SOCKET-3)", async () => {
   const { api, scheduler } = await startApi();
   const behindStream = await RawConnection.open(api.url);
   behindStream.send(`GET /api/operations/op/events HTTP/1.1\r\n${HOST}\r\n`);

@@ -15,7 +15,7 @@ test("a client error without a slug of its own is bad-request, with its status",
   await problemOf(condition, 412, "bad-request");
 });
 
-test("an unforeseen error is 500 internal; its message and stack are in the log alone", async () => {
+test("an unexpected error is 500 internal; its message and stack are only in the log", async () => {
   const lines: string[] = [];
   const logger = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
   const app = Fastify({ loggerInstance: logger });

@@ -29,7 +29,7 @@ async function startLarge(): Promise<URL> {
   return (await startTestApi(scheduler.address)).url;
 }
 
-/** A client that reads only when it is told to. */
+/** A client that reads only when the test has it read. */
 class SlowClient {
   received = "";
   closed = false;

@@ -98,7 +98,7 @@ test.for([
   [status.INVALID_ARGUMENT, 502, "scheduler-rejected", null],
   [status.UNIMPLEMENTED, 501, "scheduler-unsupported", null],
 ] as const)(
-  "gRPC status %i is a %i %s, and what the scheduler says with it is not told to clients",
+  "gRPC status %i is a %i %s, and the scheduler's details are not sent to clients",
   async ([code, httpStatus, slug, retryAfterS]) => {
     const answer = failing(code, "s3cret at Store.read (/srv/store.ts:1)");
     const scheduler = await FakeScheduler.start({ getInstance: answer, startInstance: answer });
@@ -120,7 +120,7 @@ test.for([
   },
 );
 
-test("a start whose first answer is lost succeeds when its retry finds the operation", async () => {
+test("a start whose first answer is lost succeeds when the retry finds the operation", async () => {
   const ids: string[] = [];
   const scheduler = await FakeScheduler.start({
     startInstance: (call, done) => {

@@ -67,7 +67,7 @@ test("every upload of 5 MB is answered 413, announced or in chunks", async () =>
   }
 });
 
-test("every other refusal of an upload arrives as well", async () => {
+test("every other refusal of an upload arrives", async () => {
   const json = `content-type: application/json\r\n${LENGTH}`;
   const text = `content-type: text/plain\r\n${LENGTH}`;
   const foreign = `origin: http://evil.example\r\n${json}`;
@@ -82,7 +82,7 @@ test("every other refusal of an upload arrives as well", async () => {
   }
 });
 
-test("bytes that are not HTTP get their answer, however much follows", async () => {
+test("bytes that are not HTTP are answered, however many follow", async () => {
   for (let round = 0; round < UPLOADS; round += 1) {
     const garbage = await answerTo(Buffer.from("no HTTP\r\n\r\n"), FIVE_MB);
     expectRefusal(garbage, 400, "invalid-request");

@@ -31,7 +31,7 @@ function expectProblem(message: Message, status: number, slug: string, what = ""
 const waiting = () =>
   stack.client.scheduleNewOrchestration("unserved", undefined, { startAt: new Date(2e12) });
 
-test("a message outside the protocol gets one problem, then the connection closes with 4400 (X2)", async () => {
+test("a message outside the protocol gets one problem, then the connection closes with 4400 (WS-2)", async () => {
   for (const message of [
     '{"type":"hello"}',
     '{"type":"SUBSCRIBE","sub":"1","operation_id":"x"}',
@@ -68,7 +68,7 @@ test("a message outside the protocol gets one problem, then the connection close
   }
 });
 
-test("a binary frame is refused in the same way, even if it holds a message (X2)", async () => {
+test("a binary frame is refused in the same way, even if it holds a message (WS-2)", async () => {
   for (const bytes of [Buffer.from('{"type":"ping"}'), randomBytes(100), Buffer.alloc(0)]) {
     const client = await connect();
     client.socket.send(bytes, { binary: true });
@@ -116,7 +116,7 @@ test("an invalid id is a problem with the sub, and the connection stays open", a
   expect(await client.next()).toEqual({ type: "pong" });
 });
 
-test("an unknown operation is a problem with the sub, then unsubscribed, and the sub is free again", async () => {
+test("an unknown operation is a problem with the sub, then unsubscribed, and the sub can be used again", async () => {
   const client = await connect();
   for (const operation_id of ["unheard-of", await waiting()]) {
     client.send({ type: "subscribe", sub: "1", operation_id });
@@ -183,7 +183,7 @@ test("more than 200 operations in the query are refused before the upgrade", asy
   for (let sub = 1; sub <= 200; sub += 1) await client.nextOf("unsubscribed");
 });
 
-test("a message may carry more than this version knows", async () => {
+test("unknown keys of a message are ignored", async () => {
   const client = await connect();
   client.send({ type: "ping", id: 7, sub: 5 });
   expect(await client.next()).toEqual({ type: "pong" });

@@ -98,7 +98,7 @@ test("each call has its deadline, and a wait has none", async () => {
   await expect(waiting).rejects.toThrow();
 });
 
-test("a read that is never answered ends after 5 s, and is cancelled at the scheduler", async () => {
+test("a read without an answer ends after 5 s, and is cancelled at the scheduler", async () => {
   const scheduler = await FakeScheduler.start({ getInstance: never });
   const startedMs = performance.now();
   const read = connect(scheduler.address).getInstance("x");
@@ -265,7 +265,7 @@ test("REFUSAL-2: reads are sent again after a while, and the first answer ends t
   expect(scheduler.of("getInstance")).toHaveLength(3);
 });
 
-test("any other failure is no reason not to read", async () => {
+test("any other failure does not delay the next read", async () => {
   const scheduler = await FakeScheduler.start({ getInstance: failing(status.RESOURCE_EXHAUSTED) });
   const client = connect(scheduler.address);
   for (let read = 0; read < 3; read += 1) {

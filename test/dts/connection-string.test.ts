@@ -118,7 +118,7 @@ test("a host that only begins like this machine's name is not this machine", () 
   }
 });
 
-test("what is no endpoint is refused with an example of one", () => {
+test("an invalid endpoint is refused with an example of a valid one", () => {
   const bads = ["", "   ", "ftp://hub", "http://", "http://hub:99999", "a b", "://"];
   bads.push("emulator", "localhost", "http://hub:1/path", "http://hub:1?x", "http://hub:1#x");
   for (const bad of bads) {
@@ -128,7 +128,7 @@ test("what is no endpoint is refused with an example of one", () => {
   }
 });
 
-test("credentials in an endpoint are refused and not quoted, wherever it stands", () => {
+test("credentials in an endpoint are refused and not quoted, wherever the endpoint is given", () => {
   for (const bad of ["http://user:s3cret@hub:8080", "https://s3cret@hub.example"]) {
     const messages = [
       () => targetFromEndpoint(bad, "t", undefined),

@@ -20,7 +20,7 @@ function issuer({ livesMs = 60 * MINUTE_MS, refreshAfterMs = undefined as number
   return { state, source };
 }
 
-test("one renewal serves all callers meanwhile and later", async () => {
+test("one renewal serves all callers that wait for it, and later ones", async () => {
   const { state, source } = issuer({});
   const tokens = await Promise.all(Array.from({ length: 50 }, () => source()));
   expect(new Set([...tokens, await source()])).toEqual(new Set(["token 1"]));
@@ -83,7 +83,7 @@ test("a failed renewal fails all waiting callers, and the next call tries again"
   expect(await source()).toBe("token 2");
 });
 
-test("an old token is not served where its renewal fails", async () => {
+test("an old token is not used where its renewal fails", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
     const { state, source } = issuer({ livesMs: 10 * MINUTE_MS });

@@ -55,7 +55,7 @@ test("an https endpoint: TLS to the scheduler, and the identity's token with eac
   expect(asked.get("client_id")).toBe("client");
 });
 
-test("a certificate that nobody trusts: no call is made, no token is sent, and the log says why", async () => {
+test("an untrusted certificate: no call is made, no token is sent, and the log says why", async () => {
   const { scheduler, endpoint } = await startTlsScheduler();
   const identity = await startIdentityEndpoint();
   const api = AppProcess.start(["api"], {

@@ -132,7 +132,7 @@ test("WORKER-2: a worker stopped while it waits to reconnect requests no more wo
   expect(second.calls.map(({ method }) => method)).toEqual([]);
 });
 
-test("a worker stops soon, also before it was ever connected", async () => {
+test("a worker stops, also before it was ever connected", async () => {
   const scheduler = await FakeScheduler.start();
   const { worker } = start(scheduler.address);
   const { worker: unconnected, log } = start("127.0.0.1:1");
@@ -141,7 +141,7 @@ test("a worker stops soon, also before it was ever connected", async () => {
   await within("both to stop", Promise.all([worker.stop(), unconnected.stop()]));
 });
 
-test("a worker whose scheduler accepts connections and never answers stops as well", async () => {
+test("a worker stops although its scheduler accepts connections and never answers", async () => {
   const { worker } = start(await startBlackhole());
   await within("the worker to stop", worker.stop());
 });

@@ -18,7 +18,7 @@ test("a client written from PROTOCOL.md follows 100 operations over three transp
   expect(await within("the client's end", result)).toEqual(ALL_AGREED);
 });
 
-test("it follows the operations that it is given, whatever their ids", async () => {
+test("it follows the operations of its arguments, whatever their ids", async () => {
   const { url, startOperation } = await startStack();
   const ids = [".", "..", "a/b", "c%2Fd"];
   for (const operation_id of ids) await startOperation({ processing_time: 2, operation_id });
@@ -30,7 +30,7 @@ test("it follows the operations that it is given, whatever their ids", async () 
   });
 });
 
-test("it gets the same final documents when the API restarts meanwhile (20 s)", async () => {
+test("it gets the same final documents although the API restarts", async () => {
   const stack = await startStack();
   // All must still be active when the last one is followed, also on a busy machine.
   const result = runFollow(stack.url, "--processing-time", "20", "--steps", "4");
@@ -44,7 +44,7 @@ test("it gets the same final documents when the API restarts meanwhile (20 s)", 
   expect(await within("the client's end", result, 90_000)).toEqual(ALL_AGREED);
 });
 
-test("it ends with 1 and a reason when the URL is not dts-push", async () => {
+test("it ends with 1 and a message when the URL is not dts-push", async () => {
   const { url } = await startStack();
   const { code, stderr } = await runFollow(new URL("/elsewhere", url));
   expect(code).toBe(1);

@@ -74,7 +74,7 @@ const TROUBLES: readonly Fault[] = [
   { kind: "slow", ms: 50 },
 ];
 
-/** A cursor from after all that happens here, so that who has it waits. */
+/** A cursor later than all that happens here, so that a client that resumes with it waits. */
 function ahead(): string {
   const time = (Date.now() + 60_000).toString(36).padStart(9, "0");
   return `1.${time}.${time}.r11qhkbikyn`;
@@ -126,7 +126,7 @@ async function abandon(port: number, index: number): Promise<void> {
   pick(LEAVINGS, Math.floor(index / 7))(socket);
 }
 
-test("500 streams of every kind, left at odd moments, leave nothing behind (SSE-3, WS-4)", async () => {
+test("500 streams of every kind, cut at random moments, leave no socket, timer or subscription (SSE-3, WS-4)", async () => {
   const scheduler = await ScriptedScheduler.start();
   for (const id of IDS) scheduler.set(id, instance({ id, createdAtMs: Date.now() - 1000 }));
   const { url } = await startTestApi(scheduler.address, {

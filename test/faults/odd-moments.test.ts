@@ -55,10 +55,10 @@ test("a stream of several that is resumed and cut off during an outage keeps its
   scheduler.fault = { kind: "none" };
   const third = await SseClient.connect(several, { "last-event-id": problem.id ?? "" });
   scheduler.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
-  const told: ReceivedEvent[] = [];
-  do told.push(await third.nextState());
-  while (told.at(-1)?.data.operation.custom_status !== 1);
-  expect(told.map(({ data }) => data.operation.operation_id)).toEqual(["b"]);
+  const received: ReceivedEvent[] = [];
+  do received.push(await third.nextState());
+  while (received.at(-1)?.data.operation.custom_status !== 1);
+  expect(received.map(({ data }) => data.operation.operation_id)).toEqual(["b"]);
 });
 
 test("a resumed stream of several keeps the position of one operation when another's first state is sent (C4)", async () => {
@@ -69,10 +69,10 @@ test("a resumed stream of several keeps the position of one operation when anoth
   first.destroy();
   scheduler.set("b", instance({ id: "b", customStatus: "1", lastUpdatedAtMs: START_MS + 5000 }));
   const second = await SseClient.connect(several, { "last-event-id": last });
-  const told = await second.nextState();
-  expect(told.data.operation).toMatchObject({ operation_id: "b", custom_status: 1 });
+  const received = await second.nextState();
+  expect(received.data.operation).toMatchObject({ operation_id: "b", custom_status: 1 });
   second.destroy();
-  const third = await SseClient.connect(several, { "last-event-id": told.id ?? "" });
+  const third = await SseClient.connect(several, { "last-event-id": received.id ?? "" });
   scheduler.set("c", instance({ id: "c", customStatus: "2", lastUpdatedAtMs: START_MS + 6000 }));
   expect((await third.nextState()).data.operation).toMatchObject({
     operation_id: "c",
@@ -80,7 +80,7 @@ test("a resumed stream of several keeps the position of one operation when anoth
   });
 });
 
-test("a stale read of an end before the client's cursor does not end the reading (C3)", async () => {
+test("a stale terminal state before the client's cursor does not end the reads (C3)", async () => {
   const { events, answer } = await startHeld();
   const failed = { status: "FAILED", lastUpdatedAtMs: START_MS + 2000 } as const;
   const rewound = { status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 } as const;
@@ -95,12 +95,12 @@ test("a stale read of an end before the client's cursor does not end the reading
   await other.answer(failed);
   await other.answer(rewound);
   await other.answer({ status: "COMPLETED", output: "1", lastUpdatedAtMs: START_MS + 4000 });
-  const told = await (await again).untilBye();
-  expect(told.map(({ event }) => event)).toEqual(["snapshot", "bye"]);
-  expect(told[0]?.data.operation.status).toBe("Completed");
+  const received = await (await again).untilBye();
+  expect(received.map(({ event }) => event)).toEqual(["snapshot", "bye"]);
+  expect(received[0]?.data.operation.status).toBe("Completed");
 });
 
-test("a continue-as-new that takes several steps is shown as RUNNING in each of them", async () => {
+test("a continue-as-new is shown as RUNNING in each of its stored states", async () => {
   const { events, answer } = await startHeld();
   const opening = SseClient.connect(events);
   const step = (count: number) => ({
@@ -112,16 +112,18 @@ test("a continue-as-new that takes several steps is shown as RUNNING in each of 
   await answer({ status: "PENDING", ...step(2) });
   await answer({ status: "PENDING", ...step(3) });
   await answer({ status: "COMPLETED", ...step(4) });
-  const told = (await (await opening).untilBye()).slice(0, -1);
-  expect(told.map(({ data }) => [data.operation.status, data.operation.custom_status])).toEqual([
-    ["RUNNING", 1],
-    ["RUNNING", 2],
-    ["RUNNING", 3],
-    ["Completed", 4],
-  ]);
+  const received = (await (await opening).untilBye()).slice(0, -1);
+  expect(received.map(({ data }) => [data.operation.status, data.operation.custom_status])).toEqual(
+    [
+      ["RUNNING", 1],
+      ["RUNNING", 2],
+      ["RUNNING", 3],
+      ["Completed", 4],
+    ],
+  );
 });
 
-test("a client that comes during a continue-as-new gets RUNNING (C3)", async () => {
+test("a client that subscribes during a continue-as-new gets RUNNING (C3)", async () => {
   const { events, answer, scheduler } = await startHeld();
   const opening = SseClient.connect(events);
   await answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 1000 });
@@ -167,7 +169,7 @@ test("a continue-as-new in progress is RUNNING at every replica, and no state of
   }
 });
 
-test("a client that saw a state between two equal ones, at another replica, is sent the second (C5)", async () => {
+test("a client that another replica sent a state between two equal ones is sent the second (C5)", async () => {
   const { scheduler, url } = await startStored(["op"]);
   const events = new URL("/api/operations/op/events", url);
   const watching = await SseClient.connect(events);
@@ -197,8 +199,8 @@ test("a cursor from before a continue-as-new stays valid (C4)", async () => {
   await other.answer({ status: "PENDING", lastUpdatedAtMs: START_MS + 2000 });
   await other.answer({ status: "RUNNING", lastUpdatedAtMs: START_MS + 3000 });
   await other.answer({ status: "COMPLETED", lastUpdatedAtMs: START_MS + 4000 });
-  const told = await (await again).untilBye();
-  expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
+  const received = await (await again).untilBye();
+  expect(received.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
 });
 
 test("a second outage is reported again, however the first one ended (WATCH-4)", async () => {
@@ -225,7 +227,7 @@ test("changed names created_at when an operation is restarted under its id", asy
   expect((await client.nextState()).data.changed).toEqual(["created_at"]);
 });
 
-test("a client that is cut off while it subscribes leaves nothing behind (WS-4)", async () => {
+test("a client that is cut off while it subscribes leaves no subscription (WS-4)", async () => {
   const { url } = await startStored(["op"], { maxBufferedBytes: 1024 });
   const ids = Array.from({ length: 100 }, (_, index) => `operation_id=nobody-${index}`);
   // The answers to so many subscriptions are more than may be unsent at a time.
@@ -270,7 +272,7 @@ test("a change that a lagging read has missed is not lost on a resume by waterma
   });
 });
 
-test("a resume by watermark at a replica that lags does not go back (C2)", async () => {
+test("a resume by watermark at a lagging replica shows no earlier state (C2)", async () => {
   const scheduler = await ScriptedScheduler.start();
   const nowMs = Date.now();
   const a = (customStatus: string, lastUpdatedAtMs: number) =>
@@ -299,11 +301,11 @@ test("a resume by watermark at a replica that lags does not go back (C2)", async
   const end = { id: "a", status: "COMPLETED", createdAtMs: nowMs } as const;
   scheduler.set("a", instance({ ...end, lastUpdatedAtMs: nowMs + 2 }));
   await look();
-  const told = await resumed.untilBye();
-  expect(told.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
+  const received = await resumed.untilBye();
+  expect(received.map(({ data }) => data.operation?.status)).toEqual(["Completed", undefined]);
 });
 
-test("a feed that is resumed at a replica that lags does not go back (C2)", async () => {
+test("a feed that is resumed at a lagging replica shows no earlier state (C2)", async () => {
   const scheduler = await ScriptedScheduler.start();
   const nowMs = Date.now();
   const a = (customStatus: string, lastUpdatedAtMs: number) =>

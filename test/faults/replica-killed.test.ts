@@ -42,7 +42,7 @@ class Wanderer {
     return SseClient.connect(url, headers).catch(() => undefined);
   }
 
-  /** @returns whether the stream said that there is no need to come back */
+  /** @returns whether the stream said that the client need not reconnect */
   async #listen(client: SseClient): Promise<boolean> {
     const cutOff = client.ended(60_000);
     for (;;) {

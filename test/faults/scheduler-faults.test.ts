@@ -41,7 +41,7 @@ const faults: readonly [name: string, slug: string, fault: Fault][] = [
 ];
 
 test.for(faults)(
-  "W4, C3: while the scheduler %s a stream stays open, as_of ages, one problem says so",
+  "while the scheduler %s a stream stays open, as_of ages, and one problem reports it (WATCH-4, C3)",
   async ([, slug, fault]) => {
     const { scheduler, client } = await startWatched();
     for (const change of ["1", undefined]) {
@@ -63,7 +63,7 @@ test.for(faults)(
   },
 );
 
-test("a slow scheduler is no outage", async () => {
+test("a slow scheduler is not an outage", async () => {
   const { scheduler, client } = await startWatched();
   scheduler.fault = { kind: "slow", ms: 400 };
   for (const customStatus of ["1", "2", "3"]) {
@@ -87,7 +87,7 @@ test("a stream survives a scheduler that stops and starts again (C3)", async () 
 
 const OPERATIONS = 2000;
 const READS_PER_SECOND = 400;
-/** R1 for 100 ms; and up to 64 reads that were under way may have come late, and together. */
+/** BUDGET-1 for 100 ms; and up to 64 reads that were in flight may arrive late, and together. */
 const MOST_IN_100_MS = READS_PER_SECOND * (0.1 + 0.1) + 64;
 
 function mostWithin(windowMs: number, times: readonly number[]): number {
@@ -104,7 +104,7 @@ test.for([
   ["INTERNAL", status.INTERNAL],
   ["UNAVAILABLE", status.UNAVAILABLE],
 ] as const)(
-  "R1: 2,000 watched operations stay within the budget through an outage (%s), and all are read again",
+  "2,000 watched operations stay within the budget through an outage (%s), and all are read again (BUDGET-1)",
   async ([, code]) => {
     const scheduler = await ScriptedScheduler.start();
     const ids = Array.from({ length: OPERATIONS }, (_, index) => `op-${index}`);
@@ -130,7 +130,9 @@ test.for([
     scheduler.fault = { kind: "error", code };
     const problems = (client: SseClient) =>
       client.waiting.filter(({ event }) => event === "problem").length;
-    await eventually("each stream to be told", () => clients.every((each) => problems(each) > 0));
+    await eventually("each stream to get a problem", () =>
+      clients.every((each) => problems(each) > 0),
+    );
     const reads = scheduler.calls.length;
     await eventually("many reads to fail", () => scheduler.calls.length > reads + OPERATIONS);
 

@@ -15,7 +15,7 @@ export interface ReceivedEvent {
   readonly data: any;
 }
 
-/** A client of a stream on a socket of its own, which reads only when it is told to. */
+/** A client of a stream, on a socket of its own. A test can pause its reading. */
 export class SseClient {
   readonly response: IncomingMessage;
   readonly retries: number[] = [];

@@ -5,7 +5,7 @@ import { type ReceivedEvent, SseClient } from "../helpers/sse-client.ts";
 import { startTestApi, startTestScheduler } from "../helpers/stack.ts";
 import { startOperation } from "./support.ts";
 
-test("the scheduler killed in mid-operation and started again: the open stream goes on to the end", async () => {
+test("the scheduler killed during an operation and started again: the open stream continues to the terminal state", async () => {
   const SCHEDULER_DB = join(await temporaryFolder(), "scheduler.db");
   const first = AppProcess.start(["scheduler"], { SCHEDULER_DB });
   const address = await first.schedulerAddress();
@@ -29,8 +29,8 @@ test("the scheduler killed in mid-operation and started again: the open stream g
   }
 
   expect(await first.kill("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
-  const trouble = await stream.nextState();
-  expect(trouble).toMatchObject({ event: "problem", data: { problem: { status: 503 } } });
+  const problem = await stream.nextState();
+  expect(problem).toMatchObject({ event: "problem", data: { problem: { status: 503 } } });
   const second = AppProcess.start(["scheduler"], { SCHEDULER_DB, SCHEDULER_PORT });
   await second.schedulerAddress();
 
@@ -49,7 +49,7 @@ test("the scheduler killed in mid-operation and started again: the open stream g
   expect(await stream.ended()).toBe("ended");
 });
 
-test("a worker killed in mid-operation: another one finishes it, and no step is reported twice", async () => {
+test("a worker killed during an operation: another one finishes it, and no step is reported twice", async () => {
   const address = await startTestScheduler();
   const api = await startTestApi(address, { pollMinMs: 50, pollMaxMs: 200 });
   const first = AppProcess.start(["worker"], { ENDPOINT: `http://${address}` });

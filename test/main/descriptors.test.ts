@@ -60,7 +60,7 @@ test("with fewer descriptors than MAX_CONNECTIONS, every client gets a stream or
   expect((await fetch(new URL("/readyz", url))).status).toBe(200);
 });
 
-test("out of descriptors: one line in the log, /readyz says so, and it serves again once there are some", async () => {
+test("without free descriptors there is one log line and /readyz is 503, until there are some again", async () => {
   const app = AppProcess.start(["all"], {}, { prefix: LIMITED });
   const url = await app.url();
   const probe = await open(url); // One connection that is there before.

@@ -22,23 +22,23 @@ async function startOnKnownPort(options: { stdout?: number; prefix?: string[] })
   return { app, answers };
 }
 
-test("LOG-1: a full disk under the log ends neither the service nor its orderly end", async () => {
+test("a full disk under the log does not affect the service or its shutdown (LOG-1)", async () => {
   const { app, answers } = await startOnKnownPort({ stdout: openSync("/dev/full", "w") });
   for (let request = 0; request < 20; request += 1) expect(await answers("/healthz")).toBe(true);
   expect(await app.kill("SIGTERM")).toEqual(CLOSED);
   expect(app.stderr).toBe(
-    "dts-push cannot write its log (ENOSPC). It goes on; log lines are lost.\n",
+    "dts-push cannot write its log (ENOSPC). It continues; log lines are lost.\n",
   );
 });
 
-test("LOG-1: stdout and stderr on a full disk", async () => {
+test("the same with stdout and stderr on a full disk (LOG-1)", async () => {
   const prefix = ["bash", "-c", 'exec "$0" "$@" >/dev/full 2>&1'];
   const { app, answers } = await startOnKnownPort({ prefix });
   expect(await answers("/readyz")).toBe(true);
   expect(await app.kill("SIGTERM")).toEqual(CLOSED);
 });
 
-test("LOG-1: a reader of the log that leaves after the first line, as head -1 does", async () => {
+test("a reader of the log that closes the pipe after the first line, as head -1 does (LOG-1)", async () => {
   const prefix = ["bash", "-c", 'exec "$0" "$@" > >(head -1)'];
   const { app, answers } = await startOnKnownPort({ prefix });
   expect(await answers("/readyz")).toBe(true);
@@ -47,7 +47,7 @@ test("LOG-1: a reader of the log that leaves after the first line, as head -1 do
   expect(app.stderr).toContain("cannot write its log (EPIPE)");
 });
 
-test("LOG-1: a reader of the log that stalls holds up neither the service nor its end", async () => {
+test("a reader of the log that stalls does not delay the service or its shutdown (LOG-1)", async () => {
   const app = AppProcess.start(["all"], { LOG_LEVEL: "trace" });
   const url = await app.url();
   app.pauseStdout();
@@ -67,7 +67,7 @@ test("LOG-1: a reader of the log that stalls holds up neither the service nor it
   expect(await ended).toEqual(CLOSED);
 });
 
-test("LOG-2: what a stalled reader does not take is dropped beyond a bound; later one line says how many", async () => {
+test("lines that a stalled reader does not take are dropped beyond a bound; later one line has their number (LOG-2)", async () => {
   const pipe = new PassThrough({ highWaterMark: 1 });
   const report = new PassThrough();
   const { logger } = createLog("info", pipe, report);

@@ -42,7 +42,7 @@ class Stream {
   }
 }
 
-test("a process with 5,000 open streams sends each away and ends within the grace period", async () => {
+test("a process with 5,000 open streams drains each and ends within the grace period", async () => {
   const app = AppProcess.start(["all"], { GRACE_MS: String(GRACE_MS) });
   const url = await app.url();
   const id = await startOperation(url, { processing_time: 3600, steps: 1 });

@@ -6,7 +6,7 @@ import { eventually, within } from "../helpers/deadline.ts";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 
-test("each script that starts a process of ours gives its place to it: no shell stays between npm and node", () => {
+test("each script that starts one of our processes uses exec: no shell stays between npm and node", () => {
   const { scripts } = JSON.parse(readFileSync(`${PROJECT}/package.json`, "utf8"));
   const starting = Object.entries<string>(scripts).filter(([, script]) => /\bnode\b/.test(script));
   expect(starting.map(([name]) => name)).toEqual(

@@ -37,7 +37,7 @@ class Load {
   }
 }
 
-test("a rolling restart behind HAProxy with its default checks fails no request, and streams go on elsewhere", async () => {
+test("a rolling restart behind HAProxy with its default checks fails no request, and streams resume at another replica", async () => {
   const scheduler = AppProcess.start(["scheduler"], {});
   const env = { ENDPOINT: `http://${await scheduler.schedulerAddress()}`, DRAIN_DELAY_MS };
   const replicas = [AppProcess.start(["api"], env), AppProcess.start(["api"], env)] as const;
@@ -61,10 +61,10 @@ test("a rolling restart behind HAProxy with its default checks fails no request,
   const startedMs = performance.now();
   const exit = replicas[0].kill("SIGTERM");
   const received = await stream.untilBye();
-  // Load balancers have the delay to notice, before anybody is sent away.
+  // Load balancers have the delay to notice, before any stream is drained.
   expect(performance.now() - startedMs).toBeGreaterThan(Number(DRAIN_DELAY_MS) - 100);
   expect(received.at(-1)?.data).toMatchObject({ reason: "drain", reconnect: true });
-  await eventually("the stream to go on at the other replica", async () => {
+  await eventually("the stream to resume at the other replica", async () => {
     const again = await SseClient.connect(new URL(`/api/operations/${id}/events`, front));
     const { event, data } = await again.nextState();
     if (event === "bye") expect(data.reason).toBe("drain");

@@ -38,14 +38,14 @@ test("SIGTERM: open streams get bye drain, and the process ends with code 0 alth
   expect(app.stderr).toBe("");
 });
 
-test("EXIT-2: SIGINT comes from a person, who waits for no load balancer", async () => {
+test("SIGINT skips the drain delay (EXIT-2)", async () => {
   const app = AppProcess.start(["all"], { GRACE_MS: "600000", DRAIN_DELAY_MS: "500000" });
   await app.url();
   await app.printed(/worker connected/);
   expect(await app.kill("SIGINT")).toEqual({ code: 0, signal: null });
 });
 
-test("an API and a worker whose scheduler is away end with code 0 all the same", async () => {
+test("an API and a worker without a scheduler end with code 0", async () => {
   const env = { ENDPOINT: "http://127.0.0.1:1" };
   const [api, worker] = [AppProcess.start(["api"], env), AppProcess.start(["worker"], env)];
   const url = await api.url();
@@ -59,7 +59,7 @@ test("an API and a worker whose scheduler is away end with code 0 all the same",
   expect((await stream.untilBye()).at(-1)?.data.reason).toBe("drain");
 });
 
-test("EXIT-2: during the drain delay /readyz is 503 and everything is served on; then streams are drained", async () => {
+test("during the drain delay /readyz is 503 and everything is served; then streams are drained (EXIT-2)", async () => {
   const app = AppProcess.start(["all"], { GRACE_MS: "30000", DRAIN_DELAY_MS: "20000" });
   const url = await app.url();
   const id = await startOperation(url, { processing_time: 3600, steps: 1 });
@@ -90,7 +90,7 @@ test("EXIT-2: during the drain delay /readyz is 503 and everything is served on;
   expect(await exit).toEqual({ code: 0, signal: null });
 });
 
-test("EXIT-3: one signal that arrives twice, by the process group and through npm, is one signal", async () => {
+test("a signal that arrives twice, by the process group and through npm, is one signal (EXIT-3)", async () => {
   const app = AppProcess.start(["api"], {
     ENDPOINT: "http://127.0.0.1:1",
     GRACE_MS: "7000",
@@ -105,7 +105,7 @@ test("EXIT-3: one signal that arrives twice, by the process group and through np
   expect(app.stdout).not.toContain("second signal");
 });
 
-test("EXIT-1: an error that nothing handles closes the process in order, with code 1", async () => {
+test("an unhandled error closes the process in order, with code 1 (EXIT-1)", async () => {
   const app = AppProcess.start(["all"], { NODE_OPTIONS: `--import=${FAILING_ON_SIGWINCH}` });
   const url = await app.url();
   const id = await startOperation(url, { processing_time: 3600, steps: 1 });

@@ -44,7 +44,7 @@ test("with no arguments everything runs in one process, which prints its URL and
   expect(app.stderr).toBe("");
 });
 
-test("scheduler, worker and API in three processes do the same", async () => {
+test("the same with scheduler, worker and API in three processes", async () => {
   const scheduler = AppProcess.start(["scheduler"], {});
   const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
   const worker = AppProcess.start(["worker"], { ENDPOINT, TASKHUB: "ours" });
@@ -69,7 +69,7 @@ test("the printed lines can be pasted into a shell", async () => {
   expect(stdout).toMatch(/^event: bye$/m);
 });
 
-test("all with an ENDPOINT starts the API alone, and prints how to add the sample's worker", async () => {
+test("the role all with an ENDPOINT starts only the API, and prints how to add the sample's worker", async () => {
   const scheduler = AppProcess.start(["scheduler"], {});
   const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
   const app = AppProcess.start(["all"], { ENDPOINT });
@@ -94,7 +94,7 @@ test("SAMPLE=off: no worker, no start, and a greeting that does not mention them
   expect(response.status).toBe(404);
 });
 
-test("the API is called ready once the scheduler answers, and says what it waits for until then", async () => {
+test("the API logs that it is ready once the scheduler answers, and until then what it waits for", async () => {
   const port = await freePort();
   const api = AppProcess.start(["api"], { ENDPOINT: `http://127.0.0.1:${port}` });
   const url = await api.url();
@@ -105,7 +105,7 @@ test("the API is called ready once the scheduler answers, and says what it waits
   await api.printed(/dts-push is ready/);
 });
 
-test("a task hub that the scheduler lacks is named, and nothing is called ready", async () => {
+test("a task hub that the scheduler does not have is named, and the API is not ready", async () => {
   const scheduler = AppProcess.start(["scheduler"], { SCHEDULER_TASKHUBS: "a,b" });
   const ENDPOINT = `http://${await scheduler.schedulerAddress()}`;
   const api = AppProcess.start(["api"], { ENDPOINT });
@@ -136,7 +136,7 @@ test("a taken scheduler port is named, with the variable that changes it", async
   expect(app.stdout).toMatch(new RegExp(`127\\.0\\.0\\.1:${SCHEDULER_PORT}.*SCHEDULER_PORT`));
 });
 
-test("a database that another process uses is named, and left alone", async () => {
+test("a database that another process uses is named, and not changed", async () => {
   const SCHEDULER_DB = join(await temporaryFolder(), "scheduler.db");
   const first = AppProcess.start(["scheduler"], { SCHEDULER_DB });
   await first.schedulerAddress();
@@ -146,7 +146,7 @@ test("a database that another process uses is named, and left alone", async () =
   expect(await first.kill("SIGTERM")).toEqual({ code: 0, signal: null });
 });
 
-test("a host that is not this machine's is named", async () => {
+test("a HOST that is not an address of this machine is named", async () => {
   const app = AppProcess.start(["api"], {
     HOST: "192.0.2.1",
     ALLOW_ANONYMOUS: "true",
@@ -156,7 +156,7 @@ test("a host that is not this machine's is named", async () => {
   expect(app.stdout).toMatch(/EADDRNOTAVAIL.*192\.0\.2\.1/);
 });
 
-test("every bad variable is named at once, before anything starts", async () => {
+test("all invalid variables are named together, before anything starts", async () => {
   const app = AppProcess.start(["all"], {
     PORT: "http",
     POLL_MIN_MS: "0",
@@ -171,7 +171,7 @@ test("every bad variable is named at once, before anything starts", async () => 
   expect(app.stdout).toBe("");
 });
 
-test("--help lists the roles and ends well; an unknown role ends with help and code 2", async () => {
+test("--help lists the roles and ends with 0; an unknown role prints help and ends with 2", async () => {
   const help = AppProcess.start(["--help"], { PORT: "nonsense" });
   expect(await help.exited()).toEqual({ code: 0, signal: null });
   expect(help.stdout).toMatch(/^Usage: npm start, or npm run api\|worker\|scheduler/);

@@ -19,7 +19,7 @@ test("without the upgrade headers a WebSocket is refused with 426", async () => 
   await expect(WsClient.connect(front)).rejects.toThrow("426");
 });
 
-test("events pass two of them as they happen if the inner one passes X-Accel-Buffering on", async () => {
+test("two in a row pass each event at once if the inner one passes X-Accel-Buffering on", async () => {
   const { front, newOperation } = await startBehind(passingNginx);
   const { events, set } = newOperation();
   const outer = await startProxy(gzippingNginx, front);

@@ -116,7 +116,7 @@ describe.for(PROXIES)("$proxy.name", ({ proxy, gzips, passesAll }) => {
   });
 });
 
-test("Varnish with its built-in rules: a long-poll loop does not spin, although its tag is removed", async () => {
+test("Varnish with its built-in rules: a long-poll loop pauses, although its tag is removed", async () => {
   const { ask } = (await startBehind(plainVarnish)).newOperation();
   const etag = (await ask()).headers.get("etag");
   const answer = await within("the answer", ask(etag));

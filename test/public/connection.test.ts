@@ -15,7 +15,7 @@ async function openPage(url: URL) {
   return PageDriver.open(page, url);
 }
 
-test("shows an outage of the API, and resumes by itself when it is over", async () => {
+test("shows an outage of the API, and resumes when it is over", async () => {
   const stack = await startStack();
   const driver = await openPage(stack.url);
   const id = await driver.start(100, 200);
@@ -46,7 +46,7 @@ test("resumes from the last event after the connection broke", async () => {
   expect(await driver.streamRequests[1]?.headerValue("last-event-id")).toMatch(/^[0-9a-z.]+$/);
 });
 
-test("detects a silent stream by its missing heartbeats, and continues over a new one", async () => {
+test("detects a silent stream by its missing heartbeats, and reconnects", async () => {
   const stack = await startStack({ heartbeatMs: 1_000 });
   const relay = await startFaultyRelay(stack.url);
   const driver = await openPage(relay.url);

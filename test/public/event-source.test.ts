@@ -11,8 +11,7 @@ interface SeenEvent {
 }
 
 /**
- * Runs in the browser: an EventSource as anybody would write it, that does not know of our `bye` and
- * so never closes itself. Resolves with every event it received, once it has given up.
+ * Runs in the browser: a plain EventSource, which ignores our `bye` and so never closes itself. Resolves with every event it received, once it has given up.
  */
 function listenUntilItGivesUp(url: string): Promise<SeenEvent[]> {
   return new Promise((resolve) => {
@@ -51,7 +50,7 @@ function statusesOf(states: readonly SeenEvent[]): string[] {
   return states.map(({ data }) => (data.operation as { status: string }).status);
 }
 
-test("C3: an unmodified EventSource gets the terminal state once, and 204 stops it", async () => {
+test("an unmodified EventSource gets the terminal state once, and 204 stops it (C3)", async () => {
   const { url, startOperation } = await startStack();
   const id = await startOperation({ processing_time: 1, steps: 4 });
 
@@ -71,7 +70,7 @@ test("C3: an unmodified EventSource gets the terminal state once, and 204 stops 
   expect(statuses).toEqual([200, 204]);
 });
 
-test("C4: after each rotation it reconnects by itself, and gets nothing twice", async () => {
+test("after each rotation EventSource reconnects by itself, and gets nothing twice (C4)", async () => {
   const { url, startOperation, terminate } = await startStack({ streamMaxAgeMs: 500 });
   const id = await startOperation({ processing_time: 100, steps: 100 });
   const onAnswer = (count: number) => count === 2 && terminate(id);

@@ -77,7 +77,7 @@ test("shows markup in custom status, result and error as the text it is", async 
   expect(complaints).toEqual([]);
 });
 
-test("shows a bar only for a percentage, and anything else as text", async () => {
+test("shows a progress bar only for a percentage, and anything else as text", async () => {
   const { driver, complaints } = await openPage({
     fraction: { customStatus: { percent: 33.4 } },
     beyond: { customStatus: { percent: 101 } },
@@ -100,7 +100,7 @@ test("shows a bar only for a percentage, and anything else as text", async () =>
   expect(complaints).toEqual([]);
 });
 
-test("shows the beginning of a large result, and says how much is missing", async () => {
+test("shows the beginning of a large result, and its length", async () => {
   const { driver, complaints } = await openPage({ large: { result: "x".repeat(900_000) } });
   await driver.status("large", "Completed");
   expect(await driver.card("large").locator("pre").textContent()).toBe("x".repeat(2_048));
@@ -108,7 +108,7 @@ test("shows the beginning of a large result, and says how much is missing", asyn
   expect(complaints).toEqual([]);
 });
 
-test("shows numbers that JavaScript cannot hold as they are on the wire", async () => {
+test("shows numbers that JavaScript cannot represent as they are on the wire", async () => {
   const numbers = { order: "9007199254740993", eta: "1e400", amount: "1.10", zero: "-0" };
   const { driver, complaints } = await openPage({
     numbers: { numbers },
@@ -135,7 +135,7 @@ test("shows a completed operation at 100 %, and a failed one where it stopped", 
   expect(await driver.percent("failed")).toBe("67");
 });
 
-test("shows a result that is nested too deeply as such", async () => {
+test("shows a message for a result that is nested too deeply", async () => {
   const { page } = await openPage({});
   const text = await page.evaluate(`(async () => {
     const { formatJson, parseJson } = await import("/json.js");

@@ -52,7 +52,7 @@ test("follows two operations at once, resuming when the second is added", async 
   expect(complaints).toEqual([]);
 });
 
-test("keeps what still runs over a reload, and what is finished until it is cleared", async () => {
+test("keeps active operations over a reload, and terminal ones until they are cleared", async () => {
   const { stack, driver, page, complaints } = await openPage();
   const short = await driver.start(0, 1);
   await driver.status(short, "Completed");
@@ -73,7 +73,7 @@ test("keeps what still runs over a reload, and what is finished until it is clea
   expect(complaints).toEqual([]);
 });
 
-test("drops a remembered id that the scheduler does not know, and says so", async () => {
+test("removes a stored id that the scheduler does not know, and shows a message", async () => {
   const { driver, page, complaints } = await openPage();
   await page.evaluate(`localStorage.setItem("dts-push.operations", '["never-started"]')`);
   await page.reload();
@@ -103,7 +103,7 @@ test("shows beside the form why an operation was not started", async () => {
   await alert.waitFor({ state: "hidden" }); // the outage is over
 });
 
-test("hides the form where the server starts no samples", async () => {
+test("hides the form where SAMPLE is off", async () => {
   const { page } = await openBrowser();
   await page.goto((await AppProcess.start(["all"], { SAMPLE: "off" }).url()).href);
   await page.getByRole("form").waitFor({ state: "hidden" });
@@ -141,7 +141,7 @@ test("distinguishes older states from newer ones by their cursors", async () => 
   expect(older).toEqual([true, true, true, false, false]);
 });
 
-test("BOARD-1: shows an older state only if it follows a newer one on one connection", async () => {
+test("shows an older state only if it follows a newer one on one connection (BOARD-1)", async () => {
   const { driver, page } = await openPage();
   const show = async (updated: number, status: string, type: string) => {
     await page.evaluate(`(async () => {

@@ -127,7 +127,7 @@ test("gets a new token when its own has expired, and every step once", async () 
   expect(seqs).toEqual(seqs.map((_seq, index) => index + 1));
 });
 
-test("C4: gets nothing twice in a page with a service worker", async () => {
+test("gets nothing twice in a page with a service worker (C4)", async () => {
   const { stack, page } = await openSite({ streamMaxAgeMs: 500 });
   await page.evaluate(`(async () => {
     await navigator.serviceWorker.register("/service-worker.js");
@@ -180,7 +180,7 @@ test("has no stream in the back/forward cache or while hidden, and resumes", asy
   await more();
 });
 
-test("stops at an unknown operation, and at the end", async () => {
+test("stops for an unknown operation, and at the terminal state", async () => {
   const { stack, page, requests, statuses } = await openSite();
   /** Whatever would open a stream again opens none. */
   const hasStopped = async () => {

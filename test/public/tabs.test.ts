@@ -48,7 +48,7 @@ async function openStreams({ url }: Stack, count: number): Promise<void> {
   });
 }
 
-test("the end of an operation reaches eight visible tabs", async () => {
+test("the terminal state of an operation reaches eight visible tabs", async () => {
   const { stack, context, complaints, first } = await openFirstTab();
   const id = await first.start(100, 200);
   const tabs = [first];
@@ -63,7 +63,7 @@ test("the end of an operation reaches eight visible tabs", async () => {
   expect(complaints).toEqual([]);
 });
 
-test("SLOT-1: four tabs have a stream, the others poll, and take over the stream of a closed tab", async () => {
+test("four tabs have a stream, the others poll, and replace tabs that are closed (SLOT-1)", async () => {
   const { stack, context, first } = await openFirstTab();
   const id = await first.start(100, 200);
   await first.connection("Live");
@@ -77,7 +77,7 @@ test("SLOT-1: four tabs have a stream, the others poll, and take over the stream
   await openStreams(stack, polling.length);
 });
 
-test("a polling tab shows an outage of the API, and resumes by itself when it is over", async () => {
+test("a polling tab shows an outage of the API, and resumes when it is over", async () => {
   const { stack, context, first } = await openFirstTab();
   const id = await first.start(100, 200);
   await first.connection("Live");
@@ -91,7 +91,7 @@ test("a polling tab shows an outage of the API, and resumes by itself when it is
   await polling.moreProgress(id);
 });
 
-test("eight visits in one tab are all live, over one stream at a time", async () => {
+test("each of eight visits in one tab is live, with one open stream at a time", async () => {
   const { stack, first: driver } = await openFirstTab();
   const id = await driver.start(100, 200);
   for (let visit = 1; visit <= 8; visit++) {

@@ -74,7 +74,7 @@ async function whileSyncing() {
   };
 }
 
-/** Lets the read begin; the sync goes on. */
+/** Lets the read begin; the sync continues. */
 const nextTick = () => new Promise((resolve) => setImmediate(resolve));
 
 const caller = { cancelled: false, onCancelled: () => () => undefined };

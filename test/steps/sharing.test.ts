@@ -180,7 +180,7 @@ test("a subscriber that stops reading stops the read of its history (STEPS-6)", 
   expect(written).toBeLessThan(CHUNKS / 3);
 });
 
-test("a terminal status is followed by the last steps without the rest between two passes", async () => {
+test("a terminal status is followed by the last steps at once, without the interval between two reads", async () => {
   const { scheduler, api } = await startStage();
   const all = history(30);
   const open = async (id: string) => {
@@ -191,7 +191,7 @@ test("a terminal status is followed by the last steps without the rest between t
     return stream;
   };
   const [ends, goesOn] = [await open("ends"), await open("goes-on")];
-  // After a pass of a second, the next one begins three seconds later.
+  // After a read of a second, the next one begins three seconds later.
   const released = Promise.withResolvers<void>();
   scheduler.answer = async (read) => {
     await released.promise;

@@ -34,7 +34,7 @@ test("an unreadable cursor counts as none", () => {
   expect(parseCursor(undefined, "op")).toBeUndefined();
 });
 
-test("states are the same where created_at and content agree, whatever last_updated says", () => {
+test("states with the same created_at and content are the same, whatever their last_updated", () => {
   const one = instance();
   const touched = cursorOf({ ...one, lastUpdatedAtMs: one.lastUpdatedAtMs + 5 });
   expect(isSameState(cursorOf(one), touched)).toBe(true);
@@ -59,7 +59,7 @@ test("states are ordered by incarnation, then by update, then by end (C2)", () =
   expect(before(one, { ...one, customStatus: "2" })).toBe(false);
 });
 
-test("a continue-as-new is no state of its own", () => {
+test("a continue-as-new is not a state", () => {
   const running = cursorOf(instance());
   expect(isSameState(running, cursorOf(instance({ status: "CONTINUED_AS_NEW" })))).toBe(true);
 });

@@ -33,7 +33,7 @@ test("closing drains every stream, with reconnects spread over the grace period"
   await within("the API to close", closing);
 });
 
-test("while it drains a process is not ready, and turns new streams away in words EventSource obeys", async () => {
+test("a draining process is not ready, and answers new streams with bye drain", async () => {
   const { api, events } = await startStored({ graceMs: 10_000 });
   const client = await SseClient.connect(events);
   await client.nextState();
@@ -63,7 +63,7 @@ test("beyond the limit of streams new ones get bye drain", async () => {
   });
 });
 
-test("a stream is rotated at its age, and goes on from its cursor", async () => {
+test("a stream is rotated at its maximum age, and resumes from its cursor", async () => {
   const { events } = await startStored({ streamMaxAgeMs: 300 });
   const client = await SseClient.connect(events);
   const received = await client.untilBye();

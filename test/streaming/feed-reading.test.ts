@@ -40,7 +40,7 @@ async function caughtUp(client: SseClient): Promise<string[]> {
   }
 }
 
-test("an operation that fails, is rewound and ends between two passes is shown with its new end", async () => {
+test("an operation that fails, is rewound and ends between two sweeps is shown in its new terminal state", async () => {
   const { put, follow } = await start();
   put("rewound", { status: "FAILED", failure: { type: "E", message: "1" } });
   put("newer", { createdAtMs: START_MS + 60_000, lastUpdatedAtMs: START_MS + 60_000 });
@@ -80,7 +80,7 @@ test("new operations are found although the scheduler's clock was set back by an
   }
 });
 
-test("an operation that is dated before its last state for good is shown as it is", async () => {
+test("an operation whose states stay dated before its last one is shown", async () => {
   const { put, follow } = await start();
   put("op", { lastUpdatedAtMs: START_MS + 5 });
   const client = await follow();
@@ -96,15 +96,15 @@ test("the feeds of a hundred prefixes are read by the queries of one (FEED-1)", 
     Array.from({ length: 100 }, (_, index) => follow(`?prefix=p${index}-`)),
   );
   await Promise.all(clients.map(caughtUp));
-  const passes = () => scheduler.countOf("queryInstances");
-  await eventually("the first loads to be over", () => passes() > 200);
+  const queries = () => scheduler.countOf("queryInstances");
+  await eventually("the first loads to be over", () => queries() > 200);
   scheduler.calls.length = 0;
-  await eventually("some passes", () => passes() >= 30);
-  // One query a pass for all, at most one for a check, and sweeps: not one for each prefix.
-  const queries = passes();
+  await eventually("some queries", () => queries() >= 30);
+  // One query an interval for all, at most one for a check, and sweeps: not one for each prefix.
+  const count = queries();
   put("p7-new", { createdAtMs: START_MS + 1, lastUpdatedAtMs: START_MS + 1 });
   expect((await next(clients[7] as SseClient, "p7-new")).status).toBe("RUNNING");
-  expect(queries).toBeLessThan(200);
+  expect(count).toBeLessThan(200);
 });
 
 test("the heartbeat's as_of is the time at which the reads were sent, null until caught up", async () => {
@@ -119,7 +119,7 @@ test("the heartbeat's as_of is the time at which the reads were sent, null until
     if (event === "heartbeat") expect(Date.parse(data.as_of)).toBeLessThanOrEqual(silentFromMs);
   }
   scheduler.fault = { kind: "none" };
-  await eventually("as_of to go on", async () => {
+  await eventually("as_of to advance", async () => {
     const { event, data } = await client.next();
     return event === "heartbeat" && Date.parse(data.as_of) > silentFromMs;
   });

@@ -49,14 +49,14 @@ test("the feed begins with all operations, newest first, and new ones appear by 
   expect(events.at(-1)?.data.operation.result.operation_id).toBe(id);
 });
 
-test("an operation that was born and has ended between two passes is shown all the same", async () => {
+test("an operation that starts and ends between two sweeps is shown", async () => {
   const stack = await startStack({ ...QUICK, pollMinMs: 500, pollMaxMs: 500 });
   const client = await SseClient.connect(new URL("/api/events", stack.url));
   expect(await present(client)).toEqual([]);
   const id = await stack.startOperation({ processing_time: 0 });
-  const told = await untilEnd(client, id);
-  expect(told[0]?.event).toBe("snapshot");
-  expect(told.at(-1)?.data.operation.status).toBe("Completed");
+  const received = await untilEnd(client, id);
+  expect(received[0]?.event).toBe("snapshot");
+  expect(received.at(-1)?.data.operation.status).toBe("Completed");
 });
 
 test("a prefix narrows the feed", async () => {
@@ -90,11 +90,11 @@ test("a feed resumed at any replica sends what changed since, and nothing else (
     if (data.operation) seen.set(data.operation.operation_id, data.operation.status);
   }
   client.destroy();
-  const born = await one.startOperation({ processing_time: 0 });
+  const started = await one.startOperation({ processing_time: 0 });
   const resumed = await SseClient.connect(new URL("/api/events", two.url), {
     "last-event-id": last ?? "",
   });
-  expect(new Set((await present(resumed)).map(idOf))).toEqual(new Set([born]));
+  expect(new Set((await present(resumed)).map(idOf))).toEqual(new Set([started]));
   expect((await untilEnd(resumed, running)).map(({ event }) => event)).toEqual(["update"]);
 });
 
@@ -112,8 +112,8 @@ test("a hundred subscribers of a feed cause the same queries as one (FEED-1)", a
   const startedMs = Date.now();
   const before = await queries();
   await eventually("twenty more queries", async () => (await queries()) >= before + 20);
-  const passes = (Date.now() - startedMs) / QUICK.pollMinMs;
-  expect((await queries()) - before).toBeLessThan(2 * passes + 10);
+  const intervals = (Date.now() - startedMs) / QUICK.pollMinMs;
+  expect((await queries()) - before).toBeLessThan(2 * intervals + 10);
 });
 
 test("of more operations than it carries, the feed begins with the newest, and says so", async () => {
@@ -130,13 +130,13 @@ test("of more operations than it carries, the feed begins with the newest, and s
   await start(700, 900);
   const stream = await SseClient.connect(new URL("/api/events", api.url));
   const shown: string[] = [];
-  let told: string | undefined;
-  while (shown.length < 1000 || told === undefined) {
+  let problem: string | undefined;
+  while (shown.length < 1000 || problem === undefined) {
     const { event, data } = await stream.next();
     if (event === "snapshot") shown.push(data.operation.operation_id);
-    if (event === "problem") told = data.problem.type;
+    if (event === "problem") problem = data.problem.type;
   }
-  expect(told).toBe("urn:dts-push:problem:feed-truncated");
+  expect(problem).toBe("urn:dts-push:problem:feed-truncated");
   expect(new Set(shown).size).toBe(1000);
   const newest = shown.map((id) => Number(id.slice(3))).filter((number) => number >= 700);
   expect(newest).toHaveLength(900);
@@ -144,7 +144,7 @@ test("of more operations than it carries, the feed begins with the newest, and s
   expect((await stream.nextState()).data.operation.operation_id).toBe("op-2000");
 });
 
-test("a first load that was cut off goes on where it was cut, at any replica (C4)", async () => {
+test("a first load that was cut off resumes there, at any replica (C4)", async () => {
   const address = await startTestScheduler();
   const client = sdkClient(address);
   const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);

@@ -58,7 +58,7 @@ test("a wait that ends without a change is answered 304 with the tag it came wit
   expect([response.status, response.headers.get("etag")]).toEqual([304, etag]);
 });
 
-test("there is no wait without a tag, at the end of an operation, or for an unknown one", async () => {
+test("there is no wait without a tag, for a terminal operation, or for an unknown one", async () => {
   const { scheduler, get, url } = await startStored();
   const prefer = "wait=60";
   expect((await within("the answer", get({ prefer }))).status).toBe(200);
@@ -115,7 +115,7 @@ test("waiting requests share the watcher's reads", async () => {
   expect(scheduler.countOf("getInstance") - reads).toBeLessThan(20);
 });
 
-test("a long-poll waits through an outage, unless no state is known", async () => {
+test("a long-poll continues through an outage, unless no state is known", async () => {
   const { scheduler, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
   scheduler.fault = { kind: "error", code: status.INTERNAL };
@@ -127,7 +127,7 @@ test("a long-poll waits through an outage, unless no state is known", async () =
   expect((await within("the answer", waiting)).status).toBe(200);
 });
 
-test("closing answers waiting requests instead of leaving them hanging", async () => {
+test("closing answers waiting requests", async () => {
   const { api, get } = await startStored();
   const etag = (await get()).headers.get("etag") ?? "";
   const waiting = get({ "if-none-match": etag, prefer: "wait=60" });
@@ -136,7 +136,7 @@ test("closing answers waiting requests instead of leaving them hanging", async (
   expect((await waiting).status).toBe(304);
 });
 
-test("a replica that is full does not say that it waits, so that nobody asks it in a tight loop", async () => {
+test("a replica at its limit of connections does not send Preference-Applied, so that clients pause", async () => {
   const { api, get } = await startStored({ maxConnections: 1 });
   const etag = (await get()).headers.get("etag") ?? "";
   await (await SseClient.connect(new URL("/api/operations/op/events", api.url))).nextState();
@@ -146,7 +146,7 @@ test("a replica that is full does not say that it waits, so that nobody asks it 
   expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
 });
 
-test("a replica that drains waits no more, says so, and lets go of its clients", async () => {
+test("a draining replica does not wait, and does not send Preference-Applied", async () => {
   const { api, get } = await startStored({ graceMs: 10_000 });
   const etag = (await get()).headers.get("etag") ?? "";
   const waiting = get({ "if-none-match": etag, prefer: "wait=60" });
@@ -162,7 +162,7 @@ test("a replica that drains waits no more, says so, and lets go of its clients",
   await within("the API to close", closing);
 });
 
-test("following by long-poll alone sees a real operation to its end", async () => {
+test("a client that only long-polls follows a real operation to its end", async () => {
   const stack = await startStack(QUICK);
   const id = await stack.startOperation({ processing_time: 1, steps: 3 });
   let etag: string | undefined;

@@ -6,7 +6,7 @@ import { instance } from "../helpers/scheduler/instance.ts";
 const documentOf = (overrides: Parameters<typeof instance>[0]) =>
   JSON.parse(toOperation(instance(overrides)).json);
 
-test("a document carries what the stored state has, and nothing else", () => {
+test("a document has the keys of the stored state, and no others", () => {
   expect(documentOf({})).toEqual({
     operation_id: "op",
     name: "test",
@@ -47,7 +47,7 @@ test("the input is not kept with a state (OPERATION-1)", () => {
   expect(toOperation(read).instance).toEqual(instance());
 });
 
-test("every stored status shows under the name of the contract", () => {
+test("every stored status is shown under its name in the protocol", () => {
   const shown = (
     [
       "PENDING",
@@ -84,7 +84,7 @@ test("a failure is type and message, and never a stack", () => {
   expect(documentOf({ status: "FAILED", failure }).error).toEqual(failure);
 });
 
-test("custom status is passed on to the digit", () => {
+test("custom status keeps its digits", () => {
   const { json } = toOperation(
     instance({ customStatus: '{ "n": 12345678901234567890,\n"e": 1.0 }' }),
   );

@@ -7,7 +7,7 @@ import { eventually, within } from "../helpers/deadline.ts";
 const FRAME = Buffer.alloc(300_000, "x");
 const LAST_FRAME = Buffer.from("bye");
 
-/** Two ends of one TCP connection; the far one does not read until it is told to. */
+/** Two ends of one TCP connection; the far one does not read until it is resumed. */
 async function socketPair(): Promise<{ near: Socket; far: Socket }> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
@@ -77,7 +77,7 @@ async function readSome(near: Socket, far: Socket): Promise<void> {
   far.pause();
 }
 
-test("a writer that waits for readiness never holds more than one frame (OUTBOX-2)", async () => {
+test("a writer that waits for readiness never has more than one frame unsent (OUTBOX-2)", async () => {
   const { near } = await socketPair();
   const { outbox, calls } = outboxOn(near);
   await fill(outbox);
@@ -85,7 +85,7 @@ test("a writer that waits for readiness never holds more than one frame (OUTBOX-
   expect(calls).toEqual({ ready: 0, slow: 0, closed: 0 });
 });
 
-test("past the limit a client is too slow, once, and nothing more is held (OUTBOX-2)", async () => {
+test("past the limit a client is too slow, once, and nothing more is kept (OUTBOX-2)", async () => {
   const { near } = await socketPair();
   const { outbox, calls } = outboxOn(near);
   await fill(outbox);

@@ -40,7 +40,7 @@ test("at most 64 reads are in flight at once (BUDGET-1)", async () => {
   expect(most).toBe(64);
 });
 
-test("permits are given in the order in which they were asked for (BUDGET-2)", async () => {
+test("permits are given in the order of the requests (BUDGET-2)", async () => {
   const budget = new ReadBudget({ readsPerSecond: 1000 });
   const order: number[] = [];
   await Promise.all(
@@ -49,7 +49,7 @@ test("permits are given in the order in which they were asked for (BUDGET-2)", a
   expect(order).toEqual([...order].sort((a, b) => a - b));
 });
 
-test("a failed read gives its place back", async () => {
+test("a failed read releases its permit", async () => {
   const budget = new ReadBudget({ readsPerSecond: 10_000 });
   for (let count = 0; count < 100; count += 1) {
     await expect(run(budget, () => Promise.reject(new Error("no")))).rejects.toThrow("no");

@@ -119,12 +119,12 @@ test("a page does not restore what was purged since it was requested (WATCH-3, W
   close();
 });
 
-test("queries that lag permanently are found out, and hide no end (SWEEP-4)", async () => {
+test("queries that always lag are detected, and hide no terminal state (SWEEP-4)", async () => {
   const { scheduler, close, receivedBy } = watch(60);
   await pass(5000);
   scheduler.listed = new Map(scheduler.states);
   scheduler.set("op-7", { status: "COMPLETED" });
-  // One of the watched is read alone at each pass, and a pass of idle ones comes every few seconds.
+  // Each sweep reads one operation by itself, and idle operations are swept every few seconds.
   await pass(60 * 6000);
   expect(receivedBy("op-7").slice(1)).toEqual(["update Completed -", "end terminal"]);
   close();
@@ -138,7 +138,7 @@ test("one operation that changes does not cause sweeps over all that are idle (S
     scheduler.set("op-7", { customStatus: `${count}` });
     await pass(300 + (count % 3) * 350);
   }
-  // All idle, 39 s are nine passes of ten pages.
+  // All idle, 39 s are nine sweeps of ten pages.
   expect(scheduler.pages.length).toBeLessThan(250);
   expect(scheduler.reads.length).toBeLessThan(500);
   close();
@@ -192,7 +192,7 @@ test("an operation that no page lists keeps its own interval (SWEEP-3)", async (
   close();
 });
 
-test("a watches, close that is closed during a sweep requests no more pages (REGISTRY-1)", async () => {
+test("a registry that is closed during a sweep requests no more pages (REGISTRY-1)", async () => {
   const { scheduler, close, forget, logged } = watch(60, { pollPageSize: 10 });
   await pass(3000);
   const page = holdPage(scheduler);

@@ -75,7 +75,7 @@ test("a WebSocket's subscribed says whether it resumes, and a foreign cursor cou
   expect((await client.nextOf("snapshot")).operation.operation_id).toBe("two");
 });
 
-test("beyond MAX_FEEDS a feed of a new prefix is turned away softly, the others are served", async () => {
+test("beyond MAX_FEEDS a feed of a new prefix gets bye drain, and the others are served", async () => {
   const { connect } = await start({ maxFeeds: 2 });
   const served = [await connect("/api/events?prefix=a"), await connect("/api/events?prefix=b")];
   for (const client of served) await client.next();

@@ -51,7 +51,7 @@ test("terminal states come first (ORDER-1)", () => {
   expect(flush(2)).toEqual(["op-4", "op-0"]);
 });
 
-test("no one is served out of turn while another one waits (ORDER-2)", () => {
+test("none is served before others that wait longer (ORDER-2)", () => {
   const { order, all, flush } = connection(3);
   expect(order.isFree(true)).toBe(true);
   expect(order.isFree(false)).toBe(false);

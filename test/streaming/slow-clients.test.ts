@@ -42,7 +42,7 @@ async function metric(url: URL, name: string): Promise<number> {
   return Number(new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\S+)`, "m").exec(text)?.[1] ?? 0);
 }
 
-test("a client that stops reading is sent the latest state only, and others every one (B1)", async () => {
+test("a client that stops reading is sent the latest state only, and others get every state (OUTBOX-2)", async () => {
   const { scheduler, log, events } = await startLarge();
   const slow = await SseClient.connect(events, { "x-request-id": "slow" });
   await nextWithState(slow);
@@ -83,7 +83,7 @@ async function startStalled() {
   return { scheduler, url, sse, ws };
 }
 
-test("a client that takes nothing for 10 s is sent bye slow (SSE-1, WS-3)", async () => {
+test("a client that reads nothing for 10 s is sent bye slow (SSE-1, WS-3)", async () => {
   const { scheduler, url, sse, ws } = await startStalled();
   let number = 0;
   await eventually("both to be found slow", async () => {

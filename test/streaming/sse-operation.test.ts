@@ -83,7 +83,7 @@ test("a change between the snapshot and later events is delivered (C5)", async (
   expect(seen.at(-1).operation.custom_status).toBe(2);
 });
 
-test("a subscriber that comes during the first read gets its outcome and what follows (C5)", async () => {
+test("a subscription that begins during the first read gets its outcome and what follows (C5)", async () => {
   const { scheduler, events } = await startHeld();
   const openings = [SseClient.connect(events), SseClient.connect(events)];
   const first = await scheduler.heldReads.take("the first read");
@@ -181,7 +181,7 @@ test("an operation purged while it is watched ends with bye gone", async () => {
   expect(await client.ended()).toBe("ended");
 });
 
-test("an outage ends no stream; one problem reports it, and reading goes on (WATCH-4)", async () => {
+test("an outage ends no stream; one problem reports it, and reads continue (WATCH-4)", async () => {
   const { scheduler, events } = await startStored({ heartbeatMs: 100 });
   const client = await SseClient.connect(events);
   await client.nextState();

@@ -58,7 +58,7 @@ test("one stream follows several real operations, and ends when all have", async
   expect(again.status).toBe(204);
 });
 
-test("an unknown id is one problem, and the others go on", async () => {
+test("an unknown id is one problem, and the others continue", async () => {
   const { set, api } = await startStored(["a"]);
   const client = await SseClient.connect(streamUrl(api.url, ["nobody", "a"]));
   const first = [await client.nextState(), await client.nextState()];
@@ -104,7 +104,7 @@ test("resuming sends what changed since and nothing else, on any replica (C4)", 
   for (const _ of ids) await client.nextState();
   set("op-7", { customStatus: "1", lastUpdatedAtMs: START_MS + 500 });
   expect(idOf(await client.nextState())).toBe("op-7");
-  // More states than a watermark can name are told apart by time alone, once they have settled.
+  // States beyond those that a watermark can name are distinguished only by time, once they have settled.
   const beat = await eventually("a watermark past all but one of these states", async () => {
     const { event, id } = await client.next("a heartbeat");
     return event === "heartbeat" && (id?.split(".")[3] ?? "").length <= 6 && { id };
@@ -201,7 +201,7 @@ test("more than 200 ids are refused", async () => {
   );
 });
 
-test("a first load that was cut off goes on where it was cut, at any replica (C4)", async () => {
+test("a first load that was cut off resumes there, at any replica (C4)", async () => {
   const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);
   const { set, scheduler, api, url } = await startStored(ids);
   for (const [index, id] of ids.entries()) {

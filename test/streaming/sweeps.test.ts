@@ -51,7 +51,7 @@ async function readAlone(scheduler: ScriptedScheduler, ids: string[], times: num
   );
 }
 
-test("many watched operations are refreshed by pages, and hardly one by one (SWEEP-1)", async () => {
+test("many watched operations are refreshed by sweeps, and few one by one (SWEEP-1)", async () => {
   const { scheduler, ids, set, client } = await startWatching(60);
   await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
   scheduler.calls.length = 0;
@@ -154,7 +154,7 @@ test("a query that lags behind single reads is not repeated, and shows nothing (
   });
 });
 
-test("an end is on no page, and is seen by a read of its own (SWEEP-3)", async () => {
+test("a terminal state is on no page, and is found by a single read (SWEEP-3)", async () => {
   const { scheduler, ids, set, client } = await startWatching(60);
   await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
   for (const id of ids) set(id, { status: "COMPLETED", output: "1", lastUpdatedAtMs: CHANGED_MS });
@@ -163,7 +163,7 @@ test("an end is on no page, and is seen by a read of its own (SWEEP-3)", async (
   expect(events.at(-1)?.data).toMatchObject({ reason: "terminal" });
 });
 
-test("operations that wait for a page that does not come are read by themselves (SWEEP-3)", async () => {
+test("operations that wait for a page that is not answered are read one by one (SWEEP-3)", async () => {
   const { scheduler, set, client } = await startWatching(60);
   await eventually("the first sweeps", () => scheduler.countOf("queryInstances") > 3);
   scheduler.queryFault = { kind: "held" };

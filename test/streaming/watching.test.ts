@@ -78,7 +78,7 @@ test("as_of is the time at which the read was sent, and unknown until a state is
   close();
 });
 
-test("as_of stays behind while a change is pending for a client that is not ready", async () => {
+test("as_of does not advance while a change is pending for a client that is not ready", async () => {
   const { scheduler, watches, close, subscriber } = start();
   const slow = { ...subscriber, ready: true };
   scheduler.set("op");
@@ -119,7 +119,7 @@ test("an unknown id that is found to be unknown after an outage ends as not foun
   close();
 });
 
-test("a subscriber that comes during the read that finds nothing gets a read of its own (C5)", async () => {
+test("a subscription that begins during a read that finds nothing gets a read of its own (C5)", async () => {
   const { scheduler, close, watch, receivedBy } = start();
   scheduler.readMs = 100;
   watch("nothing");
@@ -173,7 +173,7 @@ test("ids that were not found lately are read after all others (READ-4)", async 
   close();
 });
 
-test("with more watched operations than the budget allows for, each is read in its turn", async () => {
+test("with more watched operations than the budget allows for, all are read equally often", async () => {
   const scheduler = new InMemoryScheduler();
   const { close, watch } = streamingOn(scheduler, {
     pollReadsPerSecond: 100,

@@ -85,7 +85,7 @@ test("a resume with the last cursor is answered subscribed, and nothing more unt
   expect(await client.next()).toMatchObject({ type: "unsubscribed", sub: "u", reason: "terminal" });
 });
 
-test("an unknown operation is a problem of its subscription, and the connection goes on", async () => {
+test("an unknown operation is a problem of its subscription, and the connection stays open", async () => {
   const { url } = await startStored();
   const client = await WsClient.connect(url);
   client.send({ type: "subscribe", sub: "x", operation_id: "nobody" });
@@ -105,7 +105,7 @@ test("an unknown operation is a problem of its subscription, and the connection 
   expect((await client.nextOf("snapshot")).sub).toBe("x");
 });
 
-test("after unsubscribe nothing more comes, and its name is free again", async () => {
+test("after unsubscribe nothing more is sent, and its name can be used again", async () => {
   const { scheduler, url } = await startStored();
   const client = await WsClient.connect(url, "/api/ws?operation_id=op");
   await client.nextOf("snapshot");
@@ -133,7 +133,7 @@ test("each subscription gets one problem for an outage (WATCH-4)", async () => {
   });
 });
 
-test("a heartbeat comes on a quiet connection, with the age of what it carries", async () => {
+test("a quiet connection gets a heartbeat, with as_of", async () => {
   const { url } = await startStored({ heartbeatMs: 50 });
   const client = await WsClient.connect(url, "/api/ws?operation_id=op");
   await client.nextOf("snapshot");

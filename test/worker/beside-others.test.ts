@@ -11,7 +11,7 @@ import { startTestScheduler, startTestWorker } from "../helpers/stack.ts";
 const DEADLINE_S = 20;
 const EACH = 20;
 
-test("the sample's worker leaves the work of other workers on its task hub alone", async () => {
+test("the sample's worker does not take the work of other workers on its task hub", async () => {
   const hostAddress = await startTestScheduler();
   const logger = new NoOpLogger();
   const client = new TaskHubGrpcClient({ hostAddress, logger });

@@ -53,14 +53,14 @@ test("serves the sample's own input and returns the sample's result, key for key
   expect(result.processed_at).toBeLessThanOrEqual(Date.now() / 1000);
 });
 
-test("an operation without an id of its own goes by its instance's", async () => {
+test("an operation without an id of its own has its instance's", async () => {
   const state = await run({ processing_time: 0 }, "the-instance");
   expect(JSON.parse(state.serializedOutput ?? "null")).toMatchObject({
     operation_id: "the-instance",
   });
 });
 
-test("reports each step in the custom status, and takes the time it was given for all of them together", async () => {
+test("reports each step in the custom status, and takes its processing time for all of them together", async () => {
   const seen: { percent: number; step: number }[] = [];
   const look = (state: OrchestrationState | undefined) => {
     const status = state?.serializedCustomStatus;
@@ -87,7 +87,7 @@ test("reports each step in the custom status, and takes the time it was given fo
   ]);
 });
 
-test("makes one step a second where nobody says how many, at least 1", async () => {
+test("makes one step a second by default, at least 1", async () => {
   const times = [0, 0.5, 2];
   const states = await Promise.all(times.map((processing_time) => run({ processing_time })));
   for (const [index, steps] of [1, 1, 2].entries()) {
@@ -100,11 +100,11 @@ test("makes one step a second where nobody says how many, at least 1", async () 
   }
 });
 
-test("makes at most ten steps by itself", () => {
+test("makes at most ten steps by default", () => {
   expect([9.9, 10, 11, 86_400].map(defaultSteps)).toEqual([9, 10, 10, 10]);
 });
 
-test("input that cannot be worked on fails the operation with what it should have been", async () => {
+test("invalid input fails the operation, and the error says what is valid", async () => {
   for (const [input, message] of [
     [undefined, /processing_time must be a number of seconds from 0 to 86400/],
     [{}, /processing_time must be/],
@@ -125,7 +125,7 @@ test("input that cannot be worked on fails the operation with what it should hav
   }
 });
 
-test("an id that the sample's client left null is the instance's", async () => {
+test("an id that is null is the instance's", async () => {
   const state = await run({ processing_time: 0, operation_id: null }, "given");
   expect(JSON.parse(state.serializedOutput ?? "null")).toMatchObject({ operation_id: "given" });
 });

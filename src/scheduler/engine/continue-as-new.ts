@@ -39,7 +39,7 @@ export function continueAsNew(
     generation: instance.generation + 1,
     turn: 0,
     version: action.getNewversion()?.getValue() ?? instance.version,
-    status: RUNNING, // not PENDING: for clients the instance goes on
+    status: RUNNING, // not PENDING: for clients the instance continues
   };
   const arrived = store.messages(key, store.lastId).filter(({ kind }) => outlivesGeneration(kind));
   lifecycle.dropPending(after, instance);

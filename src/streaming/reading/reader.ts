@@ -62,9 +62,9 @@ export class ReadBudgetError extends Error {
  * Reads operations within the budget, each at most once at a time.
  *   READ-1. A caller gets the outcome of a read that was sent after its request: a read already in
  *       flight may miss what the caller knows to have happened, so the caller waits for the next one.
- *   READ-2. All who ask while one read is in flight share that next one, so that reads of one
- *       operation do not grow with the callers.
- *   READ-3. First reads, for which somebody waits, are sent before refreshes, and callers share them
+ *   READ-2. All callers that ask while one read is in flight share that next one, so that reads of
+ *       one operation do not grow with the callers.
+ *   READ-3. First reads, for which a caller waits, are sent before refreshes, and callers share them
  *       fairly (FAIR-1). Refreshes get at least every fourth permit, in the order in which they were due.
  *   READ-4. Ids that a read has not found lately are read last, with at least every eighth permit.
  */
@@ -78,7 +78,7 @@ export class Reader {
   readonly #first = new FairQueue<Flight>();
   readonly #unknown = new FairQueue<Flight>();
   readonly #refreshes = new Set<Flight>();
-  /** Flights that somebody waits for and that have not been sent, oldest first. */
+  /** Flights that a caller waits for and that have not been sent, oldest first. */
   readonly #awaited = new Set<Flight>();
   readonly #unknownIds = new UnknownIds();
   #permits = 0;
@@ -104,7 +104,7 @@ export class Reader {
     return count;
   }
 
-  /** Reads one operation for somebody who waits for its state. Never rejects. */
+  /** Reads one operation for a caller that waits for its state. Never rejects. */
   read(id: string, requester: Requester): Promise<ReadOutcome> {
     const flight = this.#flights.get(id);
     if (flight?.sent) {
@@ -120,13 +120,13 @@ export class Reader {
     return waiting.outcome;
   }
 
-  /** Somebody waits for a read that may have been a refresh so far; one in flight is not repeated. */
+  /** A caller waits for a read that may have been a refresh so far; one in flight is not repeated. */
   hurry(id: string, requester: Requester): void {
     const flight = this.#flights.get(id);
     if (flight && !flight.sent) this.#await(flight, requester);
   }
 
-  /** Reads one operation again, for those who have its state. Never rejects. */
+  /** Reads one operation again, for subscribers that have its state. Never rejects. */
   refresh(id: string): Promise<ReadOutcome> {
     const flight = this.#flights.get(id);
     if (flight) return flight.outcome;
@@ -278,12 +278,12 @@ export class Reader {
 /** One read, from its request to its outcome. */
 interface Flight {
   readonly id: string;
-  /** Since when somebody waits for it, if anybody does. */
+  /** Since when a caller waits for it, if one does. */
   awaitedSinceMs: number | undefined;
   sent: boolean;
   readonly outcome: Promise<ReadOutcome>;
   readonly settle: (outcome: ReadOutcome) => void;
-  /** The read after this one, once somebody has asked for it. */
+  /** The read after this one, once a caller has asked for it. */
   next?: Promise<ReadOutcome>;
 }
 

@@ -1,7 +1,7 @@
 import type { HistoryEntry } from "../../dts/history.ts";
 import { executionTag, nextDigest, START, type StepPosition } from "./position.ts";
 
-/** One entry of a history as subscribers see it. One object for all who receive it. */
+/** One entry of a history as subscribers see it. One object for all receivers. */
 export interface Step {
   /** The position after it. */
   readonly position: StepPosition;

@@ -4,7 +4,7 @@ const ACCEPT_AFTER_MS = 3000;
 const ACCEPT_AFTER_READS = 8;
 
 /**
- * Tells a read that lags from a scheduler whose clock was set back. Both return a state dated before
+ * Distinguishes a read that lags from a scheduler whose clock was set back. Both return a state dated before
  * the one already known. A lagging read is soon followed by a current one; after a clock was set back
  * all reads keep returning the earlier date, and then it is the truth.
  */

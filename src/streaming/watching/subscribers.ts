@@ -26,7 +26,7 @@ export class Subscribers {
     return this.#all.size;
   }
 
-  /** Whether somebody waits for the operation's end. */
+  /** Whether a subscriber waits for the operation's end. */
   get awaitEnd(): boolean {
     return this.#awaitingEnd > 0;
   }

@@ -83,7 +83,7 @@ export class Watcher {
     return this.#schedule.intervalMs;
   }
 
-  /** Since when nobody subscribes, by `performance.now()`. */
+  /** Since when it has no subscribers, by `performance.now()`. */
   get idleSinceMs(): number | undefined {
     return this.#idleSinceMs;
   }
@@ -112,7 +112,7 @@ export class Watcher {
     if (this.#subscribers.size === 0) this.#idleSinceMs = performance.now();
   }
 
-  /** Reads at once, for somebody who waits for it. Never rejects. */
+  /** Reads at once, for a caller that waits for it. Never rejects. */
   readNow(requester: Requester): Promise<ReadOutcome> {
     return this.#track(this.#reader.read(this.id, requester));
   }

@@ -56,7 +56,7 @@ export class RawConnection {
   }
 }
 
-/** Sends `bytes` on a connection of their own and returns all that comes back until its end. */
+/** Sends `bytes` on a connection of their own and returns all that is answered until its end. */
 export async function exchange(url: URL, bytes: string | Buffer): Promise<string> {
   return (await RawConnection.open(url)).send(bytes).untilClosed();
 }

@@ -1,6 +1,6 @@
 import { nginxWith } from "../../helpers/proxies/nginx.ts";
 
-/** As much compression as nginx can be told to do. */
+/** All the compression that nginx has. */
 const GZIP = `
   gzip on;
   gzip_types *;

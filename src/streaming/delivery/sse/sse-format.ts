@@ -71,7 +71,7 @@ function stateBody(event: StateEvent): Buffer {
 
 const stateChunks = new WeakMap<StateEvent, Buffer>();
 
-/** A state event under its own cursor as one chunk, made once for all who receive it. */
+/** A state event under its own cursor as one chunk, made once for all receivers. */
 export function stateChunk(event: StateEvent): Buffer {
   let chunk = stateChunks.get(event);
   if (!chunk) {
