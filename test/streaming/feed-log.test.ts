@@ -20,6 +20,16 @@ test("one entry an operation, in the order of the last change (LOG-1)", () => {
   expect(log.newestFirst()).toEqual(["op-3", "op-2", "op-1"]);
 });
 
+test("a state whose date alone has moved is no change, and has the new date (LOG-4)", () => {
+  const log = new FeedLog(10, 1_000_000);
+  for (const index of [1, 2]) log.put(op(index));
+  const dateMs = () => log.get("op-1")?.operation.cursor.lastUpdatedAtMs;
+  expect(log.put(op(1, { lastUpdatedAtMs: START_MS + 9_000 }))).toBeUndefined();
+  expect([dateMs(), log.seq, ids(log)]).toEqual([START_MS + 9_000, 2, ["op-1", "op-2"]]);
+  expect(log.put(op(1, { lastUpdatedAtMs: START_MS + 8_000 }))).toBeUndefined();
+  expect(dateMs()).toBe(START_MS + 9_000);
+});
+
 test("past its capacity the ones created first are dropped, in whatever order they come (LOG-2)", () => {
   const log = new FeedLog(3, 1_000_000);
   for (const index of [5, 1, 4, 2, 6, 3]) log.put(op(index));

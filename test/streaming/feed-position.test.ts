@@ -3,6 +3,7 @@ import type { Instance } from "../../src/dts/instance.ts";
 import { FeedLog } from "../../src/streaming/feed/feed-log.ts";
 import { FeedPosition } from "../../src/streaming/feed/feed-position.ts";
 import { toOperation } from "../../src/streaming/operation/operation.ts";
+import { OperationFilter } from "../../src/streaming/operation/operation-filter.ts";
 import { formatWatermark, scopeOf } from "../../src/streaming/operation/watermark.ts";
 import { instance } from "../helpers/scheduler/instance.ts";
 
@@ -13,12 +14,12 @@ function feedOf(count: number) {
   const log = new FeedLog(1000, 1_000_000);
   const feed = {
     log,
-    scope: scopeOf("prefix", [""]),
+    scope: ({ key }: OperationFilter) => scopeOf("prefix", [key]),
     safeThroughMs: START_MS,
     isValidThrough: () => true,
-    watermark: (): string =>
+    watermark: (scope: string): string =>
       formatWatermark(
-        feed.scope,
+        scope,
         feed.safeThroughMs,
         [...log.entries()].map(({ operation: { id, cursor } }) => ({ id, ...cursor })),
       ),
@@ -42,15 +43,20 @@ function feedOf(count: number) {
 function send(position: FeedPosition, most = Number.POSITIVE_INFINITY) {
   const sent: string[] = [];
   while (sent.length < most) {
-    const operation = position.next();
-    if (!operation) break;
-    sent.push(`${operation.id} ${operation.instance.customStatus ?? "-"}`);
+    const event = position.next();
+    if (!event) break;
+    const { id, instance } = event.operation;
+    sent.push(`${id} ${event.type === "removed" ? "removed" : (instance.customStatus ?? "-")}`);
   }
   return { sent, id: position.watermark() };
 }
 
-function begin(feed: ReturnType<typeof feedOf>["feed"], after?: string): FeedPosition {
-  const position = new FeedPosition(feed, after);
+function begin(
+  feed: ReturnType<typeof feedOf>["feed"],
+  after?: string,
+  filter = OperationFilter.NONE,
+): FeedPosition {
+  const position = new FeedPosition(feed, filter, after);
   position.begin();
   return position;
 }
@@ -89,7 +95,7 @@ test("a change during the first load is sent once, in its latest state, after th
     [1, "2"],
   ] as const) {
     const entry = put(index, 10 + Number(status), { customStatus: status });
-    expect(entry && position.take(entry, true)).toBe(false);
+    expect(entry && position.take(entry, true)).toBeUndefined();
   }
   expect(send(position).sent).toEqual(["op-2 -", "op-0 -", "op-4 1", "op-1 2"]);
 });
@@ -145,7 +151,59 @@ test("a change that the client was not notified of is not covered by its id (FEE
   const one = put(0, 1, { customStatus: "1" });
   put(1, 2, { customStatus: "1" });
   feed.safeThroughMs = START_MS + 100;
-  expect(one && position.take(one, true)).toBe(true);
+  expect(one && position.take(one, true)).toMatchObject({ type: "update" });
   const resumed = send(begin(feed, position.watermark()));
   expect(resumed.sent).toContain("op-1 1");
+});
+
+const RUNNING = new OperationFilter({ statuses: ["RUNNING"] });
+
+test("an operation that ceases to match is removed, and is a snapshot when it matches again", () => {
+  const { feed, put } = feedOf(3);
+  const position = begin(feed, undefined, RUNNING);
+  expect(send(position).sent).toEqual(["op-2 -", "op-1 -", "op-0 -"]);
+  const types = [
+    put(1, 1, { customStatus: "1" }),
+    put(1, 2, { status: "SUSPENDED" }),
+    put(1, 3, { status: "SUSPENDED", customStatus: "2" }),
+    put(1, 4),
+    put(3, 5, { status: "COMPLETED" }),
+  ].map((entry) => entry && position.take(entry, true)?.type);
+  expect(types).toEqual(["update", "removed", undefined, "snapshot", undefined]);
+});
+
+test("a client that lagged is sent only what it has not got, and removals of what it has", () => {
+  const { feed, put } = feedOf(4);
+  const position = begin(feed, undefined, RUNNING);
+  send(position);
+  const changes = [
+    put(0, 1, { status: "COMPLETED" }),
+    put(1, 2, { status: "SUSPENDED" }),
+    put(1, 3),
+    put(2, 4, { status: "SUSPENDED" }),
+    put(2, 5, { customStatus: "back" }),
+    put(7, 6),
+    put(7, 7, { status: "COMPLETED" }),
+    put(8, 8, { status: "SUSPENDED" }),
+  ];
+  for (const entry of changes) entry && position.take(entry, false);
+  expect(send(position).sent).toEqual(["op-0 removed", "op-2 back"]);
+});
+
+test("an operation that ceased to match meanwhile is removed after a resume (FEED-POSITION-4)", () => {
+  const { feed, put } = feedOf(4);
+  put(3, -1, { status: "COMPLETED" });
+  const { id } = send(begin(feed, undefined, RUNNING));
+  put(0, 10, { status: "COMPLETED" });
+  put(1, 11, { customStatus: "1" });
+  put(5, 12, { status: "FAILED" });
+  feed.safeThroughMs = START_MS + 20;
+  const resumed = send(begin(feed, id, RUNNING));
+  // Of a new one that does not match nobody knows whether the client has it.
+  expect(resumed.sent.toSorted()).toEqual(["op-0 removed", "op-1 1", "op-5 removed"]);
+  expect(send(begin(feed, resumed.id, RUNNING)).sent).toEqual([]);
+  // The watermark of another filter counts as none.
+  const other = begin(feed, id, new OperationFilter({ statuses: ["RUNNING", "Completed"] }));
+  expect(other.isResumed).toBe(false);
+  expect(send(other).sent.length).toBe(4);
 });

@@ -24,5 +24,6 @@ export const WATCH_EVENTS: RouteDocs = {
   description:
     "With `operation_id`, up to 200 times: these operations. Without it: the feed, the newest 1,000 " +
     "operations of the task hub or of those whose ids begin with `prefix`, every change of them, and new " +
-    "ones by themselves. `detail=steps` needs exactly one `operation_id`.",
+    "ones by themselves. `status`, `name` and `tag` filter the feed; each can be repeated. An operation that " +
+    "ceases to match is `removed`. `detail=steps` needs exactly one `operation_id`.",
 };

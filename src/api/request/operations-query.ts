@@ -1,21 +1,11 @@
-import { type Static, type TSchema, Type } from "typebox";
+import { type Static, Type } from "typebox";
 import type { ListOptions, ListQuery } from "../../streaming/list/operation-lists.ts";
-import { OperationFilter } from "../../streaming/operation/operation-filter.ts";
-import { OPERATION_STATUSES } from "../../streaming/operation/operation-status.ts";
 import { OperationId } from "../schemas/positions.ts";
+import { filterOf, filterParameters } from "./filter-parameters.ts";
 import { invalidQuery, only, prefix } from "./query.ts";
 
-/** Most values of a parameter that can be repeated. */
-const MAX_VALUES = 20;
 /** Operations of a page, where a request does not say how many. */
 const DEFAULT_LIMIT = 100;
-
-/** A parameter that may be repeated. */
-export function several<T extends TSchema>(value: T, description: string) {
-  return Type.Optional(
-    Type.Union([value, Type.Array(value, { maxItems: MAX_VALUES })], { description }),
-  );
-}
 
 export const time = Type.Optional(
   Type.String({
@@ -24,16 +14,6 @@ export const time = Type.Optional(
       "a time with its zone, such as 2026-11-23T16:40:29Z (percent-encode the + of an offset)",
   }),
 );
-
-/** What lists and feeds filter by. */
-export const filterParameters = {
-  status: several(
-    Type.Enum([...OPERATION_STATUSES]),
-    `one of ${OPERATION_STATUSES.map((status) => `"${status}"`).join(", ")}`,
-  ),
-  name: several(Type.String({ minLength: 1 }), "the name of an orchestration"),
-  tag: several(Type.String({ pattern: "^.+:" }), 'a tag as "key:value"'),
-};
 
 /** `GET /api/operations`: one operation, or a list. */
 export const OperationsQuery = only({
@@ -92,19 +72,6 @@ export function operationsWanted(query: Static<typeof OperationsQuery>): Operati
       pageToken: list.page_token,
     },
   };
-}
-
-/** The filter that a query names. */
-export function filterOf({
-  status = [],
-  name = [],
-  tag = [],
-}: Pick<Static<typeof OperationsQuery>, keyof typeof filterParameters>): OperationFilter {
-  return new OperationFilter({
-    statuses: [status].flat(),
-    names: [name].flat(),
-    tags: [tag].flat(),
-  });
 }
 
 /** @throws ProblemError `invalid-query` */

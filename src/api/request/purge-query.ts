@@ -3,7 +3,8 @@ import type { InstanceQuery } from "../../dts/instance-query.ts";
 import { OperationFilter } from "../../streaming/operation/operation-filter.ts";
 import { TERMINAL_STATUSES } from "../../streaming/operation/operation-status.ts";
 import { OperationId } from "../schemas/positions.ts";
-import { several, time, timeOf } from "./operations-query.ts";
+import { several } from "./filter-parameters.ts";
+import { time, timeOf } from "./operations-query.ts";
 import { prefix as idPrefix, invalidQuery, only } from "./query.ts";
 
 /** `DELETE /api/operations`: one operation, or all that match. */

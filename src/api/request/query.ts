@@ -1,8 +1,10 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../problems.ts";
+import type { OperationFilter } from "../../streaming/operation/operation-filter.ts";
 import { type StepsWanted, stepsWanted } from "../../streaming/steps/steps-wanted.ts";
 import { OperationId } from "../schemas/positions.ts";
 import { EventName } from "../schemas/text.ts";
+import { filterOf, filterParameters } from "./filter-parameters.ts";
 
 /** A query with these parameters and no others, so that a misspelt one is not silently ignored. */
 export function only<T extends TProperties>(parameters: T) {
@@ -48,6 +50,7 @@ export const OperationEventsQuery = only({ detail, include, after, wait, access_
 export const EventsQuery = only({
   operation_id: operation_ids,
   prefix,
+  ...filterParameters,
   detail,
   include,
   after,
@@ -82,27 +85,33 @@ export function stepsOf({ detail, include }: Static<typeof OperationEventsQuery>
   }
 }
 
+/** Parameters that only feeds have. */
+const FEED_PARAMETERS = ["prefix", "status", "name", "tag"] as const;
+
 /** What `/api/events` is asked for. */
 export type EventsWanted =
   | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted | undefined }
   | { readonly kind: "operations"; readonly ids: readonly string[] }
-  | { readonly kind: "feed"; readonly prefix: string };
+  | { readonly kind: "feed"; readonly prefix: string; readonly filter: OperationFilter };
 
 /** @throws ProblemError `invalid-query` for parameters that contradict */
 export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
   const ids = operationIdsOf(query, most);
   const steps = stepsOf(query);
+  const ofFeed = FEED_PARAMETERS.find((name) => query[name] !== undefined);
   if (query.detail !== undefined) {
     const [id] = ids;
-    if (id === undefined || ids.length > 1 || query.prefix !== undefined) {
-      throw invalidQuery('"detail" needs exactly one "operation_id", and no "prefix".');
+    if (id === undefined || ids.length > 1 || ofFeed) {
+      throw invalidQuery(
+        `"detail" needs exactly one "operation_id", and no "${ofFeed ?? "prefix"}".`,
+      );
     }
     return { kind: "operation", id, steps };
   }
-  if (ids.length === 0) return { kind: "feed", prefix: query.prefix ?? "" };
-  if (query.prefix !== undefined) {
-    throw invalidQuery('"operation_id" and "prefix" exclude each other.');
+  if (ids.length === 0) {
+    return { kind: "feed", prefix: query.prefix ?? "", filter: filterOf(query) };
   }
+  if (ofFeed) throw invalidQuery(`"operation_id" and "${ofFeed}" exclude each other.`);
   return { kind: "operations", ids };
 }
 

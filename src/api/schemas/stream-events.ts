@@ -40,6 +40,17 @@ export const update = {
   example: { type: "update", changed: ["custom_status"], coalesced: 0, operation: document },
 } satisfies StreamMessage;
 
+export const removed = {
+  members: {
+    type: Type.Literal("removed"),
+    operation_id: OperationId,
+    reason: Type.Literal("no_match"),
+  },
+  description:
+    "On a filtered feed: the operation does not match any more. Ignore it for one that you do not have",
+  example: { type: "removed", operation_id: "order-17", reason: "no_match" },
+} satisfies StreamMessage;
+
 export const step = {
   members: STEP_MEMBERS,
   description: "With `detail=steps`: one entry of the history, each exactly once and in order",
@@ -110,6 +121,7 @@ export const STREAM_EVENTS = {
     example: { resumed: false, ...snapshot.example },
   }),
   update: eventData("UpdateEvent", update),
+  removed: eventData("RemovedEvent", removed),
   step: eventData("StepEvent", step),
   reset: eventData("ResetEvent", reset),
   heartbeat: eventData("HeartbeatEvent", heartbeat),

@@ -1,5 +1,5 @@
 import { type Creation, isOlder } from "../operation/creation-order.ts";
-import { isSameState } from "../operation/cursor.ts";
+import { isBefore, isSameState } from "../operation/cursor.ts";
 import type { Operation } from "../operation/operation.ts";
 
 /** The present state of one operation in a feed, and the number of the change that led to it. */
@@ -17,6 +17,8 @@ export interface FeedEntry {
  *   LOG-2. At most `capacity` entries, and `maxLength` characters of documents: beyond either, the
  *       operations created first are dropped.
  *   LOG-3. An entry does not keep the states before it.
+ *   LOG-4. A state whose date alone has moved is no change, and has the new date: replicas that learned of
+ *       it at different times compare it with the same watermark.
  */
 export class FeedLog {
   readonly #capacity: number;
@@ -87,15 +89,20 @@ export class FeedLog {
 
   /** Takes a state. @returns the new entry and the state before it, where the state is new */
   put(operation: Operation): FeedEntry | undefined {
-    const known = this.#entries.get(operation.id)?.operation;
-    if (known && isSameState(operation.cursor, known.cursor)) return undefined;
+    const entry = this.#entries.get(operation.id);
+    const known = entry?.operation;
+    if (known && isSameState(operation.cursor, known.cursor)) {
+      const isMoved = isBefore(known.cursor, operation.cursor);
+      if (isMoved) this.#entries.set(operation.id, { ...entry, operation }); // LOG-4
+      return undefined;
+    }
     this.remove(operation.id);
     if (!this.#makeRoomFor(operation)) return undefined;
     this.#seq += 1;
-    const entry = { operation, previous: undefined, seq: this.#seq };
-    this.#entries.set(operation.id, entry); // LOG-1
+    const changed = { operation, previous: undefined, seq: this.#seq };
+    this.#entries.set(operation.id, changed); // LOG-1
     this.#length += operation.size;
-    return { ...entry, previous: known }; // LOG-3
+    return { ...changed, previous: known }; // LOG-3
   }
 
   remove(id: string): void {

@@ -1,5 +1,6 @@
 import { type Problem, ProblemError } from "../../problems.ts";
 import type { Operation } from "../operation/operation.ts";
+import type { OperationFilter } from "../operation/operation-filter.ts";
 import { formatWatermark, scopeOf } from "../operation/watermark.ts";
 import { type FeedEntry, FeedLog } from "./feed-log.ts";
 
@@ -57,24 +58,20 @@ export type FeedState =
 /** All operations of the task hub, or those with an id prefix, for all clients that follow them. */
 export class Feed {
   readonly prefix: string;
-  /** What its watermarks are valid for. */
-  readonly scope: string;
   readonly log = new FeedLog(CAPACITY, MAX_LENGTH);
   readonly #owner: FeedOwner;
   readonly #subscribers = new Set<FeedSubscriber>();
   /** Those that wait for a check that began after they came, at this time. */
   readonly #awaiting = new Map<FeedSubscriber, number>();
   #state: FeedState = { kind: "new" };
-  #watermark:
-    | { readonly seq: number; readonly throughMs: number; readonly text: string }
-    | undefined;
+  /** By scope, as of a change and a time. */
+  #watermarks = { seq: -1, throughMs: -1, texts: new Map<string, string>() };
   #problem: Problem | undefined;
   #truncated = false;
   #lingerTimer: NodeJS.Timeout | undefined;
 
   constructor(prefix: string, owner: FeedOwner) {
     this.prefix = prefix;
-    this.scope = scopeOf("prefix", [prefix]);
     this.#owner = owner;
   }
 
@@ -106,19 +103,28 @@ export class Feed {
     return this.isLoaded ? this.#owner.reading(this).safeThroughMs : 0;
   }
 
-  /** The watermark of a subscriber that has been sent all that is in the log. */
-  watermark(): string {
+  /** What watermarks are valid for: of this feed with one filter. */
+  scope({ key }: OperationFilter): string {
+    const { prefix } = this;
+    return key === "" ? scopeOf("prefix", [prefix]) : scopeOf("filtered", [`${key} ${prefix}`]);
+  }
+
+  /** The watermark of a subscriber that has been sent, of all that is in the log, what is for it. */
+  watermark(scope: string): string {
     const { seq } = this.log;
-    const { safeThroughMs } = this;
-    if (this.#watermark?.seq !== seq || this.#watermark.throughMs !== safeThroughMs) {
-      const sent = [...this.log.entries()].map(({ operation: { id, cursor } }) => ({
-        id,
-        ...cursor,
-      }));
-      const text = formatWatermark(this.scope, safeThroughMs, sent);
-      this.#watermark = { seq, throughMs: safeThroughMs, text };
+    const { safeThroughMs: throughMs } = this;
+    if (this.#watermarks.seq !== seq || this.#watermarks.throughMs !== throughMs) {
+      this.#watermarks = { seq, throughMs, texts: new Map() };
     }
-    return this.#watermark.text;
+    const { texts } = this.#watermarks;
+    let text = texts.get(scope);
+    if (text === undefined) {
+      const entries = [...this.log.entries()];
+      const sent = entries.map(({ operation: { id, cursor } }) => ({ id, ...cursor }));
+      text = formatWatermark(scope, throughMs, sent);
+      texts.set(scope, text);
+    }
+    return text;
   }
 
   add(subscriber: FeedSubscriber): void {
@@ -217,6 +223,8 @@ export class Feed {
 }
 
 function truncation(): Problem {
-  const detail = `The task hub holds more operations than the newest, up to ${CAPACITY}, which this feed carries. Narrow it with ?prefix=.`;
+  const detail =
+    `The task hub holds more operations than the newest, up to ${CAPACITY}, which this feed carries. ` +
+    "Narrow it with ?prefix=. A list (/api/operations) has all of them.";
   return new ProblemError("feed-truncated", 200, detail).toProblem();
 }

@@ -13,6 +13,8 @@ export interface FilterOptions {
 
 /** A filter of operations by what their documents show. */
 export class OperationFilter {
+  /** Matches every operation. */
+  static readonly NONE = new OperationFilter();
   /** The same for the same filter, in whatever order it was given; "" for none. */
   readonly key: string;
   readonly #statuses: ReadonlySet<OperationStatus>;

@@ -128,7 +128,7 @@ export function parseIds(text: string, ids: readonly string[]): ReadonlySet<stri
 }
 
 /** The scope of a stream: the same for the same names, in whatever order they were given. */
-export function scopeOf(kind: "ids" | "prefix", names: readonly string[]): string {
+export function scopeOf(kind: "ids" | "prefix" | "filtered", names: readonly string[]): string {
   return shortHash(JSON.stringify([kind, ...[...names].sort()]), TAG_DIGITS);
 }
 

@@ -71,6 +71,7 @@ export function toState(found: Instance): Proto.OrchestrationState {
   const state = new pb.OrchestrationState();
   state.setInstanceid(found.id);
   state.setName(found.name);
+  for (const [key, value] of Object.entries(found.tags ?? {})) state.getTagsMap().set(key, value);
   state.setOrchestrationstatus(pb.OrchestrationStatus[`ORCHESTRATION_STATUS_${found.status}`]);
   state.setCreatedtimestamp(timestamp(found.createdAtMs));
   state.setLastupdatedtimestamp(timestamp(found.lastUpdatedAtMs));

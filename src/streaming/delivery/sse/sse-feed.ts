@@ -1,24 +1,30 @@
 import type { Problem } from "../../../problems.ts";
 import type { Feed, FeedSubscriber } from "../../feed/feed.ts";
 import type { FeedEntry } from "../../feed/feed-log.ts";
-import { FeedPosition } from "../../feed/feed-position.ts";
-import { type StateEvent, snapshotOf, updateOf } from "../../operation/state-event.ts";
+import { type FeedEvent, FeedPosition } from "../../feed/feed-position.ts";
+import type { OperationFilter } from "../../operation/operation-filter.ts";
 import type { StreamContext } from "../stream-context.ts";
 import type { SseClient, StreamContent } from "./sse-connection.ts";
 import { stateChunkUnder } from "./sse-format.ts";
 import { type Opened, SseOpening } from "./sse-opening.ts";
 
-/**
- * Opens the feed of all operations whose ids begin with `prefix`.
- * @param after the watermark that the client stopped at, as it sent it
- */
+/** What a client requests. */
+export interface FeedWanted {
+  /** Operations whose ids begin with this. */
+  readonly prefix: string;
+  /** Of those, the ones that match. */
+  readonly filter: OperationFilter;
+  /** The watermark that the client stopped at, as it sent it. */
+  readonly after: string | undefined;
+}
+
+/** Opens a feed. */
 export function openFeedStream(
   context: StreamContext,
   client: SseClient,
-  prefix: string,
-  after: string | undefined,
+  wanted: FeedWanted,
 ): Promise<Opened> {
-  return new FeedStream(context, client, prefix, after).opened;
+  return new FeedStream(context, client, wanted).opened;
 }
 
 /**
@@ -34,15 +40,10 @@ class FeedStream implements FeedSubscriber, StreamContent {
   readonly #feed: Feed;
   readonly #position: FeedPosition;
 
-  constructor(
-    context: StreamContext,
-    client: SseClient,
-    prefix: string,
-    after: string | undefined,
-  ) {
+  constructor(context: StreamContext, client: SseClient, { prefix, filter, after }: FeedWanted) {
     this.#context = context;
     this.#feed = context.feeds.get(client, prefix);
-    this.#position = new FeedPosition(this.#feed, after);
+    this.#position = new FeedPosition(this.#feed, filter, after);
     this.#opening = new SseOpening(client, this, context);
     this.#feed.add(this);
     context.metrics.subscriptions.inc();
@@ -69,11 +70,11 @@ class FeedStream implements FeedSubscriber, StreamContent {
 
   onChange(entry: FeedEntry): void {
     const isReady = this.#opening.connection?.ready ?? false;
-    if (!this.#position.take(entry, isReady)) return;
-    const { previous, operation } = entry;
-    this.#send(previous ? updateOf(previous, operation, 0) : snapshotOf(operation));
-    if (!previous) return;
-    const lagMs = Math.max(0, Date.now() - operation.cursor.lastUpdatedAtMs);
+    const event = this.#position.take(entry, isReady);
+    if (!event) return;
+    this.#send(event);
+    if (event.type !== "update") return;
+    const lagMs = Math.max(0, Date.now() - event.operation.cursor.lastUpdatedAtMs);
     this.#context.metrics.deliveryLag.observe(lagMs / 1000);
   }
 
@@ -86,8 +87,8 @@ class FeedStream implements FeedSubscriber, StreamContent {
     if (!this.#position.begun) return;
     const connection = this.#opening.open();
     while (connection.ready) {
-      const operation = this.#position.next();
-      if (operation) this.#send(snapshotOf(operation));
+      const event = this.#position.next();
+      if (event) this.#send(event);
       else {
         if (this.#feed.isLoaded) connection.heartbeat(); // FEED-SSE-2
         return;
@@ -116,9 +117,14 @@ class FeedStream implements FeedSubscriber, StreamContent {
     return this.#feed.asOfMs;
   }
 
-  #send(event: StateEvent): void {
+  #send(event: FeedEvent): void {
     const connection = this.#opening.open();
+    const id = this.cursor();
     connection.cork();
-    connection.sendChunk(event.type, stateChunkUnder(this.cursor(), event));
+    if (event.type === "removed") {
+      const { id: operation_id } = event.operation;
+      const data = JSON.stringify({ type: "removed", operation_id, reason: "no_match" });
+      connection.send({ event: "removed", id, data });
+    } else connection.sendChunk(event.type, stateChunkUnder(id, event));
   }
 }
