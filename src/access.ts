@@ -168,7 +168,9 @@ export function unknownCaller(caller: string): Access {
   return new Access({ caller, authentication: "none", grants: [] });
 }
 
-const NARROWED = /^(operations:(?:read|start|control)):(?:(?<prefix>.*)\*|name=(?<name>.+))$/s;
+/** A name with `*` at its end is none: it would not be the pattern that it looks like. */
+const NARROWED =
+  /^(operations:(?:read|start|control)):(?:name=(?<name>.*[^*])|(?!name=)(?<prefix>.*)\*)$/s;
 
 /**
  * One permission as credentials name it: a scope, `<scope>:<prefix>*` for operations whose ids begin
@@ -204,16 +206,16 @@ export class ForbiddenError extends ProblemError {
 
 /** Nobody was identified by the request, or by what it carries. @see RFC 6750, section 3 */
 export class UnauthenticatedError extends ProblemError {
-  /** Whether the credential was valid once. */
-  readonly expired: boolean;
+  /** Whether the credential may be a guess: not so what was valid once, or could not be found by guessing. */
+  readonly guessed: boolean;
 
   /** @param invalid what is wrong with the credential, without quotes; default: there is none */
-  constructor(invalid?: string, { expired = false } = {}) {
+  constructor(invalid?: string, { guessed = true } = {}) {
     const detail = invalid ?? "This needs a credential. Send one as Authorization: Bearer.";
     const error = invalid && `, error="invalid_token", error_description="${invalid}"`;
     const challenge = `Bearer realm="dts-push"${error ?? ""}`;
     super("unauthenticated", 401, detail, { headers: { "www-authenticate": challenge } });
-    this.expired = expired;
+    this.guessed = guessed && invalid !== undefined;
   }
 }
 

@@ -50,6 +50,8 @@ test("anything else is no permission, so that a narrowing that is not known neve
     "operations:read:order-17",
     "operations:read:name=ship_order",
     "operations:start:name=",
+    "operations:start:name=ship_*",
+    "operations:start:name=*",
     "streams:token:order-*",
     "hints:send:order-*",
     "xoperations:read",

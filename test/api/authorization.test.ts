@@ -28,6 +28,7 @@ const stack = useSharedStack({
   config: async () => {
     issuer = await OidcIssuer.start();
     return {
+      corsOrigins: ["https://app.example"],
       maxAuthFailuresPerMinute: 0,
       credentials: {
         apiKeysFile: file.path,
@@ -224,6 +225,24 @@ test("what is not about one operation answers as far as the caller's permissions
     await response.body?.cancel();
     expect(response.status, String(prefix)).toBe(status);
   }
+});
+
+test("a preflight of a trusted origin needs no credential, and its page can read a refusal", async () => {
+  const url = new URL("/api/operations/order-1", stack.url);
+  const origin = "https://app.example";
+  const preflight = await fetch(url, {
+    method: "OPTIONS",
+    headers: {
+      origin,
+      "access-control-request-method": "GET",
+      "access-control-request-headers": "authorization",
+    },
+  });
+  expect(preflight.status).toBe(204);
+  expect(preflight.headers.get("access-control-allow-headers")).toMatch(/authorization/i);
+  const refused = await fetch(url, { headers: { origin } });
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get("access-control-allow-origin")).toBe(origin);
 });
 
 test("a WebSocket may open without a credential, for its first message has it, but not with a wrong one", async () => {

@@ -5,7 +5,7 @@ import { type CredentialOptions, isLoopback, needsCredential } from "./credentia
 import { IssuerTokens } from "./issuer-tokens.ts";
 import { StreamTokens } from "./stream-tokens.ts";
 
-/** Which credentials a request may carry where this one was. */
+/** Which credentials are accepted where one was found: a URL may hold stream tokens alone. */
 export type Accepted = "all" | "stream-tokens";
 
 /** Finds out who is calling. */

@@ -46,8 +46,8 @@ export class IssuerTokens {
       return toAccess(payload, protectedHeader);
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error;
-      const expired = error instanceof errors.JWTExpired;
-      throw new UnauthenticatedError(describe(error), { expired });
+      const guessed = !(error instanceof errors.JWTExpired);
+      throw new UnauthenticatedError(describe(error), { guessed });
     }
   }
 }
@@ -57,7 +57,7 @@ function toAccess(payload: JWTPayload, { typ }: JWTHeaderParameters): Access {
   if (!TYPES.includes(typ?.toLowerCase().replace(/^application\//, ""))) {
     throw new UnauthenticatedError("The token is not an access token.");
   }
-  if (exp * 1000 <= Date.now()) throw new UnauthenticatedError(EXPIRED, { expired: true }); // TOKEN-1
+  if (exp * 1000 <= Date.now()) throw new UnauthenticatedError(EXPIRED, { guessed: false }); // TOKEN-1
   if (sub.length > MAX_SUBJECT_LENGTH)
     throw new UnauthenticatedError("The token's sub is too long.");
   return new Access({

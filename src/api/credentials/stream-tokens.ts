@@ -33,6 +33,7 @@ export class StreamTokens {
 
   /** Whether a token says that it is one of these. */
   static isOne(token: string): boolean {
+    if (!token.includes(".")) return false;
     try {
       return decodeProtectedHeader(token).typ === TYPE;
     } catch {
@@ -62,15 +63,23 @@ export class StreamTokens {
       } catch (error) {
         if (error instanceof errors.JWSSignatureVerificationFailed) continue;
         if (!(error instanceof errors.JOSEError)) throw error;
-        const expired = error instanceof errors.JWTExpired;
-        const detail = expired
-          ? "The stream token has expired. Get a new one."
-          : "This is not a valid stream token.";
-        throw new UnauthenticatedError(detail, { expired });
+        throw refused(
+          error instanceof errors.JWTExpired
+            ? "The stream token has expired. Get a new one."
+            : "This is not a valid stream token.",
+        );
       }
     }
-    throw new UnauthenticatedError("The stream token was not signed by this service.");
+    throw refused("The stream token was not signed by this service. Get a new one.");
   }
+}
+
+/**
+ * Nobody can guess a token. One that was not signed here may be that of another replica, or of this one
+ * before it was restarted, where no secret is configured.
+ */
+function refused(detail: string): UnauthenticatedError {
+  return new UnauthenticatedError(detail, { guessed: false });
 }
 
 /** As signed here. */

@@ -24,8 +24,7 @@ export class Verifier {
     try {
       return await this.#authenticator.verify(credential, accepted);
     } catch (error) {
-      // An expired credential was valid: who has it does not guess.
-      const isGuess = error instanceof UnauthenticatedError && !error.expired;
+      const isGuess = error instanceof UnauthenticatedError && error.guessed;
       if (isGuess) await this.#failures.count(address);
       throw error;
     }
