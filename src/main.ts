@@ -73,16 +73,10 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
   }
 }
 
-/** OpenTelemetry's SDK is loaded only where it is used, and an installation may lack it. */
+/** OpenTelemetry's SDK is loaded only where it is used. */
 async function loadTracing(tracing: TracingConfig, logger: Log["logger"]): Promise<Tracing> {
-  try {
-    const { startTracing } = await import("./observability/tracing.ts");
-    return startTracing(tracing, logger);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw cause;
-    const advice = "install the optional dependencies, or unset OTEL_EXPORTER_OTLP_ENDPOINT";
-    throw new Error(`OpenTelemetry's packages are not installed: ${advice}.`, { cause });
-  }
+  const { startTracing } = await import("./observability/tracing.ts");
+  return startTracing(tracing, logger);
 }
 
 /** Prints that the API can be used once the scheduler answers, and until then what it waits for. */
