@@ -3,6 +3,7 @@ import { parser } from "@prometheus-io/lezer-promql";
 import { beforeAll, expect, test } from "vitest";
 import { useSharedStack } from "../api/support/shared-stack.ts";
 import { eventually } from "../helpers/deadline.ts";
+import { testConfig } from "../helpers/stack.ts";
 
 const FILE = new URL("../../docs/grafana/dts-push.json", import.meta.url);
 /** Labels that Prometheus adds to what it scrapes. */
@@ -70,7 +71,16 @@ async function exported(url: URL): Promise<Map<string, Set<string>>> {
   return metrics;
 }
 
-const stack = useSharedStack({ worker: true });
+/** Hints go to another replica, which is not there. */
+const hints = { ...testConfig().hints, peers: [new URL("http://127.0.0.1:1")] };
+const stack = useSharedStack({ worker: true, config: { hints } });
+/** Metrics with labels, which are exported some time after their first use. */
+const LAST = [
+  "dts_push_resumes_total",
+  "dts_push_disconnects_total",
+  "dts_push_hints_total",
+  "dts_push_hints_forwarded_total",
+];
 let metrics: Map<string, Set<string>>;
 
 /** Uses what has labels once, so that they are exported. */
@@ -85,9 +95,14 @@ beforeAll(async () => {
   const whole = await (await fetch(events)).text();
   const [, id = ""] = /^id: (\S+)/m.exec(whole) ?? [];
   await (await fetch(events, { headers: { "last-event-id": id } })).text();
-  await eventually("the metrics of both", async () => {
+  await fetch(new URL("/api/hints", stack.url), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ operation_ids: ["op"] }),
+  });
+  await eventually("all metrics with labels", async () => {
     metrics = await exported(stack.url);
-    return metrics.has("dts_push_resumes_total") && metrics.has("dts_push_disconnects_total");
+    return LAST.every((metric) => metrics.has(metric));
   });
 });
 

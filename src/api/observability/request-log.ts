@@ -6,7 +6,7 @@ import type { ServedRequest } from "./requests.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** What is asked for often and says little: logged at `debug`. */
+    /** Requests that come often and say little: logged at `debug`, and not traced. */
     readonly probe?: boolean;
   }
   interface FastifyRequest {

@@ -29,7 +29,7 @@ const COMMANDS = ["POST", "DELETE"];
 export function startSpan(request: FastifyRequest): void {
   const { method, routeOptions, headers, protocol } = request;
   const { url: route = "", config } = routeOptions;
-  if (!route.startsWith("/api/") || config?.stream) return;
+  if (!route.startsWith("/api/") || config?.stream || config?.probe) return;
   const attributes = {
     "http.request.method": method,
     "http.route": route,

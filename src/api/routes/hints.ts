@@ -31,7 +31,7 @@ export const hintsRoute: FastifyPluginAsyncTypebox<HintsOptions> = async (
   app.post(
     "/api/hints",
     {
-      config: { scope: "hints:send", docs: SEND_HINTS },
+      config: { scope: "hints:send", probe: true, docs: SEND_HINTS },
       bodyLimit: MAX_BODY_BYTES,
       schema: { querystring: NoQuery, body: Body },
     },
