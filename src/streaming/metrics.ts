@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
-
-export type Transport = "sse" | "ws" | "poll";
+import { EventCounter, PlainHistogram } from "./delivery-metrics.ts";
 
 /** What one process counts. Names and labels are part of the contract. */
 export interface Metrics {
@@ -11,8 +10,8 @@ export interface Metrics {
   readonly reads: Counter<"rpc" | "result">;
   readonly readDuration: Histogram;
   readonly schedulerCalls: Histogram<"rpc" | "outcome">;
-  readonly deliveryLag: Histogram;
-  readonly events: Counter<"type" | "transport">;
+  readonly deliveryLag: PlainHistogram;
+  readonly events: EventCounter;
   readonly coalesced: Counter;
   readonly resumes: Counter<"outcome">;
   readonly disconnects: Counter<"reason">;
@@ -65,18 +64,13 @@ export function createMetrics(): Metrics {
       buckets: SECONDS,
       registers,
     }),
-    deliveryLag: new Histogram({
-      name: "dts_push_delivery_lag_seconds",
-      help: "Time from a transition's last_updated to its sending, live updates only",
-      buckets: SECONDS,
-      registers,
-    }),
-    events: new Counter({
-      name: "dts_push_events_total",
-      help: "Events sent, by type and transport",
-      labelNames: ["type", "transport"],
-      registers,
-    }),
+    deliveryLag: new PlainHistogram(
+      registry,
+      "dts_push_delivery_lag_seconds",
+      "Time from a transition's last_updated to its sending, live updates only",
+      SECONDS,
+    ),
+    events: new EventCounter(registry),
     coalesced: new Counter({
       name: "dts_push_coalesced_total",
       help: "Changes that were merged into a later one for a slow client",

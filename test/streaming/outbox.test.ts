@@ -204,3 +204,19 @@ test("nothing is written after the socket has closed (OUTBOX-4)", async () => {
   outbox.end(LAST_FRAME, () => expect.unreachable());
   expect([outbox.ready, outbox.check(performance.now()), calls.slow]).toEqual([false, false, 0]);
 });
+
+test("the first frame of a turn leaves at once, those after it together (OUTBOX-5)", async () => {
+  const { near } = await socketPair();
+  const { outbox } = outboxOn(near);
+  const taken: number[] = [];
+  const note = () => taken.push(near.bytesWritten - near.writableLength);
+  for (const frame of ["1", "22", "333"]) {
+    outbox.write(Buffer.from(frame));
+    note();
+  }
+  await new Promise(setImmediate);
+  note();
+  outbox.write(Buffer.from("4444"));
+  note();
+  expect(taken).toEqual([1, 1, 1, 6, 10]);
+});

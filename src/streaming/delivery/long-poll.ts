@@ -92,7 +92,7 @@ class LongPoll implements Subscriber, Connection {
 
   onEvent({ type, operation }: StateEvent): void {
     if (!this.#wanted.isAwaited(operation)) return;
-    this.#context.metrics.events.inc({ type, transport: "poll" });
+    this.#context.metrics.events.count(type, "poll");
     this.#result.resolve(operation);
     this.#end();
   }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Progress } from "./progress.ts";
+import { joinWrites, presentTurn } from "./turn.ts";
 
 /** The connection that an outbox belongs to. One object, since there are thousands of them. */
 export interface OutboxOwner {
@@ -41,6 +42,8 @@ interface Ending {
  *   OUTBOX-3. `end` discards nothing that was written. It waits while the client takes bytes, at 8 kB/s
  *             or more; then the socket is destroyed.
  *   OUTBOX-4. After `end` or the socket's close nothing more is accepted.
+ *   OUTBOX-5. What is written in one turn of the event loop takes two writes of the socket at most: the
+ *             first frame leaves at once, those after it together at the end of the turn.
  */
 export class Outbox {
   readonly #socket: Socket;
@@ -53,6 +56,8 @@ export class Outbox {
   #awaitingReady = false;
   #largestFrame = 0;
   #foundSlow = false;
+  /** The turn of the last write. */
+  #turn = -1;
   #closed = false;
   /** While something is unsent. */
   #progress: Progress | undefined;
@@ -81,15 +86,9 @@ export class Outbox {
   write(frame: Buffer): void {
     if (this.#closed || this.#ending || this.#foundSlow) return;
     this.#enqueue(frame);
+    if (this.unsentBytes === 0) return;
     this.#largestFrame = Math.max(this.#largestFrame, frame.length);
     if (this.unsentBytes > this.#owner.maxBufferedBytes + this.#largestFrame) this.#slow();
-  }
-
-  /** Joins what is written until the end of this turn of the event loop into one packet. */
-  cork(): void {
-    if (this.#socket.writableCorked > 0) return;
-    this.#socket.cork();
-    process.nextTick(() => this.#socket.uncork());
   }
 
   /**
@@ -138,10 +137,16 @@ export class Outbox {
       this.#queue.push(frame);
       this.#queuedBytes += frame.length;
       this.#continue();
-    } else this.#socket.write(frame); // The common case, without a callback.
-    if (!wasEmpty || this.unsentBytes === 0) return;
-    this.#progress = new Progress(this.#socket, performance.now());
-    this.#owner.onUnsent();
+    } else this.#writeWhole(frame);
+    if (wasEmpty && this.unsentBytes > 0) this.#owner.onUnsent();
+  }
+
+  /** The common case, without a callback. */
+  #writeWhole(frame: Buffer): void {
+    const turn = presentTurn();
+    if (turn === this.#turn && this.#socket.writableCorked === 0) joinWrites(this.#socket);
+    this.#turn = turn; // OUTBOX-5
+    this.#socket.write(frame);
   }
 
   /** Writes the next piece, or ends the connection, unless a write is under way. */

@@ -56,7 +56,7 @@ export class StreamRecord {
   sent(type: string, coalesced: number): void {
     this.#events += 1;
     this.#coalesced += coalesced;
-    this.#context.metrics.events.inc({ type, transport: this.#transport });
+    this.#context.metrics.events.count(type, this.#transport);
   }
 
   /** To be called once. @param reason that of `bye`, or why there was none */

@@ -6,22 +6,16 @@ const ACCEPT_AFTER_READS = 8;
 /**
  * Distinguishes a read that lags from a scheduler whose clock was set back. Both return a state dated before
  * the one already known. A lagging read is soon followed by a current one; after a clock was set back
- * all reads keep returning the earlier date, and then it is the truth.
+ * all reads keep returning the earlier date, and then it is the truth. One for each such time.
  */
 export class Persistence {
-  #sinceMs: number | undefined;
+  readonly #sinceMs = performance.now();
   #reads = 0;
 
   /** One more read returned an earlier state. @returns whether it is to be accepted */
   observe(): boolean {
-    const nowMs = performance.now();
-    this.#sinceMs ??= nowMs;
     this.#reads += 1;
-    return this.#reads >= ACCEPT_AFTER_READS && nowMs - this.#sinceMs >= ACCEPT_AFTER_MS;
-  }
-
-  reset(): void {
-    this.#sinceMs = undefined;
-    this.#reads = 0;
+    const forMs = performance.now() - this.#sinceMs;
+    return this.#reads >= ACCEPT_AFTER_READS && forMs >= ACCEPT_AFTER_MS;
   }
 }

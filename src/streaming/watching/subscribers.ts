@@ -108,12 +108,13 @@ export class Subscribers {
   }
 
   #notify({ operation, sentAtMs, since, accepted }: ReadState, to: readonly Subscription[]): void {
+    const anyUnsettled = this.#unsettled.size > 0;
     for (const each of to) {
-      const cameAtMs = this.#unsettled.get(each);
+      const cameAtMs = anyUnsettled ? this.#unsettled.get(each) : undefined;
       // A read that was sent before it came may know less than the subscriber does.
       const isLate = cameAtMs !== undefined && cameAtMs > sentAtMs;
       if (isLate && (operation.terminal || each.needsNewRead)) continue;
-      if (each.notify(operation, since, accepted)) this.#unsettled.delete(each);
+      if (each.notify(operation, since, accepted) && anyUnsettled) this.#unsettled.delete(each);
     }
   }
 }

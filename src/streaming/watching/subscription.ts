@@ -70,7 +70,8 @@ export class Subscription {
   #settled = false;
   #inOutage = false;
   #ended = false;
-  readonly #ahead = new Persistence();
+  /** While reads return states before the subscriber's position. */
+  #ahead: Persistence | undefined;
 
   constructor(
     id: string,
@@ -129,9 +130,10 @@ export class Subscription {
     if (this.#ended) return true;
     this.recover();
     if (this.#position && isBefore(operation.cursor, this.#position)) {
+      this.#ahead ??= new Persistence();
       if (!accepted && !this.#ahead.observe()) return false; // C2
     }
-    this.#ahead.reset();
+    this.#ahead = undefined;
     if (this.#isKnown(operation)) {
       this.#pending = undefined;
       this.#coalesced = 0;

@@ -64,7 +64,7 @@ export class WatchRegistry {
       // Two clocks: a date of the scheduler and ours. The lag is as exact as they agree.
       const lagMs = Math.max(0, Date.now() - operation.cursor.lastUpdatedAtMs);
       this.#metrics.deliveryLag.observe(lagMs / 1000);
-      this.#metrics.coalesced.inc(coalesced);
+      if (coalesced > 0) this.#metrics.coalesced.inc(coalesced);
     },
   };
 

@@ -38,7 +38,7 @@ export class Watcher {
   /** When the newest read that returned was sent, and when the last one returned. */
   #sentAtMs = Number.NEGATIVE_INFINITY;
   #returnedAtMs = Number.NEGATIVE_INFINITY;
-  readonly #behind = new Persistence();
+  #behind: Persistence | undefined;
   #notFound = 0;
   readonly #announcement = new Announcement();
   #idleSinceMs: number | undefined;
@@ -224,7 +224,7 @@ export class Watcher {
     const known = this.#operation;
     if (known && isSameInstance(instance, known.instance)) {
       this.#advance(found);
-      this.#behind.reset();
+      this.#behind = undefined;
       this.#schedule.quiet();
       this.#subscribers.notifyUnsettled({ operation: known, sentAtMs, since });
       return;
@@ -232,6 +232,7 @@ export class Watcher {
     const operation = toOperation(instance);
     let accepted = false;
     if (known && isBefore(operation.cursor, known.cursor)) {
+      this.#behind ??= new Persistence();
       accepted = this.#behind.observe();
       if (!accepted) {
         this.#schedule.changed(); // Which of the two is true is to be known soon.
@@ -240,7 +241,7 @@ export class Watcher {
       }
     }
     this.#advance(found);
-    this.#behind.reset();
+    this.#behind = undefined;
     if (known && isSameState(operation.cursor, known.cursor)) {
       // Only its position moved. Subscribers from other replicas may have seen a state in between, and
       // are sent this one.

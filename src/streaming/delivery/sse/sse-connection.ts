@@ -96,8 +96,8 @@ export class SseConnection implements Connection, OutboxOwner {
     this.#outbox = new Outbox(socket, this);
     connections.add(this, client);
     const head = [...HEAD, ...headers, ...(chunked ? ["transfer-encoding: chunked"] : [])];
-    this.#outbox.write(Buffer.from(`${head.join("\r\n")}\r\n\r\n`));
-    this.#outbox.write(this.#framed(toChunk(`${formatRetry(reconnectMs())}\n`)));
+    const retry = this.#framed(toChunk(`${formatRetry(reconnectMs())}\n`));
+    this.#outbox.write(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), retry]));
   }
 
   get ready(): boolean {
@@ -129,11 +129,6 @@ export class SseConnection implements Connection, OutboxOwner {
   /** It was opened, and not only to turn the client away. */
   onOpened(): void {
     this.#record.opened({ ...this.#content.subject, resumed: this.#content.resumed });
-  }
-
-  /** Joins what is sent until the end of this turn of the event loop into one packet. */
-  cork(): void {
-    if (!this.#record.ended) this.#outbox.cork();
   }
 
   /**

@@ -120,7 +120,6 @@ class FeedStream implements FeedSubscriber, StreamContent {
   #send(event: FeedEvent): void {
     const connection = this.#opening.open();
     const id = this.cursor();
-    connection.cork();
     if (event.type === "removed") {
       const { id: operation_id } = event.operation;
       const data = JSON.stringify({ type: "removed", operation_id, reason: "no_match" });

@@ -85,7 +85,6 @@ class OperationStream implements Subscriber, StepsSink, StreamContent, Requester
 
   onStepEvent(type: "step" | "reset", body: string): void {
     const connection = this.#opening.open();
-    connection.cork();
     connection.send({ event: type, id: this.cursor(), data: `{${body}` });
   }
 

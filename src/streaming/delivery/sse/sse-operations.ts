@@ -96,7 +96,6 @@ class OperationsStream implements Subscriber, StreamContent, Requester {
   onEvent(event: StateEvent, subscription: Subscription): void {
     this.#order.add(subscription);
     const connection = this.#open();
-    connection.cork();
     const chunk = stateChunkUnder(this.cursor(), event);
     connection.sendChunk(event.type, chunk, event.coalesced);
   }

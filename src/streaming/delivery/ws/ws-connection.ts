@@ -177,7 +177,6 @@ export class WsConnection
 
   sendFrame(type: string, frame: Buffer, coalesced = 0): void {
     if (this.#record.ended) return;
-    this.#outbox.cork();
     this.#outbox.write(frame);
     this.#record.sent(type, coalesced);
   }
