@@ -42,7 +42,7 @@ async function metric(url: URL, name: string): Promise<number> {
   return Number(new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\S+)`, "m").exec(text)?.[1] ?? 0);
 }
 
-test("a client that stops reading is sent the latest state only, and others get every state (OUTBOX-2)", async () => {
+test("a client that reads too little is sent the latest state only, and others every one (B1)", async () => {
   const { scheduler, log, events } = await startLarge();
   const slow = await SseClient.connect(events, { "x-request-id": "slow" });
   await nextWithState(slow);
@@ -53,6 +53,9 @@ test("a client that stops reading is sent the latest state only, and others get 
   const STEPS = 24;
   for (let number = 1; number <= STEPS; number += 1) {
     scheduler.set("op", step(number));
+    // A little is read of it, however slow the machine is: one that takes nothing for 10 s is cut off.
+    slow.response.once("data", () => slow.pause());
+    slow.resume();
     for (const client of quick) expect(numberOf((await nextWithState(client)).data)).toBe(number);
   }
   slow.resume();
