@@ -54,7 +54,9 @@ export async function metric(
   label = "",
 ): Promise<number> {
   const text = await (await fetch(new URL("/metrics", url))).text();
-  const lines = text.split("\n").filter((line) => line.startsWith(name) && line.includes(label));
+  const lines = text
+    .split("\n")
+    .filter((line) => /^\w+/.exec(line)?.[0] === name && line.includes(label));
   return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 

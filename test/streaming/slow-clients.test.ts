@@ -42,7 +42,7 @@ async function metric(url: URL, name: string): Promise<number> {
   return Number(new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\S+)`, "m").exec(text)?.[1] ?? 0);
 }
 
-test("a client that reads too little is sent the latest state only, and others every one (B1)", async () => {
+test("a client that reads too little is sent the latest state only, and others get every state (OUTBOX-2)", async () => {
   const { scheduler, log, events } = await startLarge();
   const slow = await SseClient.connect(events, { "x-request-id": "slow" });
   await nextWithState(slow);
