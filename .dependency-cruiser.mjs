@@ -86,6 +86,24 @@ export default {
       to: { path: "^(test|bench|scripts|examples|client|public)/", dependencyTypesNot: ["npm"] },
     },
     {
+      name: "the client imports nothing of the repository",
+      severity: "error",
+      from: { path: "^client/" },
+      to: { path: "^(src|test|bench|scripts|examples|public)/" },
+    },
+    {
+      name: "the client needs no package, and its hooks React",
+      severity: "error",
+      from: { path: "^client/" },
+      to: { pathNot: "^client/|^node_modules/(@types/)?react/" },
+    },
+    {
+      name: "only the hooks need React",
+      severity: "error",
+      from: { path: "^client/", pathNot: "^client/react[.]ts$" },
+      to: { pathNot: "^client/" },
+    },
+    {
       name: "no dependency that production does not install",
       severity: "error",
       from: { path: "^src/" },

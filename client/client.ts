@@ -4,14 +4,7 @@ import { DirectLink, type Link, type Transport } from "./link.ts";
 import { ProblemError } from "./problem.ts";
 import type { Source } from "./source.ts";
 import { canShare, SharedLink } from "./tabs.ts";
-import type {
-  FeedFilter,
-  Message,
-  OperationDocument,
-  OperationFilter,
-  Problem,
-  Step,
-} from "./wire.ts";
+import type { Message, OperationDocument, OperationFilter, Problem, Step } from "./wire.ts";
 
 export type { ConnectionState } from "./follow.ts";
 export type { Transport } from "./link.ts";
@@ -65,6 +58,10 @@ export type StepsItem =
 /** One item of a feed. `cursor` resumes behind it. */
 export type FeedItem =
   | { readonly type: "operation"; readonly operation: OperationDocument; readonly cursor: string }
+  /** It no longer matches the filter. You may never have had it. */
+  | { readonly type: "removed"; readonly operation_id: string; readonly cursor: string }
+  /** What follows is the feed from its beginning: forget what came before. */
+  | { readonly type: "reset"; readonly cursor: string }
   /** Something to know, such as `feed-truncated`. */
   | { readonly type: "problem"; readonly problem: Problem; readonly cursor: string };
 
@@ -197,12 +194,16 @@ export function createClient(options: ClientOptions = {}) {
 
     /** The newest operations of the task hub and every change of them, without an end. */
     async *watchFeed(
-      filter: FeedFilter = {},
+      filter: OperationFilter = {},
       options: WatchOptions = {},
     ): AsyncGenerator<FeedItem, void> {
+      let began = false;
       for await (const message of messages({ kind: "feed", filter }, options)) {
-        const { id: cursor = "", operation, problem } = message;
-        if (operation) yield { type: "operation", operation, cursor };
+        const { type, id: cursor = "", operation, operation_id, problem } = message;
+        if (message.resumed === false && began) yield { type: "reset", cursor };
+        began = true;
+        if (type === "removed" && operation_id) yield { type, operation_id, cursor };
+        else if (operation) yield { type: "operation", operation, cursor };
         else if (problem) yield { type: "problem", problem, cursor };
       }
     },

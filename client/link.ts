@@ -62,7 +62,9 @@ export class DirectLink implements Link {
 
   async *open(source: Source, place: Place, signal: AbortSignal): AsyncGenerator<Message, void> {
     const index = this.#next % this.#transports.length;
-    const transport = this.#transports[index] as Transport;
+    const next = this.#transports[index] as Transport;
+    // There is no feed over WebSocket.
+    const transport = source.kind === "feed" && next === "websocket" ? "sse" : next;
     // Aborted with the attempt, so that no request outlives it.
     const attempt = new AbortController();
     const onAbort = () => attempt.abort(signal.reason);
@@ -92,13 +94,10 @@ export class DirectLink implements Link {
   }
 
   #over(transport: Transport, source: Source, place: Place, signal: AbortSignal) {
-    switch (transport) {
-      case "websocket":
-        return this.#sockets.follow(source, place, signal);
-      case "sse":
-        return overSse(this.#http, source, place, signal);
-      case "long-poll":
-        return overSse(this.#http, source, place, signal, LONG_POLL_S);
+    if (transport === "websocket" && source.kind !== "feed") {
+      return this.#sockets.follow(source, place, signal);
     }
+    const waitS = transport === "long-poll" ? LONG_POLL_S : undefined;
+    return overSse(this.#http, source, place, signal, waitS);
   }
 }

@@ -9,8 +9,8 @@ import {
   type Client,
   type ConnectionState,
   createClient,
-  type FeedFilter,
   type OperationDocument,
+  type OperationFilter,
   type Step,
 } from "./client.ts";
 import { Store } from "./store.ts";
@@ -69,13 +69,14 @@ export function useOperation<Custom = unknown, Result = unknown>(
 }
 
 /** The operations of the task hub, as they come and change. */
-export function useOperations(filter: FeedFilter = {}): LiveOperations {
+export function useOperations(filter: OperationFilter = {}): LiveOperations {
   const key = `operations ${JSON.stringify(filter)}`;
   return useLive(key, async (client, change, options) => {
     const byId = new Map<string, OperationDocument>();
     for await (const item of client.watchFeed(filter, options)) {
-      if (item.type !== "operation") continue;
-      byId.set(item.operation.operation_id, item.operation);
+      if (item.type === "operation") byId.set(item.operation.operation_id, item.operation);
+      else if (item.type === "removed") byId.delete(item.operation_id);
+      else if (item.type === "reset") byId.clear();
       change(() => ({ operations: newestOf(byId) }));
     }
   });

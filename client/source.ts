@@ -1,12 +1,12 @@
 import type { Query } from "./http.ts";
-import type { FeedFilter, Message } from "./wire.ts";
+import type { Message, OperationFilter } from "./wire.ts";
 
 /** What is followed. */
 export type Source =
   | { readonly kind: "operation"; readonly id: string }
   | { readonly kind: "steps"; readonly id: string; readonly payloads: boolean }
   | { readonly kind: "operations"; readonly ids: readonly string[] }
-  | { readonly kind: "feed"; readonly filter: FeedFilter };
+  | { readonly kind: "feed"; readonly filter: OperationFilter };
 
 /**
  * What was received of a source: enough to continue on another connection, transport or tab.
@@ -26,10 +26,12 @@ const MOST_CURSORS = 1000;
 export function advance(source: Source, place: Place, message: Message): boolean {
   if (message.id) place.after = message.id;
   const { operation } = message;
+  const { cursors } = place;
+  if (source.kind === "feed" && message.resumed === false) cursors.clear();
+  if (message.type === "removed") cursors.delete(message.operation_id ?? "");
   if (!operation) return true;
   const { operation_id, cursor } = operation;
   if (source.kind === "operation") place.after = cursor;
-  const { cursors } = place;
   const isNew = cursors.get(operation_id) !== cursor;
   cursors.delete(operation_id);
   cursors.set(operation_id, cursor);

@@ -9,6 +9,8 @@ import type { Message } from "./wire.ts";
 const MOST_SUBSCRIPTIONS = 200;
 const OPEN_WITHIN_MS = 10_000;
 
+/** What can be subscribed. */
+type Watched = Exclude<Source, { kind: "feed" }>;
 type Frame = Message & { readonly sub?: string; readonly cursor?: string };
 
 /** One connection, and the queues of its subscriptions. */
@@ -34,7 +36,7 @@ export class WebSockets {
     this.#open.clear();
   }
 
-  async *follow(source: Source, place: Place, signal: AbortSignal): AsyncGenerator<Message, void> {
+  async *follow(source: Watched, place: Place, signal: AbortSignal): AsyncGenerator<Message, void> {
     const subscriptions = subscriptionsOf(source, place);
     const connection = this.#withRoomFor(subscriptions.length);
     const { socket, queues } = connection;
@@ -129,7 +131,7 @@ export class WebSockets {
   }
 }
 
-function subscriptionsOf(source: Source, { after, cursors }: Place): object[] {
+function subscriptionsOf(source: Watched, { after, cursors }: Place): object[] {
   switch (source.kind) {
     case "operation":
       return [{ operation_id: source.id, after }];
@@ -139,7 +141,5 @@ function subscriptionsOf(source: Source, { after, cursors }: Place): object[] {
     }
     case "operations":
       return source.ids.map((id) => ({ operation_id: id, after: cursors.get(id) }));
-    case "feed":
-      return [{ feed: source.filter, after }];
   }
 }

@@ -63,13 +63,7 @@ export interface Problem {
   readonly [member: string]: unknown;
 }
 
-/** Which operations a feed carries. */
-export interface FeedFilter {
-  /** Beginning of the id. */
-  readonly prefix?: string;
-}
-
-/** Which operations a list holds. Several values: any of the statuses and names, all of the tags. */
+/** Which operations a feed or a list holds. Several values: any of the statuses and names, all of the tags. */
 export interface OperationFilter {
   readonly status?: OperationStatus | readonly OperationStatus[];
   readonly name?: string | readonly string[];

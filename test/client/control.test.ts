@@ -1,0 +1,123 @@
+/** Everything but streams, against the product; and credentials that expire. */
+
+import { expect, test } from "vitest";
+import { createClient } from "../../client/client.ts";
+import { useForeignWorker } from "../api/support/foreign-worker.ts";
+import { useSharedStack } from "../api/support/shared-stack.ts";
+import { createKey, createKeyFile } from "../helpers/api-key.ts";
+import { next, rest } from "./support/received.ts";
+import { TRANSPORTS } from "./support/server.ts";
+
+const all = createKey(
+  "tests",
+  "operations:read",
+  "operations:start",
+  "operations:control",
+  "streams:token",
+);
+const file = createKeyFile(all.line);
+const stack = useSharedStack({
+  worker: true,
+  config: {
+    credentials: {
+      apiKeysFile: file.path,
+      issuer: undefined,
+      streamTokenSecrets: ["s".repeat(32)],
+    },
+  },
+});
+useForeignWorker(stack);
+const client = () => createClient({ url: stack.url, token: all.key });
+
+test("an operation is started, controlled, watched with its steps, listed and purged", async () => {
+  const { operation_id: id } = await client().start("wait", { items: 3 }, { tags: { of: "test" } });
+  const watched = client().watch(id);
+  while ((await next(watched)).status !== "RUNNING");
+  await client().suspend(id, { reason: "lunch" });
+  expect((await next(watched)).status).toBe("SUSPENDED");
+  await client().resume(id);
+  expect((await next(watched)).status).toBe("RUNNING");
+  await client().raiseEvent(id, "go", { by: "test" });
+  expect(await next(watched)).toMatchObject({ status: "Completed", result: { by: "test" } });
+  expect(await rest(watched)).toEqual([]);
+
+  const { input } = await client().get(id, { include: "input" });
+  expect(input).toEqual({ items: 3 });
+  const { operations } = await client().list({ tag: "of:test", status: ["Completed", "Failed"] });
+  expect(operations.map(({ operation_id }) => operation_id)).toEqual([id]);
+
+  const { steps } = await client().history(id);
+  const items = await rest(client().watchSteps(id));
+  const received = items.flatMap((item) => (item.type === "step" ? [item.step] : []));
+  expect(received.map(({ seq }) => seq)).toEqual(steps.map(({ seq }) => seq));
+  expect(received.map(({ kind }) => kind)).toContain("event_raised");
+  const middle = items.find((item) => item.type === "step" && item.step.seq === 3);
+  const following = await rest(client().watchSteps(id, { after: middle?.cursor }));
+  const seqs = following.flatMap((item) => (item.type === "step" ? [item.step.seq] : []));
+  expect(seqs).toEqual(steps.map(({ seq }) => seq).filter((seq) => seq > 3));
+
+  await client().purge(id);
+  await expect(client().get(id)).rejects.toMatchObject({ slug: "operation-not-found" });
+});
+
+test("a start is repeated by its key, and what is wrong is a problem", async () => {
+  const options = { idempotencyKey: crypto.randomUUID() };
+  const one = await client().start("echo", 1, options);
+  expect(await client().start("echo", 1, options)).toEqual(one);
+  const refused = client().start("echo", 2, options);
+  await expect(refused).rejects.toMatchObject({ status: 422, slug: "idempotency-key-reused" });
+  await rest(client().watch(one.operation_id));
+  const restarted = await client().restart(one.operation_id);
+  expect(restarted.operation_id).toBe(one.operation_id);
+});
+
+test("a feed carries what is there, and what comes", async () => {
+  const one = await client().start("echo", 1, { operation_id: "feed-1" });
+  const feed = client().watchFeed({ prefix: "feed-", name: "echo" });
+  const seen = async (id: string) => {
+    for (;;) {
+      const item = await next(feed);
+      if (item.type === "operation" && item.operation.operation_id === id) return item.cursor;
+    }
+  };
+  await seen(one.operation_id);
+  const { operation_id } = await client().start("echo", 1, { operation_id: "feed-2" });
+  expect(await seen(operation_id)).not.toBe("");
+  await feed.return();
+});
+
+test.each(TRANSPORTS)(
+  "over %s an expired token is replaced, and no state is lost",
+  async (transport) => {
+    const { operation_id: id } = await client().start("wait");
+    const tokens: string[] = [];
+    const token = async () => {
+      const made = await client().createStreamToken({ operation_ids: [id], ttl_s: 1 });
+      tokens.push(made.token);
+      return made.token;
+    };
+    const reader = createClient({ url: stack.url, transport, token });
+    const watched = reader.watch(id);
+    while ((await next(watched)).status !== "RUNNING");
+    const following = next(watched);
+    while (tokens.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await client().raiseEvent(id, "go");
+    expect((await following).status).toBe("Completed");
+    expect(await rest(watched)).toEqual([]);
+  },
+);
+
+test.each(TRANSPORTS)("over %s a token that is refused twice is final", async (transport) => {
+  let asked = 0;
+  const token = () => {
+    asked += 1;
+    return "nonsense";
+  };
+  const watched = createClient({ url: stack.url, transport, token }).watch("op");
+  await expect(watched.next()).rejects.toMatchObject({ status: 401 });
+  expect(asked).toBe(2);
+});
+
+test("a caller learns who it is", async () => {
+  expect(await client().caller()).toMatchObject({ caller: "key:tests" });
+});
