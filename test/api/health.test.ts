@@ -33,9 +33,7 @@ test("ready while the scheduler answers, 503 with Retry-After as soon as it does
 
 test("not ready while nothing listens at the scheduler's address, and healthy", async () => {
   const { url } = await startTestApi("127.0.0.1:1");
-  const startedMs = performance.now();
   const response = await fetch(new URL("/readyz", url));
-  expect(performance.now() - startedMs).toBeLessThan(3000);
   await problemOf(response, 503, "scheduler-unavailable");
   expect((await fetch(new URL("/healthz", url))).status).toBe(200);
 });

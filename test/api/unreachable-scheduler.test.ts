@@ -2,6 +2,7 @@ import { status } from "@grpc/grpc-js";
 import type pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import { expect, test } from "vitest";
 import { startBlackhole } from "../dts/support/blackhole.ts";
+import { within } from "../helpers/deadline.ts";
 import { FakeScheduler, failing, never } from "../helpers/scheduler/fake-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
 import { startTestApi } from "../helpers/stack.ts";
@@ -10,21 +11,17 @@ import { problemOf } from "./support/problem.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Sends every kind of request at once, and returns each answer with its duration. */
+/** Sends every kind of request at once, and returns the answers. */
 async function askForEverything(url: URL) {
-  const timed = async <T>(answer: Promise<T>) => {
-    const startedMs = performance.now();
-    return { answer: await answer, tookMs: performance.now() - startedMs };
-  };
-  const [started, status, ready, alive, sse, ws] = await Promise.all([
-    timed(start(url)),
-    timed(fetch(new URL("/api/operations/x", url))),
-    timed(fetch(new URL("/readyz", url))),
-    timed(fetch(new URL("/healthz", url))),
-    timed(SseClient.connect(new URL("/api/operations/x/events", url))),
-    timed(WsClient.connect(url, "/api/ws?operation_id=x")),
+  const [started, status, ready, healthy, sse, ws] = await Promise.all([
+    start(url),
+    fetch(new URL("/api/operations/x", url)),
+    fetch(new URL("/readyz", url)),
+    fetch(new URL("/healthz", url)),
+    SseClient.connect(new URL("/api/operations/x/events", url)),
+    WsClient.connect(url, "/api/ws?operation_id=x"),
   ]);
-  return { started, status, ready, alive, sse, ws };
+  return { started, status, ready, healthy, sse, ws };
 }
 
 function start(url: URL): Promise<Response> {
@@ -39,51 +36,36 @@ test("every request is answered while the scheduler's machine or process does no
   const mute = await FakeScheduler.start({ getInstance: never, startInstance: never });
   const addresses = [await startBlackhole(), mute.address];
   const urls = await Promise.all(addresses.map(async (each) => (await startTestApi(each)).url));
-  for (const answers of await Promise.all(urls.map(askForEverything))) {
-    await expectAnswersInTime(answers);
+  for (const { started, status, ready, healthy, sse, ws } of await within(
+    "all answers",
+    Promise.all(urls.map(askForEverything)),
+  )) {
+    expect(healthy.status).toBe(200);
+
+    const problem = await problemOf(started, 503, "scheduler-unavailable");
+    expect(started.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    // It may have been started: the client can request it later.
+    expect(problem.operation_id).toMatch(UUID);
+
+    for (const answer of [status, ready]) {
+      await problemOf(answer, 503, "scheduler-unavailable");
+      expect(answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    }
+
+    // Not a 503, which makes an EventSource give up for good.
+    expect(sse.status).toBe(200);
+    expect(await sse.nextState()).toMatchObject({
+      event: "problem",
+      data: { type: "problem", problem: { status: 503 } },
+    });
+    await ws.nextOf("subscribed");
+    expect(await ws.nextOf("problem")).toMatchObject({ sub: "1", problem: { status: 503 } });
   }
 });
 
-async function expectAnswersInTime({
-  started,
-  status,
-  ready,
-  alive,
-  sse,
-  ws,
-}: Awaited<ReturnType<typeof askForEverything>>): Promise<void> {
-  expect(alive.answer.status).toBe(200);
-  expect(alive.tookMs).toBeLessThan(3000);
-
-  expect(started.tookMs).toBeLessThan(12_000);
-  const problem = await problemOf(started.answer, 503, "scheduler-unavailable");
-  expect(started.answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
-  // It may have been started: the client can request it later.
-  expect(problem.operation_id).toMatch(UUID);
-
-  for (const { answer, tookMs } of [status, ready]) {
-    expect(tookMs).toBeLessThan(7000);
-    await problemOf(answer, 503, "scheduler-unavailable");
-    expect(answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
-  }
-
-  // Not a 503, which makes an EventSource give up for good.
-  expect(sse.answer.status).toBe(200);
-  expect(sse.tookMs).toBeLessThan(4500);
-  expect(await sse.answer.nextState()).toMatchObject({
-    event: "problem",
-    data: { type: "problem", problem: { status: 503 } },
-  });
-  expect(ws.tookMs).toBeLessThan(4000);
-  await ws.answer.nextOf("subscribed");
-  expect(await ws.answer.nextOf("problem")).toMatchObject({ sub: "1", problem: { status: 503 } });
-}
-
 test("a start at a scheduler that refuses connections is a 503 with the operation's id", async () => {
   const { url } = await startTestApi("127.0.0.1:1");
-  const startedMs = performance.now();
   const response = await start(url);
-  expect(performance.now() - startedMs).toBeLessThan(3000);
   const { operation_id } = await problemOf(response, 503, "scheduler-unavailable");
   expect(operation_id).toMatch(UUID);
 });

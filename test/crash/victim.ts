@@ -1,6 +1,7 @@
 /** A scheduler or a worker in a process that can be killed at any moment. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import { connect } from "node:net";
 import { NoOpLogger, TaskHubGrpcWorker } from "@microsoft/durabletask-js";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
@@ -82,5 +83,6 @@ if (process.argv[1] === import.meta.filename) {
   const stop = role === "scheduler" ? await beScheduler(first, second) : await beWorker(first);
   process.on("message", () => void stop().finally(() => process.disconnect()));
   process.on("disconnect", () => process.exit()); // the parent process has ended
+  flushCompileCache(); // a process that is killed does not write it
   process.send?.("ready");
 }

@@ -41,7 +41,7 @@ export class AppProcess {
     const [command, ...rest] = [...prefix, process.execPath, NO_WARNING, MAIN, ...args];
     const child = spawn(command as string, rest, {
       cwd: folder,
-      env: { ...ports, ...env },
+      env: { ...ports, ...compileCache(), ...env },
       stdio: ["ignore", stdout, "pipe"],
     });
     const started = new AppProcess(child);
@@ -103,6 +103,12 @@ export class AppProcess {
     this.#child.kill(signal);
     return this.exited(ms);
   }
+}
+
+/** See vitest.config.ts. */
+function compileCache(): { NODE_COMPILE_CACHE?: string } {
+  const { NODE_COMPILE_CACHE } = process.env;
+  return NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
 }
 
 /** A folder that is removed when the test ends. */

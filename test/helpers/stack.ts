@@ -1,3 +1,4 @@
+import type { TaskHubGrpcClient } from "@microsoft/durabletask-js";
 import { pino } from "pino";
 import { type Config, readConfig } from "../../src/config.ts";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
@@ -69,6 +70,7 @@ export async function startTestApi(
   const config = testConfig({ target: targetOf(address), ...overrides });
   let api: RunningApi | undefined = await startApi(config, log);
   onEnd(() => api?.close());
+  let client: TaskHubGrpcClient | undefined;
   const url = new URL(api.url.replace("localhost", "127.0.0.1"));
   return {
     url,
@@ -90,7 +92,10 @@ export async function startTestApi(
       if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
       return ((await response.json()) as { operation_id: string }).operation_id;
     },
-    terminate: (id) => sdkClient(address).terminateOrchestration(id),
+    terminate(id) {
+      client ??= sdkClient(address);
+      return client.terminateOrchestration(id);
+    },
   };
 }
 

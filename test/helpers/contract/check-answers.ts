@@ -1,4 +1,4 @@
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import type { ReceivedAnswer } from "./contract.ts";
 import { violations } from "./violations.ts";
 
@@ -14,6 +14,10 @@ globalThis.fetch = async (input, init) => {
   const method = init?.method ?? (input instanceof Request ? input.method : "GET");
   return checked(await realFetch(input, init), method, contract);
 };
+
+afterAll(() => {
+  globalThis.fetch = realFetch;
+});
 
 afterEach(() => {
   expect(violations.splice(0), "differs from /openapi.json or /asyncapi.json").toEqual([]);
