@@ -6,6 +6,7 @@ import {
 } from "./api/credentials/credential-settings.ts";
 import { parseConnectionString } from "./dts/connection/connection-string.ts";
 import { checkTaskHub, type SchedulerTarget, targetFromEndpoint } from "./dts/connection/target.ts";
+import { parseRedactedPaths, type RedactedPaths } from "./dts/redaction/paths.ts";
 import { readTracing, type TracingConfig } from "./observability/tracing-config.ts";
 import { MIN_CLOSE_MS, readSettings, SETTINGS, type Settings } from "./settings.ts";
 
@@ -19,6 +20,7 @@ type Combined =
   | "METRICS_PORT"
   | "ALLOWED_HOSTS"
   | "CORS_ORIGINS"
+  | "REDACT"
   | "TRUST_PROXY"
   | keyof CredentialSettings
   | "HINT_URL"
@@ -46,6 +48,8 @@ export interface Config extends Plain {
   readonly allowedHosts: readonly string[];
   /** Origins whose pages may use the API, as browsers send them. */
   readonly corsOrigins: readonly string[];
+  /** What is masked in custom status, input and result; `undefined` for nothing. */
+  readonly redactedPaths: RedactedPaths | undefined;
   /** Proxies whose `X-Forwarded-*` headers are believed; `undefined`: none. */
   readonly trustedProxies: TrustedProxies | undefined;
   /** By what callers are identified. */
@@ -108,6 +112,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     allowedHosts: parsed("ALLOWED_HOSTS", (text) => listOf(text).map(toHost), []),
     corsOrigins: parsed("CORS_ORIGINS", (text) => listOf(text).map(toOrigin), []),
     trustedProxies: parsed("TRUST_PROXY", parseTrustedProxies, undefined),
+    redactedPaths: parsed(
+      "REDACT",
+      (text) => (text ? parseRedactedPaths(text) : undefined),
+      undefined,
+    ),
     credentials: readCredentials(settings, problems),
     hints: {
       url: parsed("HINT_URL", (text) => (text ? toHttpUrl(text) : undefined), undefined),

@@ -227,6 +227,9 @@ export const SETTINGS = {
     100,
     "used part of the memory that Node may have for objects (`--max-old-space-size`). While it is more, as for `MAX_EVENT_LOOP_DELAY_MS`. `0`: no limit",
   ),
+  REDACT: optional(
+    "comma-separated JSON paths of `$.custom_status`, `$.input` and `$.result` whose values are shown as `[REDACTED]`: `$.input.password, $.custom_status.cards[*].number, $..token`. The same at all replicas",
+  ),
   GRACE_MS: integer(
     10_000,
     MIN_CLOSE_MS,

@@ -11,6 +11,8 @@ import type { CallMeter } from "./dts/calls.ts";
 import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection/connection.ts";
 import { HintSender } from "./dts/hints/hint-sender.ts";
+import { redactedClient } from "./dts/redaction/redacted-client.ts";
+import { Redaction } from "./dts/redaction/redaction.ts";
 import { measureProcess } from "./observability/process-metrics.ts";
 import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
@@ -50,7 +52,9 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   measureProcess(metrics.registry);
   const countCall: CallMeter = (rpc, outcome, seconds) =>
     metrics.schedulerCalls.observe({ rpc, outcome }, seconds);
-  const scheduler = createSchedulerClient(createConnection(config.target, logger, countCall));
+  const stored = createSchedulerClient(createConnection(config.target, logger, countCall));
+  const { redactedPaths } = config;
+  const scheduler = redactedPaths ? redactedClient(stored, new Redaction(redactedPaths)) : stored;
   const limits = clientLimits(config.maxConnections, descriptorLimit());
   if (limits.maxStreams < config.maxConnections) {
     const { maxConnections } = config;
@@ -71,6 +75,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   });
   const app = await buildApp({
     scheduler,
+    stored,
     streams,
     access: config,
     limits: config,

@@ -148,6 +148,17 @@ test("trusted proxies are addresses, ranges or a number, and a bad entry is name
   ]);
 });
 
+test("what is masked is a list of paths, and a bad one is named", () => {
+  expect(readConfig({}).redactedPaths).toBeUndefined();
+  const { redactedPaths } = readConfig({ REDACT: "$.input.password, $..token" });
+  expect(redactedPaths?.input.at("password").isEnd).toBe(true);
+  expect(redactedPaths?.result.at("password").isEnd).toBe(false);
+  expect(redactedPaths?.custom_status.at("any").at("token").isEnd).toBe(true);
+  expect(complaints({ REDACT: "$..token, $.input[?@.x]" })).toEqual([
+    '  - REDACT: "$.input[?@.x]" is not a path such as $.input.user.email or $..password',
+  ]);
+});
+
 test("credentials: a file of keys, an issuer with its audiences, secrets of stream tokens", () => {
   expect(readConfig({}).credentials).toEqual({
     apiKeysFile: undefined,

@@ -55,6 +55,8 @@ import { websocketRoutes } from "./routes/websocket.ts";
 /** What the API needs. */
 export interface Services {
   readonly scheduler: SchedulerClient;
+  /** The same without masks (REDACT): for what is compared and never shown. */
+  readonly stored: Pick<SchedulerClient, "getInstance">;
   readonly streams: Streaming;
   readonly access: AccessOptions;
   readonly limits: RateLimits & PressureLimits;
@@ -86,6 +88,7 @@ const MAX_WS_FRAME_BYTES = 1024 * 1024;
 /** The HTTP server, ready to listen. `close()` sends `bye drain` to every open stream first. */
 export async function buildApp({
   scheduler,
+  stored,
   streams,
   access,
   limits,
@@ -161,7 +164,7 @@ export async function buildApp({
   answerBadHandshakes(app.websocketServer);
   repeatInHandshakes(app.websocketServer);
   trackSockets(app, streams.metrics.registry, closing.requestsWithinMs);
-  const start = createStarter({ scheduler, streams });
+  const start = createStarter({ scheduler, stored, streams });
   await app.register(sampleRoutes, { start, sample });
   await app.register(startOrchestrationRoute, { start });
   await app.register(verbRoutes, { scheduler, streams });

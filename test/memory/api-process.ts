@@ -78,6 +78,7 @@ const log = pino({ level: "silent" });
 const streams = createStreaming(scheduler as SchedulerClient, config, metrics, log);
 const app = await buildApp({
   scheduler: scheduler as SchedulerClient,
+  stored: scheduler as SchedulerClient,
   streams,
   access: config,
   limits: config,

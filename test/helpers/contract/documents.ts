@@ -24,6 +24,7 @@ export async function buildIdleApp(): Promise<FastifyInstance> {
   const streams = createStreaming(scheduler, config, createMetrics(), logger);
   const app = await buildApp({
     scheduler,
+    stored: scheduler,
     streams,
     access: config,
     limits: config,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type Access, ForbiddenError, unrestricted } from "../../../access.ts";
+import { type Access, ForbiddenError } from "../../../access.ts";
+import type { SchedulerClient } from "../../../dts/client.ts";
 import type { NewOrchestration } from "../../../dts/commands.ts";
 import { SchedulerError } from "../../../dts/scheduler-error.ts";
 import { ProblemError, SchedulerProblemError, ValuesRejectedError } from "../../../problems.ts";
@@ -23,6 +24,8 @@ export interface StarterOptions {
   readonly scheduler: {
     startOrchestration(start: NewOrchestration): Promise<void>;
   };
+  /** What is stored, without masks: to be compared, never to be shown. */
+  readonly stored: Pick<SchedulerClient, "getInstance">;
   readonly streams: StreamContext;
 }
 
@@ -47,7 +50,7 @@ export type Start = (
  *       however often: its id follows from the key, and the scheduler accepts an id once.
  *   START-2. A stream, or a wait, subscribes before the operation's first read: it misses no state.
  */
-export function createStarter({ scheduler, streams }: StarterOptions): Start {
+export function createStarter({ scheduler, stored, streams }: StarterOptions): Start {
   const { watches, connections } = streams;
 
   return async (request, reply, { chosenId, inputOf, ...wanted }) => {
@@ -61,7 +64,7 @@ export function createStarter({ scheduler, streams }: StarterOptions): Start {
     if (streamed && !reply.raw.socket) return refusePipelined(reply, "stream");
 
     const orchestration = { ...wanted, id, input: inputOf(id) };
-    const replayed = await startOnce(orchestration, chosenId, key, access.caller);
+    const replayed = await startOnce(orchestration, chosenId, key);
     if (replayed) reply.header("idempotency-replayed", "true");
     reply.header("location", operationUrls(id).status_url);
     // It subscribes at once, so that the announcement reaches the watcher (START-2).
@@ -75,7 +78,6 @@ export function createStarter({ scheduler, streams }: StarterOptions): Start {
     start: NewOrchestration,
     chosenId: string | undefined,
     key: string | undefined,
-    caller: string,
   ): Promise<boolean> {
     const { id } = start;
     try {
@@ -91,13 +93,13 @@ export function createStarter({ scheduler, streams }: StarterOptions): Start {
     // A random id is in use only by our own call, which the channel repeats if its answer is lost.
     if (key === undefined) return false;
     // The caller may start it, and need not be one that may read it.
-    const requester = { access: unrestricted(caller) };
-    const { operation, input } = await watches.readWithInput(id, requester).catch((error) => {
-      // Where it is not found, it was purged since, or reads lag: a repetition finds out.
-      const cause = error instanceof SchedulerProblemError ? error.cause : undefined;
-      throw new SchedulerProblemError(cause, { operation_id: id });
+    await watches.permit();
+    const found = await stored.getInstance(id).catch((error) => {
+      throw new SchedulerProblemError(error, { operation_id: id });
     });
-    if (!isSameStart({ ...operation.instance, input }, start)) throw new KeyReusedError(id);
+    // It was purged since, or reads lag: a repetition finds out.
+    if (!found) throw new SchedulerProblemError(undefined, { operation_id: id });
+    if (!isSameStart(found, start)) throw new KeyReusedError(id);
     return true;
   }
 
