@@ -8,7 +8,7 @@ import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadTime } from "../reading/reader.ts";
 import { CAPACITY, type Feed, type FeedOwner, type FeedReading } from "./feed.ts";
 import { type FeedWatching, FollowedOperations } from "./followed-operations.ts";
-import { listSince } from "./list-since.ts";
+import { commonPrefix, listSince } from "./list-since.ts";
 import { listNewest } from "./newest.ts";
 
 /** How long what is known of the reading is used again, since many clients ask for it at once. */
@@ -290,12 +290,4 @@ export class FeedReader implements FeedOwner {
   #reportProblem(): void {
     for (const feed of this.#feeds.keys()) feed.setProblem(this.#queryProblem ?? this.#readProblem);
   }
-}
-
-function commonPrefix(prefixes: readonly string[]): string {
-  let [common = ""] = prefixes;
-  for (const prefix of prefixes) {
-    while (!prefix.startsWith(common)) common = common.slice(0, -1);
-  }
-  return common;
 }

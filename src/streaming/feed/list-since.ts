@@ -32,3 +32,12 @@ export async function listSince(
     page = await listing.page({ createdFromMs, ...(idPrefix && { idPrefix }), pageToken });
   }
 }
+
+/** The prefix of a query that lists for all of these. */
+export function commonPrefix(prefixes: readonly string[]): string {
+  let [common = ""] = prefixes;
+  for (const prefix of prefixes) {
+    while (!prefix.startsWith(common)) common = common.slice(0, -1);
+  }
+  return common;
+}
