@@ -127,7 +127,19 @@ test("an expired lease returns the item to the queue (QUEUE-2)", async () => {
   const slow = await work.next();
   const again = await work.next("turn after its lease ran out");
   await expect(work.completeTurn(slow, [complete(1, "1")])).rejects.toMatchObject({ code: 9 });
-  await work.completeTurn(again, [scheduleTask(1, "step")]);
+  // On a busy machine a further lease may run out before the turn is completed.
+  const completeInTime = async () => {
+    for (let turn = again; ; turn = await work.next("the turn once more")) {
+      const completed = work.completeTurn(turn, [scheduleTask(1, "step")]);
+      const refused = await completed.then(
+        () => undefined,
+        (error: { readonly code?: number }) => error,
+      );
+      if (refused === undefined) return;
+      expect(refused).toMatchObject({ code: 9 });
+    }
+  };
+  await completeInTime();
   const activity = await work.next("activity");
   const retried = await work.next("activity after its lease ran out");
   expect(retried.getActivityrequest()?.getTaskid()).toBe(
