@@ -34,6 +34,7 @@ import { activateSpans, endSpan, startSpan } from "./observability/request-span.
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { callerRoute } from "./routes/caller.ts";
+import { clientModuleRoutes } from "./routes/client-modules.ts";
 import { purgeRoutes } from "./routes/control/purge.ts";
 import { raiseEventRoutes } from "./routes/control/raise-event.ts";
 import { verbRoutes } from "./routes/control/verbs.ts";
@@ -181,6 +182,7 @@ export async function buildApp({
   await app.register(healthRoutes, { scheduler, leaving: closing.leaving, sockets });
   if (metrics) await app.register(metricsRoute, streams.metrics);
   await app.register(docsRoutes);
+  await app.register(clientModuleRoutes);
   await app.register(pageRoutes);
   routes.complete();
   checkScopes(app.routeTable);

@@ -14,7 +14,7 @@ import { startRelay } from "./support/relay.ts";
 import { ENDED, TRANSPORTS, useScriptedServer } from "./support/server.ts";
 
 /** Heartbeats that come so often let a test find silence soon. */
-const server = useScriptedServer({ heartbeatMs: 200 });
+const server = useScriptedServer({ heartbeatMs: 1000 });
 
 /** Numbers from 0 to 1, the same for the same seed. */
 function seeded(seed: number): () => number {

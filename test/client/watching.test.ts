@@ -6,7 +6,7 @@ import { eventually, within } from "../helpers/deadline.ts";
 import { next, rest } from "./support/received.ts";
 import { ENDED, TRANSPORTS, useScriptedServer } from "./support/server.ts";
 
-const server = useScriptedServer({ heartbeatMs: 200 });
+const server = useScriptedServer({ heartbeatMs: 1000 });
 
 describe.each(TRANSPORTS)("over %s", (transport) => {
   const client = () => createClient({ url: server.url, transport });
