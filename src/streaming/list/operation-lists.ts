@@ -115,7 +115,8 @@ export class OperationLists {
       }
       const { listedFromMs: toMs, widthMs, pages } = windows;
       if (windows.isDone || toMs === undefined || pages < MAX_QUERY_PAGES) continue;
-      page.continueAt({ toMs, afterId: undefined, widthMs }); // OPLIST-2
+      const afterId = toMs === place?.toMs ? place.afterId : undefined;
+      page.continueAt({ toMs, afterId, widthMs }); // OPLIST-2
       return;
     }
   }

@@ -111,7 +111,8 @@ export class NewestFirst {
     }
     this.#state = isNarrowest ? "too full" : "narrowed"; // NEWEST-2
     this.#fullFromMs = fromMs;
-    this.#widthMs = Math.max(1, Math.floor((endMs - fromMs) / MAX_FACTOR));
+    const narrower = Math.floor((endMs - fromMs) / MAX_FACTOR);
+    this.#widthMs = Math.min(MAX_WIDTH_MS, Math.max(1, narrower));
     return isNarrowest ? window : { ...window, listed: [] };
   }
 
