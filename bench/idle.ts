@@ -56,8 +56,8 @@ export async function run(options: BenchOptions): Promise<void> {
   const { kib_per_connection: kib, cpu_percent: cpu } = ours;
   report("idle", options, rows as unknown as Record<string, Row>, [
     {
-      goal: `under 20 KiB of memory for each of ${connections} connections: ${kib}`,
-      met: kib < 20,
+      goal: `under 12 KiB of memory for each of ${connections} connections: ${kib}`,
+      met: kib < 12,
     },
     { goal: `under 3 % of one core with 15 s heartbeats: ${cpu}`, met: cpu < 3 },
   ]);
