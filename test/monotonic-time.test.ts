@@ -7,6 +7,9 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 /** Files that may read the wall clock, and what for. Intervals and deadlines use `performance.now()`. */
 const MAY_READ_WALL_CLOCK = new Map([
   ["dts/connection/credentials.ts", "a token states when it expires"],
+  ["api/credentials/issuer-tokens.ts", "a token states when it expires"],
+  ["api/routes/stream-tokens.ts", "a token states when it expires"],
+  ["streaming/delivery/connections.ts", "a credential states when it expires"],
   ["streaming/reading/newest-first.ts", "queries by date of creation"],
   ["streaming/reading/reader.ts", "as_of"],
   ["streaming/watching/watch-registry.ts", "lag behind a date of the scheduler"],
