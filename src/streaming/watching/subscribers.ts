@@ -20,10 +20,12 @@ export class Subscribers {
   /** Those without a settled state, with the time at which they came; oldest first. */
   readonly #unsettled = new Map<Subscription, number>();
   #awaitingEnd = 0;
+  #idleSinceMs: number | undefined;
   #problem: Problem | undefined;
 
-  get size(): number {
-    return this.#all.size;
+  /** Since when there are none, by `performance.now()`; `undefined` before the first one, too. */
+  get idleSinceMs(): number | undefined {
+    return this.#idleSinceMs;
   }
 
   /** Whether a subscriber waits for the operation's end. */
@@ -50,17 +52,17 @@ export class Subscribers {
   }
 
   add(subscription: Subscription): void {
+    this.#idleSinceMs = undefined;
     this.#all.add(subscription);
     this.#unsettled.set(subscription, performance.now());
     if (subscription.waitsForEnd) this.#awaitingEnd += 1;
   }
 
-  /** @returns whether it was there */
-  remove(subscription: Subscription): boolean {
-    if (!this.#all.delete(subscription)) return false;
+  remove(subscription: Subscription): void {
+    if (!this.#all.delete(subscription)) return;
     this.#unsettled.delete(subscription);
     if (subscription.waitsForEnd) this.#awaitingEnd -= 1;
-    return true;
+    if (this.#all.size === 0) this.#idleSinceMs = performance.now();
   }
 
   /** Notifies all of a state. */

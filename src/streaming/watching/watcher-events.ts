@@ -6,6 +6,6 @@ export interface WatcherEvents {
   onBackstop(): void;
   /** So many reads were not made since the last one, because hints announce the changes. */
   onReadsSaved(count: number): void;
-  /** Whether the operation is active and somebody waits for its end, whenever that changes. */
+  /** Whether the operation is active and somebody waits for its end. Also where nothing has changed. */
   onAwaitsEnd(awaits: boolean): void;
 }

@@ -3,9 +3,11 @@ import type { IsShown } from "../operation/announced.ts";
 import { isBefore, isSameState } from "../operation/cursor.ts";
 import { type Operation, toOperation } from "../operation/operation.ts";
 import type { Requester } from "../reading/fair-queue.ts";
+import type { Horizon } from "../reading/horizon.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts";
 import { Announcement } from "./announcement.ts";
+import { OwnReads } from "./own-reads.ts";
 import { Persistence } from "./persistence.ts";
 import { Subscribers } from "./subscribers.ts";
 import type { Subscription } from "./subscription.ts";
@@ -27,11 +29,11 @@ import type { WatcherEvents } from "./watcher-events.ts";
  */
 export class Watcher {
   readonly id: string;
-  readonly #reader: Reader;
+  readonly #horizon: Horizon;
+  readonly #reads: OwnReads;
   readonly #events: WatcherEvents;
   readonly #schedule: PollSchedule;
   readonly #subscribers = new Subscribers();
-  #awaitsEnd = false;
   #operation: Operation | undefined;
   #asOfMs: number | undefined;
   #safeThroughMs = 0;
@@ -41,13 +43,12 @@ export class Watcher {
   #behind: Persistence | undefined;
   #notFound = 0;
   readonly #announcement = new Announcement();
-  #idleSinceMs: number | undefined;
-  #reading: Promise<ReadOutcome> | undefined;
   #closed = false;
 
   constructor(id: string, reader: Reader, intervals: PollIntervals, events: WatcherEvents) {
     this.id = id;
-    this.#reader = reader;
+    this.#horizon = reader.horizon;
+    this.#reads = new OwnReads(id, reader, (outcome) => this.#takeOutcome(outcome));
     this.#events = events;
     this.#schedule = new PollSchedule(intervals);
   }
@@ -69,13 +70,13 @@ export class Watcher {
 
   /** When it was created, in epoch milliseconds; `undefined` unless it is known to be active. */
   get activeSinceMs(): number | undefined {
-    const { operation } = this;
-    return operation && !operation.terminal ? operation.cursor.createdAtMs : undefined;
+    const known = this.#operation;
+    return known && !known.terminal ? known.cursor.createdAtMs : undefined;
   }
 
   /** When the next read is due, by `performance.now()`; infinity while none is planned. */
   get dueAtMs(): number {
-    return this.#reading !== undefined ? Number.POSITIVE_INFINITY : this.#schedule.dueAtMs;
+    return this.#reads.inFlight ? Number.POSITIVE_INFINITY : this.#schedule.dueAtMs;
   }
 
   /** The present time between two reads, in milliseconds. */
@@ -85,7 +86,7 @@ export class Watcher {
 
   /** Since when it has no subscribers, by `performance.now()`. */
   get idleSinceMs(): number | undefined {
-    return this.#idleSinceMs;
+    return this.#subscribers.idleSinceMs;
   }
 
   /** Whether a change was announced that reads have not shown. */
@@ -94,32 +95,27 @@ export class Watcher {
   }
 
   add(subscription: Subscription): void {
-    this.#idleSinceMs = undefined;
     this.#subscribers.add(subscription);
     this.#reportEnd();
     if (this.#isCurrent() && !subscription.needsNewRead) {
       queueMicrotask(() => this.#welcome(subscription));
-    } else if (this.#reading !== undefined) {
-      this.#reader.hurry(this.id, subscription.requester);
-    } else {
-      void this.readNow(subscription.requester);
-    }
+    } else if (this.#reads.inFlight) this.#reads.hurry(subscription.requester);
+    else void this.readNow(subscription.requester);
   }
 
   remove(subscription: Subscription): void {
-    if (!this.#subscribers.remove(subscription)) return;
+    this.#subscribers.remove(subscription);
     this.#reportEnd();
-    if (this.#subscribers.size === 0) this.#idleSinceMs = performance.now();
   }
 
   /** Reads at once, for a caller that waits for it. Never rejects. */
   readNow(requester: Requester): Promise<ReadOutcome> {
-    return this.#track(this.#reader.read(this.id, requester));
+    return this.#reads.now(requester);
   }
 
   /** Reads because it is due. Never rejects. */
   refresh(): Promise<ReadOutcome> {
-    return this.#track(this.#reader.refresh(this.id));
+    return this.#reads.refresh();
   }
 
   /** Reads at once, for a change that this or a later read will show. */
@@ -134,7 +130,7 @@ export class Watcher {
    * @returns `merged` where the read for an earlier hint has not been sent yet
    */
   hint(requester: Requester): "read" | "merged" {
-    const waits = this.#reading !== undefined && this.#announcement.isAfter(this.#sentAtMs);
+    const waits = this.#reads.inFlight && this.#announcement.isAfter(this.#sentAtMs);
     this.#announcement.announce(undefined);
     this.#schedule.hint();
     void this.readNow(requester); // WATCH-7
@@ -182,25 +178,17 @@ export class Watcher {
     if (!operation || this.#closed) return;
     if (this.#subscribers.welcome(subscription, operation, this.#asOfMs)) return;
     this.#schedule.changed();
-    if (this.#reading === undefined) this.#plan(false);
+    this.#plan(false);
   }
 
-  #track(outcome: Promise<ReadOutcome>): Promise<ReadOutcome> {
-    if (this.#reading === outcome) return outcome;
-    // Chained, so that callers that await the outcome find it settled here.
-    const settled: Promise<ReadOutcome> = outcome.then((result) => {
-      if (this.#reading === settled) this.#reading = undefined;
-      if (this.#closed) return result;
-      if (result.kind === "failed") {
-        this.#schedule.failed();
-        this.#subscribers.outage(result.error); // WATCH-4
-      } else this.#settle(result);
-      this.#readForUnsettled();
-      if (this.#reading === undefined) this.#plan(false);
-      return result;
-    });
-    this.#reading = settled;
-    return settled;
+  #takeOutcome(outcome: ReadOutcome): void {
+    if (this.#closed) return;
+    if (outcome.kind === "failed") {
+      this.#schedule.failed();
+      this.#subscribers.outage(outcome.error); // WATCH-4
+    } else this.#settle(outcome);
+    this.#readForUnsettled();
+    this.#plan(false);
   }
 
   #settle(outcome: Exclude<ReadOutcome, { kind: "failed" }>): void {
@@ -251,7 +239,7 @@ export class Watcher {
       if (this.#events.onMoved()) this.#schedule.changed();
       return;
     }
-    if (known) this.#reader.horizon.observeChange(instance.lastUpdatedAtMs, beforeMs);
+    if (known) this.#horizon.observeChange(instance.lastUpdatedAtMs, beforeMs);
     if (known && this.#schedule.hinted && !this.#announcement.isAfter(beforeMs)) {
       this.#schedule.hintsAreMissing();
       this.#events.onBackstop();
@@ -270,7 +258,7 @@ export class Watcher {
   /** Some came while a read was in flight that could not serve them, or know a later state. */
   #readForUnsettled(): void {
     const first = this.#subscribers.firstUnsettled;
-    if (!first || this.#reading !== undefined || this.#subscribers.inOutage) return;
+    if (!first || this.#reads.inFlight || this.#subscribers.inOutage) return;
     if (first.cameAtMs > this.#sentAtMs) void this.readNow(first.subscription.requester);
     else this.#schedule.changed();
   }
@@ -292,6 +280,7 @@ export class Watcher {
   #plan(swept: boolean): void {
     if (this.#closed) return;
     this.#reportEnd();
+    if (this.#reads.inFlight) return;
     if (this.#isSettled()) this.#schedule.stop();
     else this.#schedule.plan(swept);
   }
@@ -305,9 +294,6 @@ export class Watcher {
 
   #reportEnd(): void {
     const isActive = !this.#closed && this.activeSinceMs !== undefined;
-    const awaitsEnd = isActive && this.#subscribers.awaitEnd;
-    if (awaitsEnd === this.#awaitsEnd) return;
-    this.#awaitsEnd = awaitsEnd;
-    this.#events.onAwaitsEnd(awaitsEnd);
+    this.#events.onAwaitsEnd(isActive && this.#subscribers.awaitEnd);
   }
 }
