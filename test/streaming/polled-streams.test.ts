@@ -35,6 +35,21 @@ test("a long-poll of a stream ends with a heartbeat when nothing happens", async
   expect((await waiting.next()).data).toMatchObject({ reason: "rotate", retry_ms: 0 });
 });
 
+test("a long-poll of a feed that has caught up waits, as one of other streams does", async () => {
+  const { scheduler, url } = await startStored();
+  const poll = (after = "") =>
+    SseClient.connect(new URL(`/api/events?wait=60${after && `&after=${after}`}`, url));
+  const first = await (await poll()).untilBye();
+  expect(first.map(({ event }) => event)).toEqual(["snapshot", "bye"]);
+  const waiting = await poll(first.at(-1)?.id);
+  // It has caught up, and goes on waiting.
+  expect((await waiting.next()).event).toBe("heartbeat");
+  scheduler.set("op", instance({ customStatus: '"next"', lastUpdatedAtMs: 1_700_000_005_000 }));
+  const [change, bye] = await waiting.untilBye();
+  expect(change?.data.operation.custom_status).toBe("next");
+  expect(bye?.data).toMatchObject({ reason: "rotate", retry_ms: 0 });
+});
+
 test("with detail=status one operation of the query is followed as by its path", async () => {
   const { url } = await startStored();
   const byQuery = new URL("/api/events?operation_id=op&detail=status", url);

@@ -78,7 +78,8 @@ export class SseConnection implements Connection, OutboxOwner {
   readonly #clock: StreamClock;
   readonly #socket: Socket;
   readonly #chunked: boolean;
-  readonly #polls: boolean;
+  /** Of a client that polls: whether it has what it was waiting for. A heartbeat is nothing of the kind. */
+  #poll: "none" | "waiting" | "answered";
   readonly #record: StreamRecord;
   #isFirst = true;
 
@@ -90,7 +91,7 @@ export class SseConnection implements Connection, OutboxOwner {
     this.#socket = socket;
     this.#chunked = chunked;
     this.#context = context;
-    this.#polls = waitMs !== undefined;
+    this.#poll = waitMs === undefined ? "none" : "waiting";
     this.#clock = new StreamClock(options, performance.now(), waitMs);
     this.#record = new StreamRecord(context, "sse", client, socket);
     this.#outbox = new Outbox(socket, this);
@@ -140,7 +141,10 @@ export class SseConnection implements Connection, OutboxOwner {
     if (this.#record.ended) return;
     const isFirst = this.#isFirst;
     this.#isFirst = false;
-    if (isFirst && this.#polls) setTimeout(() => this.bye("rotate", 0), POLL_ANSWER_WITHIN_MS);
+    if (this.#poll === "waiting" && type !== "heartbeat") {
+      this.#poll = "answered";
+      setTimeout(() => this.bye("rotate", 0), POLL_ANSWER_WITHIN_MS);
+    }
     const { resumed } = this.#content;
     this.#outbox.write(
       this.#framed(isFirst && resumed !== undefined ? withResumed(chunk, resumed) : chunk),
@@ -159,8 +163,9 @@ export class SseConnection implements Connection, OutboxOwner {
     const beat = this.#clock.isTimeToBeat(nowMs);
     this.dueAtMs = Math.min(this.dueAtMs, this.#clock.dueAtMs);
     if (this.#clock.isTimeToRotate(nowMs)) {
-      if (this.#polls) this.heartbeat();
-      this.bye("rotate", this.#polls ? 0 : undefined);
+      const isPoll = this.#poll !== "none";
+      if (isPoll) this.heartbeat();
+      this.bye("rotate", isPoll ? 0 : undefined);
     } else if (beat && this.ready) this.heartbeat();
   }
 
