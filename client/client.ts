@@ -1,14 +1,14 @@
 import { type FollowOptions, follow } from "./follow.ts";
 import { Http, type Query, type Token } from "./http.ts";
-import { DirectLink, type Link, type Transport } from "./link.ts";
 import { ProblemError } from "./problem.ts";
 import type { Source } from "./source.ts";
-import { canShare, SharedLink } from "./tabs.ts";
+import { DirectLink, type Link, type Transport } from "./transports/link.ts";
+import { canShare, SharedLink } from "./transports/tabs.ts";
 import type { Message, OperationDocument, OperationFilter, Problem, Step } from "./wire.ts";
 
 export type { ConnectionState } from "./follow.ts";
-export type { Transport } from "./link.ts";
 export { ProblemError } from "./problem.ts";
+export type { Transport } from "./transports/link.ts";
 export * from "./wire.ts";
 
 export interface ClientOptions {

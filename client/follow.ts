@@ -1,7 +1,7 @@
-import type { Link, Transport } from "./link.ts";
 import { ProblemError } from "./problem.ts";
 import { backOffMs, pause } from "./retry.ts";
 import { advance, type Place, type Source } from "./source.ts";
+import type { Link, Transport } from "./transports/link.ts";
 import { watchForWake } from "./wake.ts";
 import type { Message } from "./wire.ts";
 

@@ -12,11 +12,12 @@ test("the client is served as JavaScript, with all that it imports", async () =>
     expect(response.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
     const source = await response.text();
     expect(source, path).not.toContain('.ts"');
-    for (const [, name] of source.matchAll(/from "\.\/([\w-]+\.js)"/g)) {
-      if (!toRead.includes(`/client/${name}`)) toRead.push(`/client/${name}`);
+    for (const [, name = ""] of source.matchAll(/from "(\.{1,2}\/[^"]+)"/g)) {
+      const { pathname } = new URL(name, new URL(path, stack.url));
+      if (!toRead.includes(pathname)) toRead.push(pathname);
     }
   }
-  expect(toRead).toContain("/client/websocket.js");
+  expect(toRead).toContain("/client/transports/websocket.js");
 });
 
 test("a module that has not changed is 304", async () => {

@@ -14,7 +14,7 @@ const CLIENT_PATH = "/client/";
  * They are read once; in the repository their types are removed then.
  */
 export const clientModuleRoutes: FastifyPluginAsync = async (app) => {
-  for (const name of readdirSync(CLIENT)) {
+  for (const name of readdirSync(CLIENT, { encoding: "utf8", recursive: true })) {
     if (!name.endsWith(EXTENSION) || name.endsWith(".d.ts")) continue;
     const source = readFileSync(CLIENT + name, "utf8");
     const script = EXTENSION === ".ts" ? toScript(source) : source;
@@ -30,5 +30,5 @@ export const clientModuleRoutes: FastifyPluginAsync = async (app) => {
 
 /** A module without its types, which imports others so. */
 function toScript(source: string): string {
-  return stripTypeScriptTypes(source).replaceAll(/(from "\.\/[\w-]+)\.ts"/g, '$1.js"');
+  return stripTypeScriptTypes(source).replaceAll(/(from "\.{1,2}\/[\w/-]+)\.ts"/g, '$1.js"');
 }

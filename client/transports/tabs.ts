@@ -1,8 +1,8 @@
+import { ProblemError } from "../problem.ts";
+import type { Place, Source } from "../source.ts";
+import type { Message, Problem } from "../wire.ts";
 import { type Link, whileAlive } from "./link.ts";
-import { ProblemError } from "./problem.ts";
 import { Queue } from "./queue.ts";
-import type { Place, Source } from "./source.ts";
-import type { Message, Problem } from "./wire.ts";
 
 /** What tabs send each other. `to` and `from` are tabs. */
 type Note = { readonly to: string; readonly key: string } & (

@@ -1,9 +1,9 @@
-import type { Http } from "./http.ts";
-import { ProblemError } from "./problem.ts";
+import type { Http } from "../http.ts";
+import { ProblemError } from "../problem.ts";
+import { within } from "../retry.ts";
+import type { Place, Source } from "../source.ts";
+import type { Message } from "../wire.ts";
 import { Queue } from "./queue.ts";
-import { within } from "./retry.ts";
-import type { Place, Source } from "./source.ts";
-import type { Message } from "./wire.ts";
 
 /** Subscriptions of one connection. @see PROTOCOL.md, section 8 */
 const MOST_SUBSCRIPTIONS = 200;

@@ -1,6 +1,6 @@
-import type { Http } from "./http.ts";
-import { type Place, type Source, streamOf } from "./source.ts";
-import type { Message } from "./wire.ts";
+import type { Http } from "../http.ts";
+import { type Place, type Source, streamOf } from "../source.ts";
+import type { Message } from "../wire.ts";
 
 /**
  * One stream of server-sent events.

@@ -1,10 +1,10 @@
-import type { Http } from "./http.ts";
-import { ProblemError } from "./problem.ts";
-import { SilenceError, within } from "./retry.ts";
-import type { Place, Source } from "./source.ts";
+import type { Http } from "../http.ts";
+import { ProblemError } from "../problem.ts";
+import { SilenceError, within } from "../retry.ts";
+import type { Place, Source } from "../source.ts";
+import type { Message } from "../wire.ts";
 import { overSse } from "./sse.ts";
 import { WebSockets } from "./websocket.ts";
-import type { Message } from "./wire.ts";
 
 export type Transport = "websocket" | "sse" | "long-poll";
 
