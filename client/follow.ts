@@ -88,7 +88,7 @@ export async function* follow(
   }
 }
 
-/** Tells `onState` of the states that differ from the one before. */
+/** Calls `onState` with each state that differs from the one before. */
 function stateOf(onState: ((state: ConnectionState) => void) | undefined) {
   let as_of: string | null = null;
   let kind: "live" | "stale" = "live";

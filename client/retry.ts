@@ -2,7 +2,7 @@
 const MAX_PAUSE_MS = 30_000;
 
 /**
- * Full jitter, so that clients which were cut off together come back spread out.
+ * Full jitter, so that clients that were disconnected together reconnect at different times.
  * @param retryMs the pause that the server wants before the first of them
  */
 export function backOffMs(failures: number, retryMs: number): number {

@@ -7,7 +7,7 @@ const LINGER_MS = 1000;
 type Run<T> = (set: (next: () => T) => void, signal: AbortSignal) => Promise<void>;
 
 /**
- * A value that changes, for whoever listens: what `useSyncExternalStore` takes.
+ * A value that changes, with its listeners: what `useSyncExternalStore` takes.
  *   STORE-1. It runs while something listens. A component that is mounted twice in a row does not start it twice.
  *   STORE-2. The snapshot is the same object until something has changed.
  */

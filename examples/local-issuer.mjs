@@ -1,4 +1,4 @@
-/** An OpenID Connect issuer for trying out access tokens on one machine: it gives a token to whoever asks, and so stands
+/** An OpenID Connect issuer for trying out access tokens on one machine: it gives a token to every request, and so stands
  * in for Entra ID where there is none. Not for production.
  *
  *   node examples/local-issuer.mjs [port]        (9000)

@@ -204,7 +204,7 @@ export class ForbiddenError extends ProblemError {
   }
 }
 
-/** Nobody was identified by the request, or by what it carries. @see RFC 6750, section 3 */
+/** No caller was identified by the request, or by what it carries. @see RFC 6750, section 3 */
 export class UnauthenticatedError extends ProblemError {
   /** Whether the credential may be a guess: not so what was valid once, or could not be found by guessing. */
   readonly guessed: boolean;

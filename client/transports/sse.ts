@@ -5,7 +5,7 @@ import type { Message } from "../wire.ts";
 /**
  * One stream of server-sent events.
  * @param waitS a long-poll: the server ends the stream as soon as it has sent something, or after this time, so
- *   that it passes proxies which hold back what has no end
+ *   that it passes proxies that buffer a response until its end
  */
 export async function* overSse(
   http: Http,

@@ -53,7 +53,7 @@ export class SharedLink implements Link {
     this.#name = name;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#take(data as Note);
-    // Held as long as this tab lives: by it the leader knows that a tab is gone.
+    // Held until this tab is closed: the leader detects by it that a tab is gone.
     void navigator.locks.request(this.#tab, () => new Promise(() => {}));
     this.#ready = new Promise((resolve) => {
       this.#compete({ ifAvailable: true }, resolve);

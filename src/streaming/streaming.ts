@@ -37,7 +37,7 @@ export type StreamingScheduler = InstanceReader & CompletionWaiter & HistoryRead
 /** Everything that streams need, and how it ends. */
 export interface Streaming extends StreamContext {
   readonly lists: OperationLists;
-  /** Somebody says that these operations have changed: those that are watched are read now. */
+  /** A hint that these operations have changed: those that are watched are read now. */
   hint(ids: readonly string[]): void;
   /** Stops all reading. Every stream must have ended before. */
   close(): void;

@@ -57,7 +57,7 @@ test.for([
   [status.PERMISSION_DENIED, 502, "scheduler-access-denied"],
   [status.UNIMPLEMENTED, 501, "scheduler-unsupported"],
 ] as const)(
-  "gRPC status %i of a command is a %i %s, and what the scheduler says with it is not told to clients",
+  "gRPC status %i of a command is a %i %s, and its details are not sent to clients",
   async ([code, httpStatus, slug]) => {
     const { requests, command } = await startRefusing(code);
     for (const request of requests) {

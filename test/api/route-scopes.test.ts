@@ -20,7 +20,7 @@ test("a server with a route that does not declare its scope does not start (ACCE
   expect(() => checkScopes(app.routeTable)).toThrow("Routes without a scope: POST /forgotten");
 });
 
-test("a route without a scope answers nobody (ACCESS-4)", async () => {
+test("a route without a scope answers no caller (ACCESS-4)", async () => {
   const app = Fastify();
   authenticate(app, OPEN);
   app.get("/forgotten", async () => "forgotten");

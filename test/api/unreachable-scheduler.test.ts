@@ -52,7 +52,7 @@ test("every request is answered while the scheduler's machine or process does no
       expect(answer.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
     }
 
-    // Not a 503, which makes an EventSource give up for good.
+    // Not a 503, which makes an EventSource give up.
     expect(sse.status).toBe(200);
     expect(await sse.nextState()).toMatchObject({
       event: "problem",

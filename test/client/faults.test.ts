@@ -67,7 +67,7 @@ test("a server that ends a stream without a word is no end", async () => {
 });
 
 test.each([0, 1500])(
-  "WebSockets that are mute behind %i bytes are given up for SSE, for good",
+  "WebSockets that are mute behind %i bytes are given up for SSE permanently",
   async (muteAfter) => {
     const relay = await startRelay(
       () => server.url,

@@ -123,7 +123,7 @@ test("an announced change does not wait for a sweep that is under way (WATCH-6)"
   close();
 });
 
-test("nothing is read for what nobody watches", async () => {
+test("operations that are not watched are not read", async () => {
   const { scheduler, watches, close } = start();
   scheduler.set("op");
   watches.announce("op");

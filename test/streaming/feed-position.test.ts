@@ -199,7 +199,7 @@ test("an operation that ceased to match meanwhile is removed after a resume (FEE
   put(5, 12, { status: "FAILED" });
   feed.safeThroughMs = START_MS + 20;
   const resumed = send(begin(feed, id, RUNNING));
-  // Of a new one that does not match nobody knows whether the client has it.
+  // Whether the client has a new one that does not match is not known.
   expect(resumed.sent.toSorted()).toEqual(["op-0 removed", "op-1 1", "op-5 removed"]);
   expect(send(begin(feed, resumed.id, RUNNING)).sent).toEqual([]);
   // The watermark of another filter counts as none.

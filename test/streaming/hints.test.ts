@@ -92,7 +92,7 @@ test("a flood of hints has one read in flight, and one that follows (WATCH-1, WA
   close();
 });
 
-test("hints for what nobody watches make no read", async () => {
+test("hints for operations that are not watched make no read", async () => {
   const { scheduler, watches, close } = await startWatched();
   for (let index = 0; index < 1000; index += 1) {
     expect(watches.hint(`forged-${index}`)).toBe("unwatched");

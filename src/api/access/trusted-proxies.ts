@@ -12,9 +12,9 @@ const MAX_HOPS = 10;
  * Reads TRUST_PROXY.
  *   - A number of proxies trusts that many addresses, whichever they are. It is for proxies whose addresses
  *     are not known, and only right where no client can reach this server except through them.
- *   - A list of addresses and ranges trusts those, and nobody else.
+ *   - A list of addresses and ranges trusts those and no others.
  * There is no value that trusts everybody: the client would choose its own address. Fastify's own
- * numbers trust nobody since 5.12.1, so the hops are counted here.
+ * numbers trust no proxy since 5.12.1, so the hops are counted here.
  * @returns `undefined` where no proxy is trusted
  * @throws Error that names the entry
  */

@@ -34,7 +34,7 @@ export class ApiKeys {
     return this.#keys.length;
   }
 
-  /** The access of whoever has this key. */
+  /** The access of the caller with this key. */
   find(key: string): Access | undefined {
     const digest = createHash("sha256").update(key).digest();
     let found: Access | undefined;

@@ -13,7 +13,7 @@ type LocalKeys = ReturnType<typeof createLocalJWKSet>;
 /**
  * The public keys of the issuer (JSON Web Key Set).
  *   ISSUER-1. Keys that are known stay in use while the issuer does not answer.
- *   ISSUER-2. A key that is not known makes the set be read again, at most once in 5 s, whoever asks.
+ *   ISSUER-2. A key that is not known makes the set be read again, at most once in 5 s for all callers together.
  *   ISSUER-3. A key that is not known is refused only if the issuer says so: a set that was read a
  *       moment ago does not have it. While the issuer does not answer, that cannot be decided.
  * @see RFC 7517, OpenID Connect Discovery 1.0

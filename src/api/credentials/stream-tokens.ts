@@ -75,7 +75,7 @@ export class StreamTokens {
 }
 
 /**
- * Nobody can guess a token. One that was not signed here may be that of another replica, or of this one
+ * A token cannot be guessed. One that was not signed here may be that of another replica, or of this one
  * before it was restarted, where no secret is configured.
  */
 function refused(detail: string): UnauthenticatedError {

@@ -73,7 +73,7 @@ export const RAISE_EVENT: RouteDocs = {
 export const PURGE: RouteDocs = {
   ...CONTROL,
   operationId: "purgeOperation",
-  summary: "Removes a terminal operation for good",
+  summary: "Removes a terminal operation permanently",
   answers: { 204: empty("It was removed, with its history.") },
 };
 

@@ -18,7 +18,7 @@ declare module "fastify" {
 }
 
 const tracer = trace.getTracer("dts-push");
-/** Methods that call the scheduler for nobody else. Reads are shared by many. */
+/** Methods that call the scheduler for one caller. Reads are shared by many. */
 const COMMANDS = ["POST", "DELETE"];
 
 /**

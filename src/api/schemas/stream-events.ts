@@ -76,7 +76,7 @@ export const heartbeat = {
     }),
     heartbeat_ms: Type.Integer({ minimum: 1, description: "time to the next one" }),
   },
-  description: "Shows that the connection lives, and how up to date it is",
+  description: "Shows that the connection works, and how up to date it is",
   example: { type: "heartbeat", as_of: "2026-11-23T16:40:44.871Z", heartbeat_ms: 15_000 },
 } satisfies StreamMessage;
 

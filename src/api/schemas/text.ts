@@ -11,7 +11,7 @@ export function printableText(minimum: number, maximum: number, what: string) {
   });
 }
 
-/** Why somebody does something, for those who read the history. */
+/** Why it is done, for readers of the history. */
 export const Reason = Type.Optional(
   Type.String({
     pattern: "^[^\\0\\p{Cs}]{0,1000}$",

@@ -8,7 +8,7 @@ export interface HintSenderOptions {
   readonly token?: string | undefined;
   /** Further headers of each request. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Told once when hints cannot be sent, and once when they can be again. */
+  /** Gets one line when hints cannot be sent, and one when they can be sent again. */
   readonly log?: HintLog | undefined;
   readonly onOutcome?: (outcome: HintOutcome, count: number) => void;
 }
@@ -95,7 +95,7 @@ export class HintSender {
       () => undefined,
       (reason: Error) => reason,
     );
-    // Read anew: it may have been closed meanwhile.
+    // Checked again: it may have been closed meanwhile.
     if ((this.#state as State).kind === "closed") return;
     this.#options.onOutcome?.(error ? "failed" : "sent", ids.length);
     if (error) this.#rest(error);

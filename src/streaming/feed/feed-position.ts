@@ -25,7 +25,7 @@ export interface Removal {
 
 export type FeedEvent = StateEvent | Removal;
 
-/** What the client has of an operation: a state that matches, none, or nobody knows. */
+/** What the client has of an operation: a state that matches, none, or unknown. */
 type Possession =
   | { readonly kind: "state"; readonly cursor: Cursor }
   | { readonly kind: "none" }

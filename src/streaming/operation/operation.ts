@@ -29,7 +29,7 @@ export class Operation implements OperationState {
     return isTerminal(this.cursor.status);
   }
 
-  /** Its document, made anew at each use. Whoever sends it to many makes it once for all of them. */
+  /** Its document, made at each use. A caller that sends it to many makes it once for all of them. */
   get json(): string {
     return documentOf(this);
   }

@@ -1,12 +1,12 @@
 import type { IsShown } from "../operation/announced.ts";
 import type { Operation } from "../operation/operation.ts";
 
-/** A change of one operation that somebody has announced. Times by `performance.now()`. */
+/** An announced change of one operation. Times by `performance.now()`. */
 export class Announcement {
   #atMs = Number.NEGATIVE_INFINITY;
   #isShown: IsShown | undefined;
 
-  /** @param isShown tells which states show it; by default any change does */
+  /** @param isShown whether a state shows it; by default any change does */
   announce(isShown: IsShown | undefined): void {
     this.#atMs = performance.now();
     this.#isShown = isShown;

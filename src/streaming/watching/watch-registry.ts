@@ -159,7 +159,7 @@ export class WatchRegistry {
     this.#watchers.get(id)?.announce(PROCESS, isShown);
   }
 
-  /** A hint: it has changed. What nobody watches is not read, and costs nothing. */
+  /** A hint: it has changed. An operation that is not watched is not read, and costs nothing. */
   hint(id: string): "read" | "merged" | "unwatched" {
     return this.#watchers.get(id)?.hint(PROCESS) ?? "unwatched";
   }

@@ -208,7 +208,7 @@ export class ScriptedScheduler {
 
   /**
    * The present state, or for a stale answer one from before it: of the states that share a
-   * millisecond only the last, since nobody could know their order.
+   * millisecond only the last, since their order is not known.
    */
   #find(id: string, method: "getInstance" | "queryInstances"): Instance | undefined {
     const versions = this.#versions.get(id) ?? [];

@@ -24,7 +24,7 @@ const PAGE_SIZE = 100;
 const AT_A_TIME = 8;
 
 /**
- * Removes the terminal instances that match, one by one: of the protocol's purges only that one tells for
+ * Removes the terminal instances that match, one by one: of the protocol's purges only that one reports for
  * each whether it was removed, and knows ids.
  *   PURGE-1. The work of one call is bounded. What it leaves, the next call removes.
  *   PURGE-2. After a page of which something was removed the query starts again, since tokens may count

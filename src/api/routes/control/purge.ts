@@ -12,7 +12,7 @@ import { purgeMatching } from "./purge-matching.ts";
 /** Purges of many that are under way at a time: each makes up to eight calls at a time. */
 const MAX_UNDER_WAY = 4;
 
-/** Removing terminal operations for good. */
+/** Removing terminal operations permanently. */
 export const purgeRoutes: FastifyPluginAsyncTypebox<{
   readonly scheduler: Pick<SchedulerClient, "purge" | "queryInstances">;
   readonly streams: StreamContext;

@@ -47,7 +47,7 @@ export interface SseClient extends StreamRequester {
   readonly headers: readonly string[];
   /**
    * A long-poll: the stream ends with `rotate` as soon as something was sent, or after this time, for
-   * clients behind proxies that hold back what has no end. Default: it stays open.
+   * clients behind proxies that buffer a response until its end. Default: it stays open.
    */
   readonly waitMs?: number | undefined;
 }
