@@ -34,6 +34,7 @@ export function docsPage(openapi: OpenApiDocument, asyncapi: AsyncApiDocument): 
 <meta name="color-scheme" content="light dark">
 <title>${title}: API</title>
 <link rel="icon" href="/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/base.css">
 <link rel="stylesheet" href="/docs.css">
 </head>
 <body>
