@@ -66,6 +66,7 @@ const scheduler: Partial<SchedulerClient> = {
 
 const config = {
   ...readConfig({}),
+  maxEventLoopDelayMs: 0,
   pollMinMs: 1,
   pollMaxMs: 1,
   pollReadsPerSecond: 100_000,

@@ -54,8 +54,9 @@ export async function readDocuments(): Promise<Documents> {
     if (!response.ok) throw new Error(`${path} is answered ${response.status}`);
     return (await response.json()) as never;
   };
-  const openapi = await read("/openapi.json");
-  const asyncapi = await read("/asyncapi.json");
-  await app.close();
-  return { openapi, asyncapi };
+  try {
+    return { openapi: await read("/openapi.json"), asyncapi: await read("/asyncapi.json") };
+  } finally {
+    await app.close();
+  }
 }
