@@ -35,7 +35,7 @@ export class HintPeers {
     this.#options = options;
   }
 
-  /** Never waits and never throws. Hints that come before the first look-up has ended wait for it. */
+  /** Never waits and never throws. Before the first look-up has ended there is no peer to send to. */
   forward(ids: readonly string[]): void {
     if (this.#options.peers.length === 0 || this.#closed) return;
     if (performance.now() - this.#resolvedAtMs > RESOLVE_EVERY_MS) {
@@ -43,8 +43,7 @@ export class HintPeers {
         this.#resolving = undefined;
       });
     }
-    if (this.#senders.size === 0) void this.#resolving?.then(() => this.#send(ids));
-    else this.#send(ids);
+    for (const sender of this.#senders.values()) for (const id of ids) sender.hint(id);
   }
 
   close(): void {
@@ -53,29 +52,25 @@ export class HintPeers {
     this.#senders.clear();
   }
 
-  #send(ids: readonly string[]): void {
-    for (const sender of this.#senders.values()) for (const id of ids) sender.hint(id);
-  }
-
   async #resolve(): Promise<void> {
     const found = await Promise.all(this.#options.peers.map((peer) => this.#addressesOf(peer)));
     if (this.#closed) return;
     this.#resolvedAtMs = performance.now();
-    if (found.includes(undefined)) {
-      // PEERS-2: which of the present ones belong to the name is not known.
-    } else {
-      const present = new Set(found.flat());
-      for (const [address, sender] of this.#senders) {
-        if (present.has(address)) continue;
-        sender.close();
-        this.#senders.delete(address);
-      }
-    }
+    // Which of the present ones belong to a name that is not resolved is not known: PEERS-2.
+    if (!found.includes(undefined)) this.#closeOthers(new Set(found.flat()));
     const own = ownAddresses();
     for (const address of found.flatMap((addresses) => addresses ?? []).slice(0, MAX_PEERS)) {
       const { hostname, port } = new URL(address);
       const isOwn = own.has(hostname) && Number(port || 80) === this.#options.ownPort();
       if (!isOwn && !this.#senders.has(address)) this.#senders.set(address, this.#sender(address));
+    }
+  }
+
+  #closeOthers(present: ReadonlySet<string | undefined>): void {
+    for (const [address, sender] of this.#senders) {
+      if (present.has(address)) continue;
+      sender.close();
+      this.#senders.delete(address);
     }
   }
 

@@ -31,49 +31,60 @@ export async function addRateLimits(app: FastifyInstance): Promise<void> {
   await app.register(rateLimit, { global: false });
 }
 
-/** What the scheduler has to carry out, and store. */
-const COMMANDS: ReadonlySet<unknown> = new Set<Scope>(["operations:start", "operations:control"]);
+/** Requests that share a limit, on all routes together. */
+interface Limited {
+  /** Requests within the window. */
+  readonly max: number;
+  readonly windowMs: number;
+  readonly scopes: readonly Scope[];
+  /** Whose requests are counted together. */
+  keyOf(request: FastifyRequest): string;
+  /** What the caller exceeds, as a sentence. */
+  readonly detail: string;
+}
 
-/**
- * Limits the starts and changes of each caller, on all routes together. It must follow the
- * authentication. A request counts when it arrives, whatever becomes of it.
- */
+/** Limits requests by the scope of their route. A request counts when it arrives, whatever becomes of it. */
+function limitScopes(
+  app: FastifyInstance,
+  { max, windowMs, scopes, keyOf, detail }: Limited,
+): void {
+  const limited: ReadonlySet<unknown> = new Set(scopes);
+  // One limiter for all: those of route options count each route by itself.
+  const take = app.createRateLimit({ max, timeWindow: windowMs, keyGenerator: keyOf });
+  app.addHook("onRequest", async (request) => {
+    if (!limited.has(request.routeOptions.config.scope)) return;
+    const result = await take(request);
+    if (result.isAllowed || !result.isExceeded) return;
+    throw new RateLimitedError(detail, result.ttl);
+  });
+}
+
+/** Limits what the scheduler has to carry out and store for one caller. It must follow the authentication. */
 export function limitCommands(
   app: FastifyInstance,
   { maxCommandsPerMinutePerCaller: max }: Pick<RateLimits, "maxCommandsPerMinutePerCaller">,
 ): void {
   if (max === 0) return;
-  // One limiter for all: those of route options count each route by itself.
-  const take = app.createRateLimit({
+  limitScopes(app, {
     max,
-    timeWindow: WINDOW_MS,
-    keyGenerator: ({ access }) => access.caller,
-  });
-  app.addHook("onRequest", async (request) => {
-    if (!COMMANDS.has(request.routeOptions.config.scope)) return;
-    const result = await take(request);
-    if (result.isAllowed || !result.isExceeded) return;
-    const detail = `This caller may start and change operations ${max} times a minute.`;
-    throw new RateLimitedError(detail, result.ttl);
+    windowMs: WINDOW_MS,
+    scopes: ["operations:start", "operations:control"],
+    keyOf: ({ access }) => access.caller,
+    detail: `This caller may start and change operations ${max} times a minute.`,
   });
 }
 
-/** Requests with hints of one caller from one address: what a sender that collects for 5 ms makes, and more. */
+/** More than a sender makes that collects hints for 5 ms. */
 const MAX_HINT_REQUESTS_PER_S = 300;
 
-/** Limits the requests with hints. It must follow the authentication. */
+/** Limits the requests with hints of one caller from one address. It must follow the authentication. */
 export function limitHints(app: FastifyInstance): void {
-  const take = app.createRateLimit({
+  limitScopes(app, {
     max: MAX_HINT_REQUESTS_PER_S,
-    timeWindow: 1000,
-    keyGenerator: ({ access, ip }) => `${access.caller} ${ip}`,
-  });
-  app.addHook("onRequest", async (request) => {
-    if (request.routeOptions.config.scope !== "hints:send") return;
-    const result = await take(request);
-    if (result.isAllowed || !result.isExceeded) return;
-    const detail = `This caller may send hints ${MAX_HINT_REQUESTS_PER_S} times a second, each with up to 1,000 ids.`;
-    throw new RateLimitedError(detail, result.ttl);
+    windowMs: 1000,
+    scopes: ["hints:send"],
+    keyOf: ({ access, ip }) => `${access.caller} ${ip}`,
+    detail: `This caller may send hints ${MAX_HINT_REQUESTS_PER_S} times a second, each with up to 1,000 ids.`,
   });
 }
 

@@ -41,8 +41,8 @@ type State =
   /** Hints are collected until the timer fires. */
   | { readonly kind: "collecting"; readonly timer: NodeJS.Timeout }
   | { readonly kind: "sending" }
-  /** The server did not answer so many times in a row. */
-  | { readonly kind: "resting"; readonly failures: number; readonly timer: NodeJS.Timeout }
+  /** The server did not answer. The next hint after this pause finds out whether it does again. */
+  | { readonly kind: "resting"; readonly timer: NodeJS.Timeout }
   | { readonly kind: "closed" };
 
 /**
@@ -58,6 +58,7 @@ export class HintSender {
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #waiting = new Set<string>();
   #state: State = { kind: "idle" };
+  /** Requests in a row that were not answered. */
   #failures = 0;
 
   constructor(options: HintSenderOptions) {
@@ -118,14 +119,13 @@ export class HintSender {
     }
     this.#dropOldest(this.#waiting.size); // Older than the poll interval by the time of the next attempt.
     const pauseMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures);
-    // Afterwards the next hint finds out whether the server answers.
     const timer = setTimeout(() => {
       this.#state = { kind: "idle" };
       const [waiting] = this.#waiting;
       if (waiting !== undefined) this.hint(waiting);
     }, pauseMs);
     timer.unref();
-    this.#state = { kind: "resting", failures, timer };
+    this.#state = { kind: "resting", timer };
   }
 
   #dropOldest(count: number): void {
