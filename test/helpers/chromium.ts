@@ -67,6 +67,12 @@ export function useChromium(more: readonly string[] = []): () => Promise<TestPag
   };
 }
 
+/** Goes back to a page in the back/forward cache, which Playwright's own `goBack` would wait for in vain. */
+export function goBack(page: Page): void {
+  // Its answer is lost where the page has gone before it could be given.
+  page.evaluate("history.back()").catch(() => undefined);
+}
+
 function findChromium(): string | undefined {
   const chosen = process.env.CHROMIUM_PATH;
   if (chosen) {

@@ -83,24 +83,46 @@ const LAST = [
 ];
 let metrics: Map<string, Set<string>>;
 
-/** Uses what has labels once, so that they are exported. */
-beforeAll(async () => {
+async function start(operation_id: string, processing_time: number): Promise<void> {
   const started = await fetch(new URL("/api/start-operation", stack.url), {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ operation_id: "op", processing_time: 0 }),
+    body: JSON.stringify({ operation_id, processing_time }),
   });
   expect(started.status).toBe(202);
-  const events = new URL("/api/operations/op/events", stack.url);
-  const whole = await (await fetch(events)).text();
-  const [, id = ""] = /^id: (\S+)/m.exec(whole) ?? [];
-  await (await fetch(events, { headers: { "last-event-id": id } })).text();
-  await fetch(new URL("/api/hints", stack.url), {
+}
+
+async function hint(id: string): Promise<void> {
+  const sent = await fetch(new URL("/api/hints", stack.url), {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ operation_ids: ["op"] }),
+    body: JSON.stringify({ operation_ids: [id] }),
   });
+  expect(sent.status).toBe(204);
+}
+
+/** The id of a stream's first event, after which the stream is closed. */
+async function firstEvent(url: URL, headers: Record<string, string> = {}): Promise<string> {
+  const { body } = await fetch(url, { headers });
+  let text = "";
+  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const [, id] = /^id: (\S+)$/m.exec(text) ?? [];
+    if (id) return id;
+  }
+  throw new Error(`no event in ${text}`);
+}
+
+/** Uses what has labels once, so that they are exported. */
+beforeAll(async () => {
+  await start("ended", 0);
+  const events = (id: string) => new URL(`/api/operations/${id}/events`, stack.url);
+  await (await fetch(events("ended"))).text();
+  // Resumed while it runs: after its end there would be nothing to resume.
+  await start("runs", 100);
+  await firstEvent(events("runs"), { "last-event-id": await firstEvent(events("runs")) });
   await eventually("all metrics with labels", async () => {
+    await hint("ended"); // again and again: the first come before the peers' addresses are known
     metrics = await exported(stack.url);
     return LAST.every((metric) => metrics.has(metric));
   });

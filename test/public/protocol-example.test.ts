@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { expect, onTestFinished, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { createKey, createKeyFile } from "../helpers/api-key.ts";
-import { useChromium } from "../helpers/chromium.ts";
+import { goBack, useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { nginxWith } from "../helpers/proxies/nginx.ts";
 import { startProxy } from "../helpers/proxies/program.ts";
@@ -164,7 +164,7 @@ test("has no stream in the back/forward cache or while hidden, and resumes", asy
 
   await page.goto(new URL("/healthz", page.url()).href);
   await closed();
-  await page.evaluate("history.back()");
+  goBack(page);
   await page.waitForFunction("globalThis.shown"); // the same page, not loaded again
   await more();
 

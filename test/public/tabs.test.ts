@@ -2,7 +2,7 @@
 
 import type { BrowserContext } from "playwright-core";
 import { expect, test } from "vitest";
-import { useChromium } from "../helpers/chromium.ts";
+import { goBack, useChromium } from "../helpers/chromium.ts";
 import { eventually } from "../helpers/deadline.ts";
 import { type Stack, startStack } from "../helpers/stack.ts";
 import { PageDriver } from "./page-driver.ts";
@@ -109,7 +109,7 @@ test("a page in the back/forward cache has no stream, and resumes when it is sho
 
   await driver.page.goto(new URL("/healthz", stack.url).href);
   await openStreams(stack, 0);
-  await driver.page.evaluate("history.back()");
+  goBack(driver.page);
   await driver.page.waitForFunction("globalThis.isFromCache");
   await driver.connection("Live");
   await driver.moreProgress(id);
