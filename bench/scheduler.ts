@@ -6,9 +6,11 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { NoOpLogger, TaskHubGrpcClient } from "@microsoft/durabletask-js";
+import { Api } from "./support/api.ts";
 import type { Child } from "./support/child.ts";
 import { EmbeddedScheduler } from "./support/embedded-scheduler.ts";
 import { fillWithFinished } from "./support/fill.ts";
+import type { BenchOptions } from "./support/report.ts";
 import { Worker } from "./support/worker.ts";
 
 const ORCHESTRATIONS = 5000;
@@ -21,11 +23,12 @@ const IDLE_SECONDS = 5;
 const FINISHED = 1_000_000;
 const DEADLINE_SECONDS = 120;
 
-export async function run(): Promise<void> {
+export async function run(options: BenchOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "bench-scheduler-"));
   try {
     const figures = {
       ...(await manySmall(join(folder, "small.db"))),
+      ...(await withAndWithoutHints(folder, options)),
       ...(await largeAndIdle(join(folder, "large.db"))),
       ...(await startUp(join(folder, "million.db"))),
     };
@@ -47,13 +50,30 @@ type Figures = Record<string, number>;
 type RunOne = (name: string, input: number) => Promise<number>;
 
 async function manySmall(database: string): Promise<Figures> {
-  const figures = await withWorker(database, async (scheduler, worker, runOne) => {
-    await many(WARM_UP, () => runOne("chain", 1));
-    return throughput(scheduler, worker, () => runOne("chain", 1));
-  });
+  const figures = await withWorker(database, small);
   const { size } = await stat(database); // the scheduler is closed, so the log has been copied into it
   const bytes = Math.round(size / (ORCHESTRATIONS + WARM_UP));
   return { ...figures, file_bytes_per_orchestration: bytes };
+}
+
+async function small(scheduler: Child, worker: Child, runOne: RunOne): Promise<Figures> {
+  await many(WARM_UP, () => runOne("chain", 1));
+  return throughput(scheduler, worker, () => runOne("chain", 1));
+}
+
+/** Throughput where the worker sends hints to an API that nobody watches, and where it does not, in turns. */
+async function withAndWithoutHints(folder: string, options: BenchOptions): Promise<Figures> {
+  const figures: Figures = {};
+  for (const turn of [1, 2, 3]) {
+    for (const kind of ["without", "with"] as const) {
+      const database = join(folder, `${kind}-${turn}.db`);
+      const { orchestrations_per_second = 0, worker_cpu_ms_per_orchestration = 0 } =
+        await withWorker(database, small, kind === "with" ? options : undefined);
+      figures[`${kind}_hints_${turn}_per_second`] = orchestrations_per_second;
+      figures[`${kind}_hints_${turn}_worker_cpu_ms`] = worker_cpu_ms_per_orchestration;
+    }
+  }
+  return figures;
 }
 
 async function largeAndIdle(database: string): Promise<Figures> {
@@ -86,9 +106,12 @@ async function withWorker(
     runOne: RunOne,
     client: TaskHubGrpcClient,
   ) => Promise<Figures>,
+  hints?: BenchOptions,
 ): Promise<Figures> {
   const scheduler = await EmbeddedScheduler.start(database);
-  const worker = await Worker.start(scheduler.address);
+  const api = hints && (await Api.start(scheduler.address, {}, hints));
+  const hintUrl = api && `http://127.0.0.1:${api.port}`;
+  const worker = await Worker.start(scheduler.address, undefined, hintUrl);
   const client = new TaskHubGrpcClient({
     hostAddress: scheduler.address,
     logger: new NoOpLogger(),
@@ -106,6 +129,7 @@ async function withWorker(
     return await measure(scheduler.child, worker.child, runOne, client);
   } finally {
     await worker.stop();
+    await api?.stop();
     await client.stop();
     await scheduler.close();
   }

@@ -8,7 +8,7 @@ const op = (index: number, more = {}) =>
   toOperation(instance({ id: `op-${index}`, createdAtMs: START_MS + index, ...more }));
 const ids = (log: FeedLog) => [...log.entries()].map(({ operation }) => operation.id);
 
-test("one entry an operation, in the order of the last change (LOG-1)", () => {
+test("one entry an operation, in the order of the last change (FEEDLOG-1)", () => {
   const log = new FeedLog(10, 1_000_000);
   for (const index of [1, 2, 3]) log.put(op(index));
   const changed = log.put(op(1, { customStatus: "1", lastUpdatedAtMs: START_MS + 9_000 }));
@@ -30,13 +30,13 @@ test("a state whose date alone has moved is no change, and has the new date (LOG
   expect(dateMs()).toBe(START_MS + 9_000);
 });
 
-test("past its capacity the ones created first are dropped, in whatever order they come (LOG-2)", () => {
+test("past its capacity the ones created first are dropped, in whatever order they come (FEEDLOG-2)", () => {
   const log = new FeedLog(3, 1_000_000);
   for (const index of [5, 1, 4, 2, 6, 3]) log.put(op(index));
   expect([log.newestFirst(), log.dropped]).toEqual([["op-6", "op-5", "op-4"], true]);
 });
 
-test("large documents leave room for fewer (LOG-2)", () => {
+test("large documents leave room for fewer (FEEDLOG-2)", () => {
   const log = new FeedLog(1000, 100_000);
   const output = JSON.stringify("x".repeat(30_000));
   for (let index = 0; index < 50; index += 1) log.put(op(index, { status: "COMPLETED", output }));

@@ -13,8 +13,8 @@ export interface FeedEntry {
 
 /**
  * The operations that a feed carries: the newest by `created_at`, in the order of their last change.
- *   LOG-1. One entry an operation, its latest state; a change moves it to the end.
- *   LOG-2. At most `capacity` entries, and `maxLength` characters of documents: beyond either, the
+ *   FEEDLOG-1. One entry an operation, its latest state; a change moves it to the end.
+ *   FEEDLOG-2. At most `capacity` entries, and `maxLength` characters of documents: beyond either, the
  *       operations created first are dropped.
  *   LOG-3. An entry does not keep the states before it.
  *   LOG-4. A state whose date alone has moved is no change, and has the new date: replicas that learned of
@@ -100,7 +100,7 @@ export class FeedLog {
     if (!this.#makeRoomFor(operation)) return undefined;
     this.#seq += 1;
     const changed = { operation, previous: undefined, seq: this.#seq };
-    this.#entries.set(operation.id, changed); // LOG-1
+    this.#entries.set(operation.id, changed); // FEEDLOG-1
     this.#length += operation.size;
     return { ...changed, previous: known }; // LOG-3
   }
@@ -112,7 +112,7 @@ export class FeedLog {
     this.#length -= entry.operation.size;
   }
 
-  /** @returns false where those that would have to go are newer (LOG-2) */
+  /** @returns false where those that would have to go are newer (FEEDLOG-2) */
   #makeRoomFor(candidate: Operation): boolean {
     while (
       this.#entries.size > 0 &&
