@@ -11,7 +11,12 @@ import { TimedScheduler } from "./support/timed-scheduler.ts";
 
 const SUBSCRIBERS = [1000, 5000, 10_000];
 /** As often as the settings allow, however many subscribe. */
-const SETTINGS = { POLL_MIN_MS: 10, POLL_MAX_MS: 10, MAX_CONNECTIONS_PER_CALLER: 20_000 };
+const SETTINGS = {
+  POLL_MIN_MS: 10,
+  POLL_MAX_MS: 10,
+  MAX_CONNECTIONS_PER_CALLER: 20_000,
+  MAX_EVENT_LOOP_DELAY_MS: 0,
+};
 const EVENTS_PATH = "/api/operations/op-0/events";
 const WS_PATH = "/api/ws?operation_id=op-0";
 const WARM_UP_MS = 1500;
