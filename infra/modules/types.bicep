@@ -1,0 +1,7 @@
+@export()
+@description('A user-assigned managed identity.')
+type identity = {
+  id: string
+  clientId: string
+  principalId: string
+}
