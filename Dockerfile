@@ -14,6 +14,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY src ./src
+COPY client ./client
 COPY public ./public
 # A number, so that Kubernetes can see that it is not root. Nothing below /app is written.
 USER 1000:1000

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
@@ -71,12 +71,28 @@ test("HAProxy accepts the configuration of the compose file", () => {
   });
 });
 
-test("the image holds every file that the server reads", () => {
+test("the image holds every folder that the server reads", () => {
+  const sources = globSync("src/**/*.ts", { cwd: ROOT }).map(read).join("\n");
+  // As `new URL("../../../public", import.meta.url)`.
+  const folders = [...sources.matchAll(/new URL\("(?:\.\.\/)+(\w+)\/?", import\.meta\.url\)/g)];
+  const needed = ["src", "package.json", ...folders.map(([, name]) => name as string)];
+  expect(needed).toContain("public");
   const copies = read("Dockerfile").matchAll(/^COPY (?!--)(.+) \S+$/gm);
   const copied = new Set([...copies].flatMap(([, from]) => (from as string).split(" ")));
-  const sent = read(".dockerignore")
-    .split("\n")
-    .flatMap((line) => (line.startsWith("!") ? line.slice(1) : []));
-  expect(copied).toEqual(new Set(sent));
+  const sent = read(".dockerignore").matchAll(/^!(.+)$/gm);
+  expect([...copied]).toEqual(expect.arrayContaining(needed));
+  expect(new Set([...sent].map(([, name]) => name))).toEqual(copied);
   expect(readdirSync(ROOT)).toEqual(expect.arrayContaining([...copied]));
+});
+
+test("workflows run scripts that exist, and actions pinned by commit", () => {
+  const { scripts } = JSON.parse(read("package.json"));
+  for (const name of readdirSync(`${ROOT}.github/workflows`)) {
+    const text = read(`.github/workflows/${name}`);
+    for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g))
+      expect(scripts).toHaveProperty([script as string]);
+    for (const [, action] of text.matchAll(/uses: (\S+)/g))
+      expect(action).toMatch(/@[0-9a-f]{40}$/);
+    expect(parse(text)).toHaveProperty("permissions.contents", "read");
+  }
 });
