@@ -15,6 +15,7 @@ const SETTINGS = {
   POLL_MIN_MS: 10,
   POLL_MAX_MS: 10,
   MAX_CONNECTIONS_PER_CALLER: 20_000,
+  MAX_SUBSCRIPTIONS_PER_CALLER: 20_000,
   MAX_EVENT_LOOP_DELAY_MS: 0,
 };
 const EVENTS_PATH = "/api/operations/op-0/events";
@@ -128,5 +129,5 @@ async function oneUpdate(port: number): Promise<string> {
     const update = text.split(/(?<=\n\n)/).find((event) => event.includes("event: update"));
     if (update?.endsWith("\n\n")) return update;
   }
-  throw new Error("The stream ended before an update");
+  throw new Error(`${response.status}, and no update before its end: ${text.slice(-500)}`);
 }
