@@ -49,6 +49,7 @@ export type ProblemSlug =
   | "scheduler-unsupported"
   | "task-hub-not-found"
   | "too-many-histories"
+  | "too-many-feeds"
   | "too-many-lists"
   | "too-many-purges"
   | "too-many-subscriptions"

@@ -62,9 +62,7 @@ export class DirectLink implements Link {
 
   async *open(source: Source, place: Place, signal: AbortSignal): AsyncGenerator<Message, void> {
     const index = this.#next % this.#transports.length;
-    const next = this.#transports[index] as Transport;
-    // There is no feed over WebSocket.
-    const transport = source.kind === "feed" && next === "websocket" ? "sse" : next;
+    const transport = this.#transports[index] as Transport;
     // Aborted with the attempt, so that no request outlives it.
     const attempt = new AbortController();
     const onAbort = () => attempt.abort(signal.reason);
@@ -94,7 +92,7 @@ export class DirectLink implements Link {
   }
 
   #over(transport: Transport, source: Source, place: Place, signal: AbortSignal) {
-    if (transport === "websocket" && source.kind !== "feed") {
+    if (transport === "websocket") {
       return this.#sockets.follow(source, place, signal);
     }
     const waitS = transport === "long-poll" ? LONG_POLL_S : undefined;

@@ -9,8 +9,6 @@ import { Queue } from "./queue.ts";
 const MOST_SUBSCRIPTIONS = 200;
 const OPEN_WITHIN_MS = 10_000;
 
-/** What can be subscribed. */
-type Watched = Exclude<Source, { kind: "feed" }>;
 type Frame = Message & { readonly sub?: string; readonly cursor?: string };
 
 /** One connection, and the queues of its subscriptions. */
@@ -36,7 +34,7 @@ export class WebSockets {
     this.#open.clear();
   }
 
-  async *follow(source: Watched, place: Place, signal: AbortSignal): AsyncGenerator<Message, void> {
+  async *follow(source: Source, place: Place, signal: AbortSignal): AsyncGenerator<Message, void> {
     const subscriptions = subscriptionsOf(source, place);
     const connection = this.#withRoomFor(subscriptions.length);
     const { socket, queues } = connection;
@@ -62,7 +60,7 @@ export class WebSockets {
         const hasOther = isExpired && this.#http.renew(token);
         // Of several operations, some may not exist.
         const isMissing = problem?.status === 404 && source.kind === "operations";
-        if (problem && problem.status < 500 && !isMissing) {
+        if (problem && problem.status >= 400 && problem.status < 500 && !isMissing) {
           if (hasOther) throw new Error("The token is renewed.");
           throw new ProblemError(problem);
         }
@@ -73,7 +71,9 @@ export class WebSockets {
         queues.delete(sub);
         open.delete(sub);
         if (open.size === 0) {
-          yield { type: "bye", reason: reason ?? "terminal", reconnect: false };
+          // Subscribed again, it is refused with a problem.
+          const reconnect = reason === "forbidden";
+          yield { type: "bye", reason: reason ?? "terminal", reconnect, retry_ms: 0 };
           return;
         }
       }
@@ -131,7 +131,7 @@ export class WebSockets {
   }
 }
 
-function subscriptionsOf(source: Watched, { after, cursors }: Place): object[] {
+function subscriptionsOf(source: Source, { after, cursors }: Place): object[] {
   switch (source.kind) {
     case "operation":
       return [{ operation_id: source.id, after }];
@@ -141,5 +141,7 @@ function subscriptionsOf(source: Watched, { after, cursors }: Place): object[] {
     }
     case "operations":
       return source.ids.map((id) => ({ operation_id: id, after: cursors.get(id) }));
+    case "feed":
+      return [{ feed: source.filter, after }];
   }
 }

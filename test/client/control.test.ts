@@ -1,7 +1,7 @@
 /** Everything but streams, against the product; and credentials that expire. */
 
 import { expect, test } from "vitest";
-import { createClient } from "../../client/client.ts";
+import { createClient, type FeedItem, type OperationStatus } from "../../client/client.ts";
 import { useForeignWorker } from "../api/support/foreign-worker.ts";
 import { useSharedStack } from "../api/support/shared-stack.ts";
 import { createKey, createKeyFile } from "../helpers/api-key.ts";
@@ -71,19 +71,30 @@ test("a start is repeated by its key, and what is wrong is a problem", async () 
   expect(restarted.operation_id).toBe(one.operation_id);
 });
 
-test("a feed carries what is there, and what comes", async () => {
-  const one = await client().start("echo", 1, { operation_id: "feed-1" });
-  const feed = client().watchFeed({ prefix: "feed-", name: "echo" });
-  const seen = async (id: string) => {
+test.each(TRANSPORTS)("over %s a feed carries what is there, and what comes", async (transport) => {
+  const prefix = `feed-${transport}-`;
+  await client().start("echo", 1, { operation_id: `${prefix}1` });
+  const follower = createClient({ url: stack.url, token: all.key, transport });
+  const seen = async (feed: AsyncGenerator<FeedItem, void>, id: string) => {
     for (;;) {
       const item = await next(feed);
       if (item.type === "operation" && item.operation.operation_id === id) return item.cursor;
     }
   };
-  await seen(one.operation_id);
-  const { operation_id } = await client().start("echo", 1, { operation_id: "feed-2" });
-  expect(await seen(operation_id)).not.toBe("");
+  const feed = follower.watchFeed({ prefix, name: "echo" });
+  await seen(feed, `${prefix}1`);
+  await client().start("echo", 1, { operation_id: `${prefix}2` });
+  const after = await seen(feed, `${prefix}2`);
   await feed.return();
+
+  // Whatever is refused is the caller's own mistake, and ends nothing else.
+  const status = "nonsense" as OperationStatus;
+  const wrong = follower.watchFeed({ status }).next();
+  await expect(wrong).rejects.toMatchObject({ slug: "invalid-query" });
+  const resumed = follower.watchFeed({ prefix, name: "echo" }, { after });
+  await client().start("echo", 1, { operation_id: `${prefix}3` });
+  await seen(resumed, `${prefix}3`);
+  await resumed.return();
 });
 
 test.each(TRANSPORTS)(

@@ -1,14 +1,15 @@
 import { type Static, type TSchema, Type } from "typebox";
-import { OperationFilter } from "../../streaming/operation/operation-filter.ts";
+import {
+  FILTER_TAG,
+  MAX_FILTER_VALUES,
+  OperationFilter,
+} from "../../streaming/operation/operation-filter.ts";
 import { OPERATION_STATUSES } from "../../streaming/operation/operation-status.ts";
-
-/** Most values of a parameter that can be repeated. */
-const MAX_VALUES = 20;
 
 /** A parameter that may be repeated. */
 export function several<T extends TSchema>(value: T, description: string) {
   return Type.Optional(
-    Type.Union([value, Type.Array(value, { maxItems: MAX_VALUES })], { description }),
+    Type.Union([value, Type.Array(value, { maxItems: MAX_FILTER_VALUES })], { description }),
   );
 }
 
@@ -19,7 +20,7 @@ export const filterParameters = {
     `one of ${OPERATION_STATUSES.map((status) => `"${status}"`).join(", ")}`,
   ),
   name: several(Type.String({ minLength: 1 }), "the name of an orchestration"),
-  tag: several(Type.String({ pattern: "^.+:" }), 'a tag as "key:value"'),
+  tag: several(Type.String({ pattern: FILTER_TAG.source }), 'a tag as "key:value"'),
 };
 
 const FilterQuery = Type.Object(filterParameters);

@@ -1,6 +1,7 @@
 import { type Static, type TProperties, Type } from "typebox";
 import { ProblemError } from "../../problems.ts";
-import type { OperationFilter } from "../../streaming/operation/operation-filter.ts";
+import type { FeedWanted } from "../../streaming/feed/feed-wanted.ts";
+import { OPERATION_ID_PREFIX } from "../../streaming/operation/operation-id.ts";
 import { type StepsWanted, stepsWanted } from "../../streaming/steps/steps-wanted.ts";
 import { OperationId } from "../schemas/positions.ts";
 import { EventName } from "../schemas/text.ts";
@@ -17,7 +18,7 @@ const operation_ids = Type.Optional(
 );
 export const prefix = Type.Optional(
   Type.String({
-    pattern: "^(?!@)[\\x20-\\x7e]{0,100}$",
+    pattern: OPERATION_ID_PREFIX.source,
     description: "the beginning of an operation id, up to 100 printable ASCII characters",
   }),
 );
@@ -92,7 +93,7 @@ const FEED_PARAMETERS = ["prefix", "status", "name", "tag"] as const;
 export type EventsWanted =
   | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted | undefined }
   | { readonly kind: "operations"; readonly ids: readonly string[] }
-  | { readonly kind: "feed"; readonly prefix: string; readonly filter: OperationFilter };
+  | ({ readonly kind: "feed" } & FeedWanted);
 
 /** @throws ProblemError `invalid-query` for parameters that contradict */
 export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {

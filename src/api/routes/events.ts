@@ -63,7 +63,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
             case "operations":
               return openOperationsStream(context, client, wanted.ids, after);
             case "feed":
-              return openFeedStream(context, client, { ...wanted, after });
+              return openFeedStream(context, client, wanted, after);
           }
         },
       });

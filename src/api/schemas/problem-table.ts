@@ -236,6 +236,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemSlug, ProblemEntry>> = {
     meaning: "too many histories are being sent at this replica",
     detail: "This replica sends as many histories as it can. Try again after Retry-After.",
   },
+  "too-many-feeds": {
+    status: 429,
+    meaning: "WebSocket: feeds of too many different prefixes are followed at this replica",
+    detail: "Too many different prefixes are followed at this replica. Try later.",
+  },
   "too-many-lists": {
     status: 503,
     meaning: "too many lists are being made at this replica",

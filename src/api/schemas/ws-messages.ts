@@ -1,10 +1,13 @@
 import { type TProperties, Type } from "typebox";
 import { MAX_SUB_LENGTH } from "../../streaming/delivery/ws/ws-protocol.ts";
-import { CURSOR_EXAMPLE, OperationId, StepsCursor, Timestamp } from "./positions.ts";
+import { OPERATION_ID_PREFIX } from "../../streaming/operation/operation-id.ts";
+import { filterParameters } from "../request/filter-parameters.ts";
+import { CURSOR_EXAMPLE, EventId, OperationId, Timestamp } from "./positions.ts";
 import {
   bye,
   heartbeat,
   problemEvent,
+  removed,
   reset,
   type StreamMessage,
   snapshot,
@@ -17,7 +20,7 @@ const sub = Type.String({
   maxLength: MAX_SUB_LENGTH,
   description: "the client's name for the subscription",
 });
-const cursor = Type.Optional(StepsCursor);
+const cursor = Type.Optional(EventId);
 const ADDRESS = { sub: "s1", operation_id: "order-17" };
 
 /** A message about one subscription. */
@@ -50,14 +53,15 @@ export const SERVER_MESSAGES = {
     {
       type: Type.Literal("subscribed"),
       sub,
-      operation_id: OperationId,
+      operation_id: Type.Optional(OperationId),
       resumed: Type.Boolean({ description: "whether it continues from the client's cursor" }),
     },
-    "Before the first message of a subscription",
+    "Before the first message of a subscription; without `operation_id` for a feed",
     { type: "subscribed", ...ADDRESS, resumed: false },
   ),
   snapshot: addressed("SnapshotMessage", snapshot),
   update: addressed("UpdateMessage", update),
+  removed: addressed("RemovedMessage", removed),
   step: addressed("StepMessage", step),
   reset: addressed("ResetMessage", reset),
   unsubscribed: message(
@@ -65,7 +69,7 @@ export const SERVER_MESSAGES = {
     {
       type: Type.Literal("unsubscribed"),
       sub,
-      operation_id: OperationId,
+      operation_id: Type.Optional(OperationId),
       reason: Type.Enum(["terminal", "not-found", "gone", "requested", "forbidden"]),
     },
     "The last message of a subscription, whose name is free again",
@@ -82,8 +86,8 @@ export const SERVER_MESSAGES = {
   }),
   heartbeat: message(
     "HeartbeatMessage",
-    heartbeat.members,
-    heartbeat.description,
+    { sub: Type.Optional(sub), cursor, ...heartbeat.members },
+    `${heartbeat.description}; with \`sub\` of one feed, and where it is`,
     heartbeat.example,
   ),
   bye: message("ByeMessage", bye.members, "Always the last one; then the connection closes", {
@@ -93,6 +97,23 @@ export const SERVER_MESSAGES = {
   }),
 };
 
+const FEED = Type.Object(
+  {
+    prefix: Type.Optional(
+      Type.String({
+        pattern: OPERATION_ID_PREFIX.source,
+        description: "the beginning of their ids",
+      }),
+    ),
+    ...filterParameters,
+  },
+  {
+    additionalProperties: false,
+    description: "which operations to follow; `{}` for all",
+    examples: [{ status: "RUNNING" }],
+  },
+);
+
 /** What a client sends over a WebSocket, by `type`. */
 export const CLIENT_MESSAGES = {
   subscribe: message(
@@ -100,17 +121,18 @@ export const CLIENT_MESSAGES = {
     {
       type: Type.Literal("subscribe"),
       sub,
-      operation_id: OperationId,
+      operation_id: Type.Optional(OperationId),
+      feed: Type.Optional(FEED),
       after: Type.Optional(
         Type.String({
-          description: "the last cursor that the client has",
+          description: "the last cursor that the client has; of a feed, the last watermark",
           examples: [CURSOR_EXAMPLE],
         }),
       ),
       detail: Type.Optional(Type.Enum(["status", "steps"])),
       include: Type.Optional(Type.Enum(["payloads"], { description: "with `detail` `steps`" })),
     },
-    "Follows an operation",
+    "Follows an operation or, with `feed`, all that match",
     { type: "subscribe", ...ADDRESS },
   ),
   unsubscribe: message(

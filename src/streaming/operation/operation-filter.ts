@@ -1,6 +1,11 @@
 import type { Instance, RuntimeStatus } from "../../dts/instance.ts";
 import { documentStatus, type OperationStatus } from "./operation-status.ts";
 
+/** Most values of one kind in a filter. */
+export const MAX_FILTER_VALUES = 20;
+/** A tag as filters have it. */
+export const FILTER_TAG = /^.+:/;
+
 /** What an operation must have. An empty list asks for nothing. */
 export interface FilterOptions {
   /** One of these. */

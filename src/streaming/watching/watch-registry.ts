@@ -91,7 +91,7 @@ export class WatchRegistry {
     const options = { resume, requester };
     const subscription = new Subscription(id, subscriber, this.#observer, options);
     this.#metrics.subscriptions.inc();
-    this.#countCaller(requester, 1);
+    this.countCaller(requester, 1);
     this.#options.log.debug(
       { operation: id, resumes: resume !== undefined },
       "subscription opened",
@@ -106,12 +106,19 @@ export class WatchRegistry {
     return (this.#callers.get(caller) ?? 0) + count <= this.#options.maxSubscriptionsPerCaller;
   }
 
+  /** Counts a subscription of a caller that begins or ends. Those to operations are counted here already. */
+  countCaller({ access: { caller } }: Requester, change: 1 | -1): void {
+    const count = (this.#callers.get(caller) ?? 0) + change;
+    if (count > 0) this.#callers.set(caller, count);
+    else this.#callers.delete(caller);
+  }
+
   /** To be called once for each subscription, also for one that ended by itself. */
   unsubscribe(subscription: Subscription): void {
     subscription.cancel();
     this.#options.log.debug({ operation: subscription.id }, "subscription closed");
     this.#metrics.subscriptions.dec();
-    this.#countCaller(subscription.requester, -1);
+    this.countCaller(subscription.requester, -1);
     this.#watchers.get(subscription.id)?.remove(subscription);
   }
 
@@ -225,12 +232,6 @@ export class WatchRegistry {
       if (!this.#closed) this.#timer ??= setInterval(() => this.#tick(), this.#tickMs);
     }
     return watcher;
-  }
-
-  #countCaller({ access: { caller } }: Requester, change: 1 | -1): void {
-    const count = (this.#callers.get(caller) ?? 0) + change;
-    if (count > 0) this.#callers.set(caller, count);
-    else this.#callers.delete(caller);
   }
 
   get #tickMs(): number {

@@ -19,7 +19,7 @@ import {
   MAX_MESSAGE_BYTES,
   MessageTooLargeError,
   parseMessage,
-  type SubscribeMessage,
+  type SubscribeOperation,
   SubscriptionError,
   textFrame,
 } from "./ws-protocol.ts";
@@ -233,7 +233,7 @@ export class WsConnection
 
   #subscribeAll(operationIds: readonly string[]): void {
     operationIds.forEach((operationId, index) => {
-      const message: SubscribeMessage = { type: "subscribe", sub: `${index + 1}`, operationId };
+      const message: SubscribeOperation = { type: "subscribe", sub: `${index + 1}`, operationId };
       this.#attempt(() => this.#subscriptions.subscribe(message));
     });
   }
@@ -266,6 +266,7 @@ export class WsConnection
   #heartbeat(): void {
     const json = heartbeatJson(this.#subscriptions.asOfMs(), this.#context.options.heartbeatMs);
     this.sendFrame("heartbeat", textFrame(json));
+    this.#subscriptions.onHeartbeat();
   }
 
   #bye(reason: ByeReason, code: CloseCode, retryWithinMs?: number): void {

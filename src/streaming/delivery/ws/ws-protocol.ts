@@ -1,4 +1,5 @@
-import { ProblemError, type ProblemSlug } from "../../../problems.ts";
+import { ProblemError } from "../../../problems.ts";
+import { FeedOptionError, type FeedWanted, feedWanted } from "../../feed/feed-wanted.ts";
 import { checkOperationId } from "../../operation/operation-id.ts";
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
 import { type StepsWanted, stepsWanted } from "../../steps/steps-wanted.ts";
@@ -28,17 +29,27 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 export const MAX_SUBSCRIPTIONS = 200;
 export const MAX_SUB_LENGTH = 100;
 
-/** A request to follow an operation. */
-export interface SubscribeMessage {
+interface Subscribe {
   readonly type: "subscribe";
   /** The client's name for it. */
   readonly sub: string;
-  readonly operationId: string;
-  /** The cursor it stopped at, as the client sent it. */
+  /** The cursor or watermark that it stopped at, as the client sent it. */
   readonly after?: string | undefined;
+}
+
+/** A request to follow an operation. */
+export interface SubscribeOperation extends Subscribe {
+  readonly operationId: string;
   /** With `"detail":"steps"`. */
   readonly steps?: StepsWanted | undefined;
 }
+
+/** A request to follow a feed. */
+export interface SubscribeFeed extends Subscribe {
+  readonly feed: FeedWanted;
+}
+
+export type SubscribeMessage = SubscribeOperation | SubscribeFeed;
 
 /** A message of a client. */
 export type ClientMessage =
@@ -57,8 +68,8 @@ export class BadMessageError extends ProblemError {
 /** A valid message that cannot be carried out. The connection stays open. */
 export class SubscriptionError extends ProblemError {
   readonly sub: string;
-  constructor(sub: string, slug: ProblemSlug, status: number, detail: string) {
-    super(slug, status, detail);
+  constructor(sub: string, { slug, status, message, members }: ProblemError) {
+    super(slug, status, message, members);
     this.sub = sub;
   }
 }
@@ -82,7 +93,7 @@ export class TooManySubscriptionsError extends LimitError {
 /**
  * Reads one text frame.
  * @throws BadMessageError for what is no message of this protocol
- * @throws SubscriptionError for a subscribe to an id that cannot be one
+ * @throws SubscriptionError for a subscribe to an id that cannot be one, or to a feed that is not possible
  */
 export function parseMessage(text: string): ClientMessage {
   let message: unknown;
@@ -113,16 +124,28 @@ export function parseMessage(text: string): ClientMessage {
 }
 
 function toSubscribe(sub: string, message: Record<string, unknown>): SubscribeMessage {
-  const { operation_id, after, detail, include } = message;
+  const { operation_id, feed, after, detail, include } = message;
   if (after !== undefined && typeof after !== "string") {
     throw new BadMessageError('"after" must be a cursor, as a string, or be left out.');
   }
   const steps = stepsOf(detail, include);
   try {
-    return { type: "subscribe", sub, operationId: checkOperationId(operation_id), after, steps };
+    if (feed === undefined) {
+      return { type: "subscribe", sub, operationId: checkOperationId(operation_id), after, steps };
+    }
+    if (operation_id !== undefined || steps) {
+      throw new BadMessageError('"feed" excludes "operation_id" and "detail".');
+    }
+    if (typeof feed !== "object" || feed === null || Array.isArray(feed)) {
+      throw new BadMessageError('"feed" must be an object, {} for all operations.');
+    }
+    return { type: "subscribe", sub, feed: feedWanted(feed), after };
   } catch (error) {
-    const { slug, status, message: reason } = error as ProblemError;
-    throw new SubscriptionError(sub, slug, status, reason);
+    if (error instanceof FeedOptionError) {
+      throw new SubscriptionError(sub, new ProblemError("invalid-query", 400, error.message));
+    }
+    if (error instanceof BadMessageError) throw error;
+    throw new SubscriptionError(sub, error as ProblemError);
   }
 }
 

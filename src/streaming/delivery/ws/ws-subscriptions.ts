@@ -1,16 +1,18 @@
-import type { Access } from "../../../access.ts";
-import { parseCursor } from "../../operation/cursor.ts";
+import { type Access, ForbiddenError } from "../../../access.ts";
+import { ProblemError } from "../../../problems.ts";
 import type { Requester } from "../../reading/fair-queue.ts";
 import type { EndReason } from "../../watching/subscription.ts";
 import { ServiceOrder } from "../service-order.ts";
 import type { StreamContext } from "../stream-context.ts";
+import { WsFeed } from "./ws-feed.ts";
+import { WsOperation } from "./ws-operation.ts";
 import {
   MAX_SUBSCRIPTIONS,
   type SubscribeMessage,
   SubscriptionError,
   TooManySubscriptionsError,
 } from "./ws-protocol.ts";
-import { WsSubscription, type WsWire } from "./ws-subscription.ts";
+import type { WsSubscription, WsWire } from "./ws-subscription.ts";
 
 /** The connection that carries them. */
 export interface WsChannel extends Requester {
@@ -23,7 +25,7 @@ export interface WsChannel extends Requester {
 /**
  * The subscriptions of one WebSocket, by the names that its client chose.
  *   WS-1. `subscribed` comes before the first event of its subscription.
- *   WS-5. After `leave` there is none, and none can be added.
+ *   WS-5. After `leave` there is none, and its connection adds none.
  */
 export class WsSubscriptions implements WsWire {
   readonly #context: StreamContext;
@@ -31,7 +33,6 @@ export class WsSubscriptions implements WsWire {
   readonly #bySub = new Map<string, WsSubscription>();
   readonly #order = new ServiceOrder<WsSubscription>();
   #opened = 0;
-  #left = false;
 
   constructor(context: StreamContext, channel: WsChannel) {
     this.#context = context;
@@ -53,29 +54,24 @@ export class WsSubscriptions implements WsWire {
 
   /** @throws SubscriptionError, TooManySubscriptionsError */
   subscribe(message: SubscribeMessage): void {
-    const { sub, operationId } = message;
+    const { sub } = message;
     if (this.#bySub.has(sub)) {
-      throw new SubscriptionError(
-        sub,
-        "duplicate-subscription",
-        409,
-        `"${sub}" is in use on this connection. Unsubscribe it first, or choose another name.`,
-      );
+      const detail = `"${sub}" is in use on this connection. Unsubscribe it first, or choose another name.`;
+      throw new SubscriptionError(sub, new ProblemError("duplicate-subscription", 409, detail));
     }
     if (this.#bySub.size >= MAX_SUBSCRIPTIONS) throw new TooManySubscriptionsError();
     if (!this.#context.watches.hasRoomFor(this, 1)) {
       const detail =
         "This caller has as many subscriptions at this server as it may have. End some, or try later.";
-      throw new SubscriptionError(sub, "caller-limit", 429, detail);
+      throw new SubscriptionError(sub, new ProblemError("caller-limit", 429, detail));
     }
+    const subscription = this.#open(message);
     this.#opened += 1;
-    const resumed = parseCursor(message.after, operationId) !== undefined;
-    this.send("subscribed", { sub, operation_id: operationId, resumed }); // WS-1
-    // It may have been one message too many for a client that does not keep up.
-    if (this.#left) return; // WS-5
-    const subscription = new WsSubscription(this.#context, this, message);
     this.#bySub.set(sub, subscription);
     this.#order.add(subscription);
+    const { address, resumed } = subscription;
+    // WS-1. It may be one message too many for a client that does not keep up: then this leaves.
+    this.send("subscribed", { sub, ...address, resumed });
   }
 
   /** @throws SubscriptionError */
@@ -83,7 +79,7 @@ export class WsSubscriptions implements WsWire {
     const subscription = this.#bySub.get(sub);
     if (!subscription) {
       const detail = `"${sub}" is not subscribed on this connection.`;
-      throw new SubscriptionError(sub, "unknown-subscription", 404, detail);
+      throw new SubscriptionError(sub, new ProblemError("unknown-subscription", 404, detail));
     }
     this.#drop(subscription, "requested");
   }
@@ -91,13 +87,12 @@ export class WsSubscriptions implements WsWire {
   /** Ends those that the caller may no longer read. */
   dropForbidden(): void {
     for (const each of [...this.#bySub.values()]) {
-      if (!this.access.mayRead(each.operationId)) this.#drop(each, "forbidden");
+      if (!each.isPermitted(this.access)) this.#drop(each, "forbidden");
     }
   }
 
   /** Ends all, without a message. */
   leave(): void {
-    this.#left = true;
     for (const each of this.#bySub.values()) each.leave();
     this.#bySub.clear();
   }
@@ -113,8 +108,18 @@ export class WsSubscriptions implements WsWire {
 
   /** No change older than this, in epoch milliseconds, is missing from what was sent. */
   asOfMs(): number | undefined {
-    const followed = [...this.#bySub.values()].map(({ subscription }) => subscription);
-    return this.#context.watches.asOfMs(followed);
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const each of this.#bySub.values()) {
+      const asOfMs = each.asOfMs();
+      if (asOfMs === undefined) return undefined;
+      oldestMs = Math.min(oldestMs, asOfMs);
+    }
+    return Number.isFinite(oldestMs) ? oldestMs : undefined;
+  }
+
+  /** It is time for a heartbeat. */
+  onHeartbeat(): void {
+    for (const each of this.#bySub.values()) each.onHeartbeat();
   }
 
   send(type: string, members: Readonly<Record<string, unknown>>): void {
@@ -133,11 +138,26 @@ export class WsSubscriptions implements WsWire {
     this.#drop(subscription, reason);
   }
 
+  #open(message: SubscribeMessage): WsSubscription {
+    if (!("feed" in message)) return new WsOperation(this.#context, this, message);
+    const { sub, feed } = message;
+    try {
+      if (this.#context.feeds.hasRoomFor(this, feed.prefix)) {
+        return new WsFeed(this.#context, this, message);
+      }
+    } catch (error) {
+      if (error instanceof ForbiddenError) throw new SubscriptionError(sub, error);
+      throw error;
+    }
+    const detail = "Too many different prefixes are followed at this replica. Try later.";
+    throw new SubscriptionError(sub, new ProblemError("too-many-feeds", 429, detail));
+  }
+
   #drop(subscription: WsSubscription, reason: EndReason | "requested" | "forbidden"): void {
-    const { sub, operationId } = subscription;
+    const { sub, address } = subscription;
     if (!this.#bySub.delete(sub)) return;
     this.#order.delete(subscription);
     subscription.leave();
-    this.send("unsubscribed", { sub, operation_id: operationId, reason });
+    this.send("unsubscribed", { sub, ...address, reason });
   }
 }
