@@ -177,6 +177,27 @@ test("a watermark for other ids counts as none", async () => {
   expect((await client.nextState()).event).toBe("snapshot");
 });
 
+test("a cursor for each operation resumes another set of them: nothing is repeated (C2, C4)", async () => {
+  const { set, api } = await startStored(["a", "b", "new"]);
+  const former = await SseClient.connect(streamUrl(api.url, ["a", "b"]));
+  const states = [await former.nextState(), await former.nextState()];
+  const cursorOf = (id: string) =>
+    states.find((event) => idOf(event as never) === id)?.data.operation.cursor as string;
+  former.destroy();
+  const url = streamUrl(api.url, ["new", "b", "a", "b"]);
+  for (const after of ["", cursorOf("b"), cursorOf("a"), cursorOf("b")]) {
+    url.searchParams.append("after", after);
+  }
+  const client = await SseClient.connect(url);
+  expect(idOf((await client.nextState()) as never)).toBe("new");
+  set("a", { customStatus: "7", lastUpdatedAtMs: START_MS + 1 });
+  expect((await client.nextState()).data.operation.custom_status).toBe(7);
+  for (const wrong of ["operation_id=a&after=1&after=2", "after=1&after=2"]) {
+    const { status } = await fetch(new URL(`/api/events?${wrong}`, api.url));
+    expect(status, wrong).toBe(400);
+  }
+});
+
 test("one problem reports an outage, however many operations the stream carries (WATCH-4)", async () => {
   const ids = ["a", "b", "c", "d"];
   const { set, scheduler, url } = await startStored(ids);

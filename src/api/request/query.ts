@@ -28,6 +28,12 @@ const detail = Type.Optional(
 const include = Type.Optional(Type.Enum(["payloads"], { description: '"payloads"' }));
 const includeInput = Type.Optional(Type.Enum(["input"], { description: '"input"' }));
 const after = Type.Optional(Type.String({ description: "one id that the stream has sent" }));
+/** Of several operations, also one cursor for each: in their order, empty for none. */
+const positions = Type.Optional(
+  Type.Union([Type.String(), Type.Array(Type.String())], {
+    description: "one id that the stream has sent, or a cursor for each operation_id",
+  }),
+);
 const wait = Type.Optional(
   Type.String({
     pattern: "^([1-9]|[1-5]\\d|60)$",
@@ -54,7 +60,7 @@ export const EventsQuery = only({
   ...filterParameters,
   detail,
   include,
-  after,
+  after: positions,
   wait,
   access_token,
 });
@@ -78,7 +84,10 @@ export function operationIdsOf(
 }
 
 /** What a query asks of an operation's steps. @throws ProblemError `invalid-query` */
-export function stepsOf({ detail, include }: Static<typeof OperationEventsQuery>) {
+export function stepsOf({
+  detail,
+  include,
+}: Pick<Static<typeof OperationEventsQuery>, "detail" | "include">) {
   try {
     return stepsWanted(detail, include);
   } catch (error) {
@@ -92,13 +101,19 @@ const FEED_PARAMETERS = ["prefix", "status", "name", "tag"] as const;
 /** What `/api/events` is asked for. */
 export type EventsWanted =
   | { readonly kind: "operation"; readonly id: string; readonly steps: StepsWanted | undefined }
-  | { readonly kind: "operations"; readonly ids: readonly string[] }
+  | {
+      readonly kind: "operations";
+      readonly ids: readonly string[];
+      /** Where the client is, by operation, as it sent it. */
+      readonly cursors: ReadonlyMap<string, string>;
+    }
   | ({ readonly kind: "feed" } & FeedWanted);
 
 /** @throws ProblemError `invalid-query` for parameters that contradict */
 export function eventsWanted(query: Static<typeof EventsQuery>, most: number): EventsWanted {
   const ids = operationIdsOf(query, most);
   const steps = stepsOf(query);
+  const cursors = cursorsOf(query);
   const ofFeed = FEED_PARAMETERS.find((name) => query[name] !== undefined);
   if (query.detail !== undefined) {
     const [id] = ids;
@@ -113,7 +128,17 @@ export function eventsWanted(query: Static<typeof EventsQuery>, most: number): E
     return { kind: "feed", prefix: query.prefix ?? "", filter: filterOf(query) };
   }
   if (ofFeed) throw invalidQuery(`"operation_id" and "${ofFeed}" exclude each other.`);
-  return { kind: "operations", ids };
+  return { kind: "operations", ids, cursors };
+}
+
+/** The cursors of several operations. @throws ProblemError `invalid-query` where there is not one for each */
+function cursorsOf({ operation_id = [], after }: Static<typeof EventsQuery>): Map<string, string> {
+  if (!Array.isArray(after)) return new Map();
+  const named = [operation_id].flat();
+  if (after.length !== named.length) {
+    throw invalidQuery('"after" must be given once, or once for each "operation_id".');
+  }
+  return new Map(named.map((id, index) => [id, after[index] ?? ""]));
 }
 
 export function invalidQuery(detail: string): ProblemError {

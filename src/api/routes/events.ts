@@ -61,7 +61,7 @@ export const eventsRoutes: FastifyPluginAsyncTypebox<StreamContext> = async (app
             case "operation":
               return openOperationStream(context, client, { ...wanted, after });
             case "operations":
-              return openOperationsStream(context, client, wanted.ids, after);
+              return openOperationsStream(context, client, wanted, after);
             case "feed":
               return openFeedStream(context, client, wanted, after);
           }
@@ -77,9 +77,10 @@ function waitMs({ query }: FastifyRequest): number | undefined {
   return wait === undefined ? undefined : Number(wait) * 1000;
 }
 
-/** Where a client resumes: an EventSource sends a header, which wins over the query. */
+/** The id at which a client resumes: an EventSource sends a header, which wins over the query. */
 function lastEventId(request: FastifyRequest): string | undefined {
   const header = request.headers["last-event-id"];
   if (typeof header === "string" && header !== "") return header;
-  return (request.query as { after?: string }).after;
+  const { after } = request.query as { after?: string | string[] };
+  return typeof after === "string" ? after : undefined;
 }

@@ -1,5 +1,6 @@
 import type { Access } from "../../../access.ts";
 import { OperationGoneError, OperationNotFoundError, type Problem } from "../../../problems.ts";
+import { cursorResume, parseCursor } from "../../operation/cursor.ts";
 import type { Operation } from "../../operation/operation.ts";
 import { isTerminal } from "../../operation/operation-status.ts";
 import type { StateEvent } from "../../operation/state-event.ts";
@@ -23,19 +24,26 @@ import { type Opened, SseOpening } from "./sse-opening.ts";
 /** Most operations of one stream. */
 export const MAX_OPERATIONS = 200;
 
+/** What a client wants to follow, and where it is. */
+export interface OperationsWanted {
+  /** Without repetitions, 1 to 200 of them. */
+  readonly ids: readonly string[];
+  /** The last cursors of some of them, as the client sent them: they count where it sent no watermark. */
+  readonly cursors: ReadonlyMap<string, string>;
+}
+
 /**
  * Opens one stream for several operations.
- * @param ids without repetitions, 1 to 200 of them
  * @param after the last watermark of an earlier stream, as the client sent it
  * @returns `nothing-left` where all are terminal and the client has their last states: the response is 204
  */
 export function openOperationsStream(
   context: StreamContext,
   client: SseClient,
-  ids: readonly string[],
+  wanted: OperationsWanted,
   after: string | undefined,
 ): Promise<Opened> {
-  return new OperationsStream(context, client, ids, after).opened;
+  return new OperationsStream(context, client, wanted, after).opened;
 }
 
 /** Several operations for one SSE client. Its ids are watermarks over all of them. */
@@ -62,7 +70,7 @@ class OperationsStream implements Subscriber, StreamContent, Requester {
   constructor(
     context: StreamContext,
     client: SseClient,
-    ids: readonly string[],
+    { ids, cursors }: OperationsWanted,
     after: string | undefined,
   ) {
     this.access = client.access;
@@ -71,15 +79,19 @@ class OperationsStream implements Subscriber, StreamContent, Requester {
     this.#ids = [...ids].sort();
     this.#opening = new SseOpening(client, this, context);
     const resume = parseWatermark(after, this.#scope, context.watches);
-    this.resumed = resume !== undefined;
     const resumedIds = new Set(resume?.part ? parseIds(resume.part, this.#ids) : resume && ids);
     this.#resume = resume;
     this.#resumedIds = resumedIds;
     const point = resume && {
       covers: (operation: Operation) => resume.covers(operation, resumedIds.has(operation.id)),
     };
+    const points = ids.map((id) => {
+      const cursor = parseCursor(cursors.get(id), id);
+      return point ?? (cursor && cursorResume(cursor));
+    });
+    this.resumed = points.every((each) => each !== undefined);
     this.#subscriptions = new Map(
-      ids.map((id) => [id, context.watches.subscribe(id, this, point, this)]),
+      ids.map((id, index) => [id, context.watches.subscribe(id, this, points[index], this)]),
     );
     this.#active = new Set(this.#subscriptions.values());
     for (const subscription of this.#active) this.#order.add(subscription);
