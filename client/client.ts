@@ -1,7 +1,7 @@
 import { type FollowOptions, follow } from "./follow.ts";
 import { Http, type Query, type Token } from "./http.ts";
 import { ProblemError } from "./problem.ts";
-import type { Source } from "./source.ts";
+import { noPlace, type Source } from "./source.ts";
 import { DirectLink, type Link, type Transport } from "./transports/link.ts";
 import { canShare, SharedLink } from "./transports/tabs.ts";
 import type { Message, OperationDocument, OperationFilter, Problem, Step } from "./wire.ts";
@@ -128,7 +128,10 @@ export function createClient(options: ClientOptions = {}) {
     source: Source,
     { after, ...rest }: WatchOptions,
     cursors: Readonly<Record<string, string>> = {},
-  ) => follow(connect(), source, { after, cursors: new Map(Object.entries(cursors)) }, rest);
+  ) => {
+    const place = { ...noPlace(), after, cursors: new Map(Object.entries(cursors)) };
+    return follow(connect(), source, place, rest);
+  };
 
   const get = async (path: string, query: object) =>
     (await http.request(http.urlOf(path, query as Query))).json();

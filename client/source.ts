@@ -1,5 +1,5 @@
 import type { Query } from "./http.ts";
-import type { Message, OperationFilter } from "./wire.ts";
+import { isTerminal, type Message, type OperationFilter } from "./wire.ts";
 
 /** What is followed. */
 export type Source =
@@ -17,6 +17,13 @@ export interface Place {
   after?: string | undefined;
   /** By operation, the one that changed last at the end. */
   readonly cursors: Map<string, string>;
+  /** Whether the state of a cursor is terminal, for those that were received. Feeds have none. */
+  readonly terminal: Map<string, boolean>;
+}
+
+/** Before everything. */
+export function noPlace(): Place {
+  return { cursors: new Map(), terminal: new Map() };
 }
 
 /** As many operations as a feed carries. */
@@ -24,14 +31,15 @@ const MOST_CURSORS = 1000;
 
 /** @returns whether the message brings something new: transports repeat states that did not change */
 export function advance(source: Source, place: Place, message: Message): boolean {
-  if (message.id) place.after = message.id;
   const { operation } = message;
   const { cursors } = place;
+  if (message.id || operation) place.after = message.id;
   if (source.kind === "feed" && message.resumed === false) cursors.clear();
   if (message.type === "removed") cursors.delete(message.operation_id ?? "");
   if (!operation) return true;
   const { operation_id, cursor } = operation;
   if (source.kind === "operation") place.after = cursor;
+  if (source.kind !== "feed") place.terminal.set(operation_id, isTerminal(operation));
   const isNew = cursors.get(operation_id) !== cursor;
   cursors.delete(operation_id);
   cursors.set(operation_id, cursor);
@@ -43,7 +51,10 @@ export function advance(source: Source, place: Place, message: Message): boolean
 }
 
 /** Path and query of a source's event stream. Ids are in the query, which carries every one of them. */
-export function streamOf(source: Source, { after }: Place): { path: string; query: Query } {
+export function streamOf(
+  source: Source,
+  { after, cursors }: Place,
+): { path: string; query: Query } {
   const path = "api/events";
   switch (source.kind) {
     case "operation":
@@ -53,7 +64,7 @@ export function streamOf(source: Source, { after }: Place): { path: string; quer
       return { path, query: { operation_id: source.id, detail: "steps", include, after } };
     }
     case "operations":
-      return { path, query: { operation_id: source.ids, after } };
+      return { path, query: { operation_id: source.ids, after: after ?? [...cursors.values()] } };
     case "feed":
       return { path, query: { ...source.filter, after } as Query };
   }

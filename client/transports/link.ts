@@ -3,7 +3,7 @@ import { ProblemError } from "../problem.ts";
 import { SilenceError, within } from "../retry.ts";
 import type { Place, Source } from "../source.ts";
 import type { Message } from "../wire.ts";
-import { overSse } from "./sse.ts";
+import { EventStreams } from "./event-streams.ts";
 import { WebSockets } from "./websocket.ts";
 
 export type Transport = "websocket" | "sse" | "long-poll";
@@ -48,6 +48,8 @@ export async function* whileAlive(
 export class DirectLink implements Link {
   readonly #http: Http;
   readonly #sockets: WebSockets;
+  readonly #streams: EventStreams;
+  readonly #polls: EventStreams;
   readonly #transports: readonly Transport[];
   /** The one to try next. It is kept while it works. */
   #next = 0;
@@ -55,6 +57,8 @@ export class DirectLink implements Link {
   constructor(http: Http, transport: Transport | "auto") {
     this.#http = http;
     this.#sockets = new WebSockets(http);
+    this.#streams = new EventStreams(http);
+    this.#polls = new EventStreams(http, LONG_POLL_S);
     const possible: readonly Transport[] =
       "WebSocket" in globalThis ? ["websocket", "sse", "long-poll"] : ["sse", "long-poll"];
     this.#transports = transport === "auto" ? possible : [transport];
@@ -69,7 +73,7 @@ export class DirectLink implements Link {
     signal.addEventListener("abort", onAbort);
     let received = false;
     try {
-      const messages = this.#over(transport, source, place, attempt.signal);
+      const messages = this.#over(transport).follow(source, place, attempt.signal);
       // A proxy that holds an answer back passes it on at its end.
       const heldMs = transport === "long-poll" ? 1000 * LONG_POLL_S : 0;
       for await (const message of whileAlive(messages, signal, OPEN_WITHIN_MS + heldMs)) {
@@ -91,11 +95,8 @@ export class DirectLink implements Link {
     }
   }
 
-  #over(transport: Transport, source: Source, place: Place, signal: AbortSignal) {
-    if (transport === "websocket") {
-      return this.#sockets.follow(source, place, signal);
-    }
-    const waitS = transport === "long-poll" ? LONG_POLL_S : undefined;
-    return overSse(this.#http, source, place, signal, waitS);
+  #over(transport: Transport): WebSockets | EventStreams {
+    if (transport === "websocket") return this.#sockets;
+    return transport === "sse" ? this.#streams : this.#polls;
   }
 }

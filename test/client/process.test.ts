@@ -51,7 +51,8 @@ const gc = runInNewContext("gc");
 const body = (n) => JSON.stringify({ type: "update", operation: { operation_id: id, status: n === 60_000 ? "Completed" : "RUNNING", cursor: String(n) } });
 let n = 0;
 const used = [];
-const pull = (controller) => {
+const pull = async (controller) => {
+  await new Promise((resolve) => setImmediate(resolve)); // as from a network
   let text = "";
   for (let each = 0; each < 100; each++) text += \`id: \${n}\\ndata: \${body(++n)}\\n\\n\`;
   if (n === 60_000) text += 'data: {"type":"bye","reason":"terminal","reconnect":false}\\n\\n';

@@ -65,14 +65,22 @@ test("tabs share one connection; when its tab closes, freezes or crashes, anothe
   for (const tab of [...tabs, frozen]) await sees(tab, 3);
 });
 
-test("more tabs than HTTP/1.1 has connections are live, on one WebSocket", async () => {
+test("where WebSockets are blocked, 30 tabs are live over one HTTP/1.1 connection", async () => {
   const { context } = await openPage();
-  const { id, percent } = server.operation();
-  percent(1);
-  const tabs: Page[] = [];
-  for (let count = 0; count < 12; count += 1) tabs.push(await openTab(context, id));
+  await context.addInitScript(() => {
+    globalThis.WebSocket = class extends WebSocket {
+      constructor() {
+        super("ws://127.0.0.1:1/");
+      }
+    } as typeof WebSocket;
+  });
+  const operations = Array.from({ length: 15 }, () => server.operation());
+  for (const { percent } of operations) percent(1);
+  const followed = [...operations, ...operations];
+  const tabs = await Promise.all(followed.map(({ id }) => openTab(context, id)));
   for (const tab of tabs) await sees(tab, 1);
-  percent(2);
+  await eventually("one connection", async () => (await openStreams()) === 1);
+  for (const { percent } of operations) percent(2);
   for (const tab of tabs) await sees(tab, 2);
 });
 

@@ -133,12 +133,13 @@ export function eventsWanted(query: Static<typeof EventsQuery>, most: number): E
 
 /** The cursors of several operations. @throws ProblemError `invalid-query` where there is not one for each */
 function cursorsOf({ operation_id = [], after }: Static<typeof EventsQuery>): Map<string, string> {
-  if (!Array.isArray(after)) return new Map();
   const named = [operation_id].flat();
-  if (after.length !== named.length) {
+  const cursors = after === undefined ? [] : [after].flat();
+  if (cursors.length > 1 && cursors.length !== named.length) {
     throw invalidQuery('"after" must be given once, or once for each "operation_id".');
   }
-  return new Map(named.map((id, index) => [id, after[index] ?? ""]));
+  // One alone may be a watermark: read as a cursor, it counts as none.
+  return new Map(named.map((id, index) => [id, cursors[index] ?? ""]));
 }
 
 export function invalidQuery(detail: string): ProblemError {
