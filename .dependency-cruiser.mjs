@@ -1,6 +1,7 @@
 /**
- * The direction of imports, checked by `npm run lint`: main → api → streaming → dts, worker → dts. Nothing but
- * start-up, tests and benches imports the embedded scheduler, and it imports none of the others.
+ * The direction of imports, checked by `npm run lint`: cli → start → api → streaming → dts, worker → dts. Nothing but
+ * start-up, tests and benches imports the embedded scheduler, and it imports none of the others. The command's
+ * client part uses the client alone.
  */
 const FILES = {
   access: "^src/access[.]ts$",
@@ -70,6 +71,18 @@ export default {
       to: { path: "^src/scheduler/" },
     },
     {
+      name: "commands to a server import nothing of the server",
+      severity: "error",
+      from: { path: "^src/cli/(commands|terminal|conformance)/" },
+      to: { path: "^src/", pathNot: "^src/cli/(commands|terminal|conformance)/" },
+    },
+    {
+      name: "nothing imports the command",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/cli/" },
+      to: { path: "^src/cli/" },
+    },
+    {
       name: "OpenTelemetry's SDK is loaded only where it is used",
       severity: "error",
       from: { path: "^src/" },
@@ -83,7 +96,13 @@ export default {
       name: "src imports nothing that serves its development",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(test|bench|scripts|examples|client|public)/", dependencyTypesNot: ["npm"] },
+      to: { path: "^(test|bench|scripts|examples|public)/", dependencyTypesNot: ["npm"] },
+    },
+    {
+      name: "only the command uses the client",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/cli/(commands|terminal|conformance)/" },
+      to: { path: "^client/" },
     },
     {
       name: "the client imports nothing of the repository",

@@ -9,6 +9,7 @@ export default defineConfig({
       "test/*.test.ts",
       "test/api/{contract,json-text}.test.ts",
       "test/api/credentials/stream-tokens.test.ts",
+      "test/cli/terminal.test.ts",
       "test/client/size.test.ts",
       "test/dts/{connection-string,credentials}.test.ts",
       "test/main/{roles,shutdown-times}.test.ts",

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { HELP } from "../src/roles.ts";
+import { ROLE_HELP } from "../src/cli/role-help.ts";
 import { SETTINGS } from "../src/settings.ts";
 import { withSettingsTable } from "../src/settings-docs.ts";
 
@@ -11,7 +11,7 @@ test("the README's table of settings is the one that `npm run docs` writes", () 
 
 test("--help names every setting, its default and its values", () => {
   for (const [name, { default: value, values }] of Object.entries(SETTINGS)) {
-    expect(HELP).toContain(value === "" ? `  ${name}\n` : `  ${name} (${value})\n`);
-    expect(HELP.replaceAll(/\s+/g, " ")).toContain(values);
+    expect(ROLE_HELP).toContain(value === "" ? `  ${name}\n` : `  ${name} (${value})\n`);
+    expect(ROLE_HELP.replaceAll(/\s+/g, " ")).toContain(values);
   }
 });

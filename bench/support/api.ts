@@ -1,4 +1,4 @@
-/** The server under measurement: `src/main.ts api` in a process of its own, on a free port. */
+/** The server under measurement: `dts-push api` in a process of its own, on a free port. */
 import { Child } from "./child.ts";
 import type { Usage } from "./probe.ts";
 import { type BenchOptions, round } from "./report.ts";
@@ -18,7 +18,7 @@ export class Api {
     core = 0,
   ): Promise<Api> {
     const settings = Object.entries(env).map(([name, value]) => [name, String(value)]);
-    const child = Child.start("../src/main.ts", {
+    const child = Child.start("../src/cli/main.ts", {
       core,
       args: ["api"],
       env: {

@@ -31,7 +31,7 @@ async function takenPort(): Promise<string> {
 
 test("with no arguments everything runs in one process, which prints its URL and two curl lines", async () => {
   const folder = await temporaryFolder();
-  const app = AppProcess.start([], { SCHEDULER_DB: "data/scheduler.db" }, { folder });
+  const app = AppProcess.start(["start"], { SCHEDULER_DB: "data/scheduler.db" }, { folder });
   const url = await app.url();
   const base = `http://localhost:${url.port}`;
   expect(app.stdout).toContain(
@@ -60,7 +60,7 @@ test("the same with scheduler, worker and API in three processes", async () => {
 });
 
 test("the printed lines can be pasted into a shell", async () => {
-  const app = AppProcess.start([], {});
+  const app = AppProcess.start(["start"], {});
   await app.url();
   const lines = app.stdout.split("\n").filter((line) => /curl/.test(line));
   expect(lines).toHaveLength(2);
@@ -171,12 +171,12 @@ test("all invalid variables are named together, before anything starts", async (
   expect(app.stdout).toBe("");
 });
 
-test("--help lists the roles and ends with 0; an unknown role prints help and ends with 2", async () => {
-  const help = AppProcess.start(["--help"], { PORT: "nonsense" });
+test("--help of a role lists the settings and ends with 0; what is no command ends with 2", async () => {
+  const help = AppProcess.start(["start", "--help"], { PORT: "nonsense" });
   expect(await help.exited()).toEqual({ code: 0, signal: null });
-  expect(help.stdout).toMatch(/^Usage: npm start, or npm run api\|worker\|scheduler/);
-  const unknown = AppProcess.start(["server"], {});
+  expect(help.stdout).toMatch(/^Usage: dts-push start\|api\|worker\|scheduler\n/);
+  const unknown = AppProcess.start(["all", "api"], {});
   expect(await unknown.exited()).toEqual({ code: 2, signal: null });
-  expect(unknown.stderr).toMatch(/^Unknown arguments: server\n\nUsage: /);
+  expect(unknown.stderr).toBe('dts-push: Unknown arguments: api. See "dts-push start --help".\n');
   expect(unknown.stdout).toBe("");
 });

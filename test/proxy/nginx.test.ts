@@ -4,8 +4,7 @@ import { randomUUID } from "node:crypto";
 import { request } from "node:http";
 import { expect, test } from "vitest";
 import { parseTrustedProxies } from "../../src/api/access/trusted-proxies.ts";
-import { within } from "../helpers/deadline.ts";
-import { runFollow } from "../helpers/follow.ts";
+import { AppProcess } from "../helpers/process.ts";
 import { startProxy } from "../helpers/proxies/program.ts";
 import { ScriptedScheduler } from "../helpers/scheduler/scripted-scheduler.ts";
 import { SseClient } from "../helpers/sse-client.ts";
@@ -38,11 +37,19 @@ test("a stream of 150 UUIDs fits into its request line, one of 200 does not", as
   expect([await statusOf(150), await statusOf(200)]).toEqual([200, 414]);
 });
 
-test("the example client gets the same final documents over three transports", async () => {
+test("dts-push watch gets the same last document over each transport", async () => {
   const stack = await startStack();
   const front = await startProxy(gzippingNginx, stack.url);
-  const result = runFollow(front, "--operations", "20", "--processing-time", "1");
-  expect(await within("the client's end", result)).toMatchObject({ code: 0, stderr: "" });
+  const id = await stack.startOperation({ processing_time: 1 });
+  const watching = ["websocket", "sse", "long-poll"].map(async (transport) => {
+    const args = ["watch", id, "--json", "--transport", transport];
+    const watch = AppProcess.start(args, { DTS_PUSH_URL: front.href });
+    expect(await watch.exited()).toEqual({ code: 0, signal: null });
+    return JSON.parse(watch.stdout.trim().split("\n").at(-1) ?? "");
+  });
+  const [first, ...others] = await Promise.all(watching);
+  expect(first).toMatchObject({ operation_id: id, status: "Completed" });
+  expect(others).toEqual([first, first]);
 });
 
 test("with TRUST_PROXY each of its clients is a caller of its own, whatever it sends itself", async () => {

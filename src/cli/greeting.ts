@@ -1,5 +1,5 @@
-import type { SchedulerTarget } from "./dts/connection/target.ts";
-import { describeFailure } from "./dts/scheduler-error.ts";
+import type { SchedulerTarget } from "../dts/connection/target.ts";
+import { describeFailure } from "../dts/scheduler-error.ts";
 
 /** What the greeting depends on. */
 export interface Greeting {

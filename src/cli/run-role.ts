@@ -1,12 +1,10 @@
-import { needsCredential } from "./api/credentials/credential-settings.ts";
-import { type Config, ConfigError, readConfig } from "./config.ts";
-import { createBackOff } from "./dts/back-off.ts";
-import { readyText, waitingText } from "./greeting.ts";
-import { createLog, type Log } from "./log.ts";
-import type { Tracing } from "./observability/tracing.ts";
-import type { TracingConfig } from "./observability/tracing-config.ts";
-import { HELP, parseRole, type Role, UsageError } from "./roles.ts";
-import { type CloseOptions, closeOnSignal } from "./shutdown.ts";
+import { needsCredential } from "../api/credentials/credential-settings.ts";
+import { type Config, ConfigError, readConfig } from "../config.ts";
+import { createBackOff } from "../dts/back-off.ts";
+import { createLog, type Log } from "../log.ts";
+import type { Tracing } from "../observability/tracing.ts";
+import type { TracingConfig } from "../observability/tracing-config.ts";
+import { type CloseOptions, closeOnSignal } from "../shutdown.ts";
 import {
   CLOSE_AT_ONCE,
   type RunningApi,
@@ -14,8 +12,11 @@ import {
   startApi,
   startEmbeddedScheduler,
   startWorkerRole,
-} from "./start.ts";
-import { pause } from "./streaming/reading/pause.ts";
+} from "../start.ts";
+import { pause } from "../streaming/reading/pause.ts";
+import { readyText, waitingText } from "./greeting.ts";
+import { ROLE_HELP } from "./role-help.ts";
+import type { Role } from "./roles.ts";
 
 /** How long the end of the process waits for the last traces. */
 const TRACES_WITHIN_MS = 500;
@@ -25,10 +26,15 @@ const FLUSH_WITHIN_MS = 500;
 const PING_MIN_MS = 500;
 const PING_MAX_MS = 5000;
 
-const role = readRole();
-const config = readEnvironment();
-const log = createLog(config.logLevel);
-await run(role, config, log);
+/** Runs a role until the process gets a signal. @param args of the command line, after its command */
+export async function runRole(role: Role, args: readonly string[]): Promise<void> {
+  if (args.includes("--help") || args.includes("-h")) return void process.stdout.write(ROLE_HELP);
+  if (args.length > 0) {
+    return refuse(`dts-push: Unknown arguments: ${args.join(" ")}. See "dts-push start --help".`);
+  }
+  const config = readEnvironment();
+  if (config) await run(role, config, createLog(config.logLevel));
+}
 
 async function run(role: Role, config: Config, log: Log): Promise<void> {
   const { logger } = log;
@@ -75,7 +81,7 @@ async function run(role: Role, config: Config, log: Log): Promise<void> {
 
 /** OpenTelemetry's SDK is loaded only where it is used. */
 async function loadTracing(tracing: TracingConfig, logger: Log["logger"]): Promise<Tracing> {
-  const { startTracing } = await import("./observability/tracing.ts");
+  const { startTracing } = await import("../observability/tracing.ts");
   return startTracing(tracing, logger);
 }
 
@@ -108,25 +114,16 @@ function checkTaskHub({ schedulerTaskHubs, target: { taskHub } }: Config): void 
   );
 }
 
-function readRole(): Role {
-  try {
-    const role = parseRole(process.argv.slice(2));
-    if (role !== "help") return role;
-    process.stdout.write(HELP);
-    return process.exit(0);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${HELP}`);
-    return process.exit(2);
-  }
-}
-
-function readEnvironment(): Config {
+function readEnvironment(): Config | undefined {
   try {
     return readConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return process.exit(2);
+    return refuse(error.message);
   }
+}
+
+function refuse(message: string): undefined {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 2;
 }
