@@ -34,7 +34,6 @@ import { activateSpans, endSpan, startSpan } from "./observability/request-span.
 import { RequestObserver } from "./observability/requests.ts";
 import { answerClientError, answerError, installProblemDetails } from "./problem-details.ts";
 import { callerRoute } from "./routes/caller.ts";
-import { clientModuleRoutes } from "./routes/client-modules.ts";
 import { purgeRoutes } from "./routes/control/purge.ts";
 import { raiseEventRoutes } from "./routes/control/raise-event.ts";
 import { verbRoutes } from "./routes/control/verbs.ts";
@@ -46,7 +45,8 @@ import { metricsRoute } from "./routes/metrics.ts";
 import { operationHistoryRoute } from "./routes/operation-history.ts";
 import { operationListRoute } from "./routes/operation-list.ts";
 import { operationStatusRoute } from "./routes/operation-status.ts";
-import { pageRoutes } from "./routes/page.ts";
+import { clientModuleRoutes } from "./routes/page/client-modules.ts";
+import { pageRoutes } from "./routes/page/page.ts";
 import { sampleRoutes } from "./routes/sample.ts";
 import { startOrchestrationRoute } from "./routes/start/start-orchestration.ts";
 import { createStarter } from "./routes/start/starter.ts";

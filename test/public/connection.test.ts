@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { onTestFinished, test } from "vitest";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { useChromium } from "../helpers/chromium.ts";
 import { logger, startStack, startTestApi, startTestWorker } from "../helpers/stack.ts";
@@ -10,77 +10,64 @@ import { PageDriver } from "./page-driver.ts";
 
 const openBrowser = useChromium();
 
-async function openPage(url: URL) {
+/** Of an operation that stays active. */
+const LONG = { processing_time: 1000, steps: 10 };
+
+async function openPage(url: URL, path = "") {
   const { page } = await openBrowser();
-  return PageDriver.open(page, url);
+  return PageDriver.open(page, url, path);
 }
 
-test("shows an outage of the API, and resumes when it is over", async () => {
+test("shows an outage of the API, and what changed meanwhile when it is over", async () => {
   const stack = await startStack();
-  const driver = await openPage(stack.url);
-  const id = await driver.start(100, 200);
-  await driver.progress(id);
+  const id = await stack.startOperation(LONG);
+  const list = await openPage(stack.url);
+  await list.rowShows(id, "Running");
+  await list.connection("Live");
 
   await stack.stopApi();
-  await driver.connection("Retrying");
+  await list.connection("Not connected");
+  await list.page.getByRole("button", { name: "Try now" }).click();
+  await stack.terminate(id);
   await stack.startApi();
-  await stack.terminate(id);
-  await driver.status(id, "TERMINATED");
-  await driver.connection("Idle");
-  expect(await driver.phases()).toEqual(["connecting", "live", "retrying", "live", "idle"]);
+  await list.rowShows(id, "Terminated");
+  await list.connection("Live");
 });
 
-test("resumes from the last event after the connection broke", async () => {
-  const stack = await startStack();
-  const relay = await startFaultyRelay(stack.url);
-  const driver = await openPage(relay.url);
-  const id = await driver.start(100, 200);
-  await driver.progress(id);
-
-  relay.cut();
-  await stack.terminate(id);
-  await driver.status(id, "TERMINATED");
-  await driver.connection("Idle");
-  expect(await driver.phases()).toEqual(["connecting", "live", "retrying", "live", "idle"]);
-  expect(driver.streamRequests).toHaveLength(2);
-  expect(await driver.streamRequests[1]?.headerValue("last-event-id")).toMatch(/^[0-9a-z.]+$/);
-});
-
-test("detects a silent stream by its missing heartbeats, and reconnects", async () => {
+test("resumes a stream that was cut, and one that is silent", async () => {
   const stack = await startStack({ heartbeatMs: 1_000 });
   const relay = await startFaultyRelay(stack.url);
-  const driver = await openPage(relay.url);
-  const id = await driver.start(100, 200);
-  await driver.heartbeats(2); // from which the page learns the interval
+  const id = await stack.startOperation({ processing_time: 1000, steps: 1000 });
+  const driver = await openPage(relay.url, `/operations/${id}`);
+  const bars = driver.page.locator(".bar-row");
+  await bars.nth(3).waitFor();
 
+  relay.cut();
+  await bars.nth((await bars.count()) + 1).waitFor();
+  await driver.page.getByText(/as of \d+ s ago/).waitFor(); // from heartbeats the page knows their interval
   relay.mute();
-  await driver.connection("Lost");
+  await driver.connection("Not connected");
   relay.unmute();
   await stack.terminate(id);
-  await driver.status(id, "TERMINATED");
-  await driver.connection("Idle");
-  expect(await driver.phases()).toEqual(["connecting", "live", "lost", "live", "idle"]);
+  await driver.status("Terminated");
+  await driver.connection("Final state");
 });
 
 test("shows an outage of the scheduler, and is live again when it answers", async () => {
   const scheduler = await startRestartableScheduler();
   startTestWorker(scheduler.address);
-  const { url, terminate } = await startTestApi(scheduler.address, { heartbeatMs: 500 });
-  const driver = await openPage(url);
-  const id = await driver.start(100, 200);
-  await driver.progress(id);
+  const stack = await startTestApi(scheduler.address, { heartbeatMs: 500 });
+  const id = await stack.startOperation(LONG);
+  const driver = await openPage(stack.url);
+  await driver.rowShows(id, "Running");
 
   await scheduler.stop();
-  await driver.connection("Stale");
-  await driver.page.getByRole("button", { name: "Start" }).click();
-  await driver.page.getByRole("alert").getByText("scheduler").waitFor();
-  expect(await driver.cards().count()).toBe(2); // it may have been started, so it is followed
+  await driver.connection("The scheduler does not answer");
+  await driver.rowShows(id, "Running");
   await scheduler.start();
   await driver.connection("Live");
-  await driver.page.getByRole("status").getByText("was removed").waitFor();
-  await terminate(id);
-  await driver.status(id, "TERMINATED");
-  await driver.connection("Idle");
+  await stack.terminate(id);
+  await driver.rowShows(id, "Terminated");
 });
 
 /** An embedded scheduler that keeps its state and its port while it is stopped. */

@@ -1,13 +1,15 @@
 import type { OrchestrationContext, TOrchestrator } from "@microsoft/durabletask-js";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
 import { createSchedulerClient } from "../../src/dts/client.ts";
 import { createConnection } from "../../src/dts/connection/connection.ts";
 import { startWorker } from "../../src/dts/worker.ts";
+import { useSharedStack } from "../api/support/shared-stack.ts";
 import { useChromium } from "../helpers/chromium.ts";
-import { logger, startTestApi, startTestScheduler } from "../helpers/stack.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { onEnd, share } from "../helpers/lifetime.ts";
+import { logger } from "../helpers/stack.ts";
 import { PageDriver } from "./page-driver.ts";
-
-const openBrowser = useChromium();
 
 const MARKUP = '<img src="x" onerror="document.title=1"><script>document.title=1</script>';
 
@@ -35,110 +37,112 @@ function asWritten(numbers: Record<string, string>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(numbers).map(([name, text]) => [name, rawJSON(text)]));
 }
 
-/** A page that follows operations of another worker, by their ids. */
-async function openPage(operations: Record<string, Script>) {
-  const address = await startTestScheduler();
-  const { url, config } = await startTestApi(address);
-  const connection = createConnection(config.target);
-  const worker = startWorker(
+const openBrowser = useChromium();
+const stack = useSharedStack();
+const worker = share(async () => {
+  const target = { ...readConfig({}).target, address: stack.address };
+  const connection = createConnection(target);
+  const running = startWorker(
     connection,
     { orchestrators: { run_script: runScript }, activities: {} },
     logger,
   );
-  onTestFinished(() => worker.stop());
+  onEnd(() => running.stop());
   const client = createSchedulerClient(connection);
-  onTestFinished(() => client.close());
-  for (const [id, script] of Object.entries(operations)) {
-    await client.startOrchestration({ id, name: "run_script", input: JSON.stringify(script) });
-  }
+  onEnd(() => client.close());
+  return { client };
+});
 
+/** The list of operations of another worker, by their ids. */
+async function openPage(prefix: string, operations: Record<string, Script>) {
+  for (const [id, script] of Object.entries(operations)) {
+    const input = JSON.stringify(script);
+    await worker.client.startOrchestration({ id: prefix + id, name: "run_script", input });
+  }
   const { page, complaints } = await openBrowser();
-  await page.addInitScript(
-    `localStorage.setItem("dts-push.operations", ${JSON.stringify(JSON.stringify(Object.keys(operations)))})`,
-  );
-  const driver = await PageDriver.open(page, url);
+  const driver = await PageDriver.open(page, stack.url, `/?prefix=${prefix}`);
   return { driver, page, complaints };
 }
 
 test("shows markup in custom status, result and error as the text it is", async () => {
-  const { driver, page, complaints } = await openPage({
+  const { driver, page, complaints } = await openPage("m-", {
     running: { customStatus: { percent: 40, message: MARKUP } },
     speaking: { customStatus: { [MARKUP]: MARKUP } },
     done: { customStatus: MARKUP, result: { [MARKUP]: MARKUP } },
     broken: { failure: MARKUP },
-    "<b>id</b>": { result: MARKUP },
+    "<b>id</b>": { customStatus: MARKUP },
   });
-
-  for (const id of ["running", "done", "broken", "<b>id</b>"]) await driver.shows(id, MARKUP);
-  await driver.shows("speaking", JSON.stringify({ [MARKUP]: MARKUP }));
-  expect(await driver.percent("running")).toBe("40");
+  for (const id of ["m-running", "m-done", "m-broken", "m-<b>id</b>"]) {
+    await driver.rowShows(id, MARKUP);
+  }
+  await driver.rowShows("m-speaking", JSON.stringify({ [MARKUP]: MARKUP }));
+  expect(await driver.percent(driver.row("m-running"))).toBe(40);
+  await page.getByRole("link", { name: "run_script" }).and(page.locator('[href*="done"]')).click();
+  await page
+    .getByLabel("Result", { exact: true })
+    .getByText(JSON.stringify(MARKUP))
+    .first()
+    .waitFor();
   expect(await page.locator("main :is(img, b)").count()).toBe(0);
-  expect(await page.title()).toBe("dts-push");
+  expect(await page.title()).toBe("Completed: run_script · dts-push");
   expect(complaints).toEqual([]);
 });
 
 test("shows a progress bar only for a percentage, and anything else as text", async () => {
-  const { driver, complaints } = await openPage({
+  const customStatus = { percent: 67, message: "step 2 of 3" };
+  const { driver, complaints } = await openPage("p-", {
     fraction: { customStatus: { percent: 33.4 } },
     beyond: { customStatus: { percent: 101 } },
     worded: { customStatus: { percent: "50" } },
     listed: { customStatus: [1, { two: null }] },
     bare: { customStatus: "reading row 7" },
     silent: {},
-  });
-
-  await driver.shows("fraction", "33 %");
-  expect(await driver.percent("fraction")).toBe("33.4");
-  await driver.shows("beyond", '{"percent":101}');
-  await driver.shows("worded", '{"percent":"50"}');
-  await driver.shows("listed", '[1,{"two":null}]');
-  await driver.shows("bare", "reading row 7");
-  await driver.status("silent", "RUNNING");
-  for (const id of ["beyond", "worded", "listed", "bare", "silent"]) {
-    expect(await driver.percent(id)).toBeNull();
-  }
-  expect(complaints).toEqual([]);
-});
-
-test("shows the beginning of a large result, and its length", async () => {
-  const { driver, complaints } = await openPage({ large: { result: "x".repeat(900_000) } });
-  await driver.status("large", "Completed");
-  expect(await driver.card("large").locator("pre").textContent()).toBe("x".repeat(2_048));
-  await driver.shows("large", "The first 2,048 of 900,000 characters");
-  expect(complaints).toEqual([]);
-});
-
-test("shows numbers that JavaScript cannot represent as they are on the wire", async () => {
-  const numbers = { order: "9007199254740993", eta: "1e400", amount: "1.10", zero: "-0" };
-  const { driver, complaints } = await openPage({
-    numbers: { numbers },
-    percent: { numbers: { percent: "33.40" } },
-  });
-  await driver.status("numbers", "Completed");
-  const text = '{"order":9007199254740993,"eta":1e400,"amount":1.10,"zero":-0}';
-  await driver.shows("numbers", text);
-  const result = await driver.card("numbers").locator("pre").textContent();
-  expect(result?.replaceAll(/\s/g, "")).toBe(text);
-  await driver.shows("percent", "100 %"); // a bar, also from a number that keeps its text
-  expect(complaints).toEqual([]);
-});
-
-test("shows a completed operation at 100 %, and a failed one where it stopped", async () => {
-  const customStatus = { percent: 67, message: "step 2 of 3" };
-  const { driver } = await openPage({
     done: { customStatus, result: "done" },
     failed: { customStatus, failure: "no third step" },
   });
-  await driver.status("done", "Completed");
-  await driver.status("failed", "Failed");
-  expect(await driver.percent("done")).toBe("100");
-  expect(await driver.percent("failed")).toBe("67");
+  await driver.rowShows("p-fraction", "33 %");
+  await driver.rowShows("p-beyond", '{"percent":101}');
+  await driver.rowShows("p-worded", '{"percent":"50"}');
+  await driver.rowShows("p-listed", '[1,{"two":null}]');
+  await driver.rowShows("p-bare", "reading row 7");
+  await driver.rowShows("p-silent", "Running");
+  await driver.rowShows("p-done", "Completed");
+  await driver.rowShows("p-failed", "no third step");
+  const percent = (id: string) => driver.percent(driver.row(id));
+  expect(await percent("p-fraction")).toBe(33.4);
+  for (const id of ["p-beyond", "p-worded", "p-listed", "p-bare", "p-silent"]) {
+    expect(await percent(id)).toBeUndefined();
+  }
+  expect(await percent("p-done")).toBe(100);
+  expect(await percent("p-failed")).toBe(67);
+  expect(complaints).toEqual([]);
+});
+
+test("shows a large result cut, and numbers that JavaScript cannot represent as they are", async () => {
+  const numbers = { order: "9007199254740993", eta: "1e400", amount: "1.10", zero: "-0" };
+  const { driver, page, complaints } = await openPage("n-", {
+    large: { result: "x".repeat(900_000) },
+    numbers: { numbers },
+  });
+  await driver.rowShows("n-large", "Completed");
+  await driver.rowShows("n-numbers", "Completed");
+  const result = page.getByLabel("Result", { exact: true });
+  await page.goto(new URL("/operations/n-large", stack.url).href);
+  await page.getByText("900,000 characters").waitFor();
+  expect(await result.textContent()).toBe(`${"x".repeat(20_000)}…`);
+  await page.goto(new URL("/operations/n-numbers", stack.url).href);
+  const text = '{"order":9007199254740993,"eta":1e400,"amount":1.10,"zero":-0}';
+  await eventually("the numbers of the wire", async () => {
+    return (await result.textContent())?.replaceAll(/\s/g, "") === text;
+  });
+  expect(complaints).toEqual([]);
 });
 
 test("shows a message for a result that is nested too deeply", async () => {
-  const { page } = await openPage({});
+  const { page } = await openBrowser();
+  await page.goto(stack.url.href);
   const text = await page.evaluate(`(async () => {
-    const { formatJson, parseJson } = await import("/json.js");
+    const { formatJson, parseJson } = await import("/parts/json-text.js");
     return formatJson(parseJson("[".repeat(200_000) + "1.10" + "]".repeat(200_000)), 2);
   })()`);
   expect(text).toBe("(nested too deeply to be shown)");

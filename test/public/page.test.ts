@@ -1,162 +1,182 @@
-import { expect, test } from "vitest";
-import type { Config } from "../../src/config.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { useSharedStack } from "../api/support/shared-stack.ts";
+import { createKey, createKeyFile } from "../helpers/api-key.ts";
 import { useChromium } from "../helpers/chromium.ts";
-import { AppProcess } from "../helpers/process.ts";
-import { startStack } from "../helpers/stack.ts";
+import { startTestApi } from "../helpers/stack.ts";
 import { PageDriver } from "./page-driver.ts";
 
 const openBrowser = useChromium();
+const stack = useSharedStack({ worker: true });
 
-/** The page of a fresh stack in a fresh browser. */
-async function openPage(overrides: Partial<Config> = {}) {
-  const stack = await startStack(overrides);
-  const { page, complaints } = await openBrowser();
-  const driver = await PageDriver.open(page, stack.url);
-  return { stack, page, driver, complaints };
+/** The page in a fresh browser. */
+async function openPage(path = "", url = stack.url) {
+  const { page, context, complaints } = await openBrowser();
+  const driver = await PageDriver.open(page, url, path);
+  return { page, context, driver, complaints };
 }
 
-test("starts an operation and follows it to its end over one connection", async () => {
-  const { driver, complaints } = await openPage();
-  await driver.connection("Idle");
-
-  const id = await driver.start(1, 4);
-  await driver.progress(id);
-  await driver.status(id, "Completed");
-  await driver.shows(id, `Operation ${id} completed successfully`);
-
-  expect(await driver.percent(id)).toBe("100");
-  await driver.connection("Idle");
-  expect(await driver.phases()).toEqual(["connecting", "live", "idle"]);
-  expect(driver.streamRequests).toHaveLength(1);
-  expect(complaints).toEqual([]);
-});
-
-test("follows two operations at once, resuming when the second is added", async () => {
-  const { stack, driver, complaints } = await openPage();
-
-  const first = await driver.start(100, 200);
-  await driver.progress(first);
-  const second = await driver.start(1, 2);
-  expect(await driver.cards().first().textContent()).toContain(second); // newest first
-  await driver.status(second, "Completed");
-  await stack.terminate(first);
-  await driver.status(first, "TERMINATED");
-  await driver.connection("Idle");
-
-  const queries = driver.streamRequests.map((request) => new URL(request.url()).searchParams);
-  expect(queries.map((query) => query.getAll("operation_id").sort())).toEqual([
-    [first],
-    [first, second].sort(),
-  ]);
-  expect(queries[1]?.get("after")).toBeTruthy();
-  expect(complaints).toEqual([]);
-});
-
-test("keeps active operations over a reload, and terminal ones until they are cleared", async () => {
-  const { stack, driver, page, complaints } = await openPage();
-  const short = await driver.start(0, 1);
-  await driver.status(short, "Completed");
-  const long = await driver.start(100, 200);
-  await driver.progress(long);
-
-  await page.reload();
-  await driver.status(short, "Completed");
-  await driver.status(long, "RUNNING");
-  await page.getByRole("button", { name: "Clear finished" }).click();
-  expect(await driver.cards().count()).toBe(1);
-  await stack.terminate(long);
-  await driver.status(long, "TERMINATED");
-
-  await page.getByRole("button", { name: "Clear finished" }).click();
-  await page.reload();
-  await page.getByText("Nothing here yet").waitFor();
-  expect(complaints).toEqual([]);
-});
-
-test("removes a stored id that the scheduler does not know, and shows a message", async () => {
-  const { driver, page, complaints } = await openPage();
-  await page.evaluate(`localStorage.setItem("dts-push.operations", '["never-started"]')`);
-  await page.reload();
-  await page.getByText("Operation never-started was removed").waitFor();
-  expect(await driver.cards().count()).toBe(0);
-  await driver.connection("Idle");
-  expect(complaints).toEqual([]);
-});
-
-test("shows beside the form why an operation was not started", async () => {
-  const { stack, driver, page } = await openPage();
-  const alert = page.getByRole("alert");
-  await page.evaluate(`document.querySelector("[name=processing_time]").removeAttribute("max")`);
-
-  await driver.fill(86_401, 1);
-  await page.getByRole("button", { name: "Start" }).click();
-  await alert.getByText("processing_time").waitFor();
-  expect(await driver.cards().count()).toBe(0);
-
-  await driver.start(0, 1);
-  await alert.waitFor({ state: "hidden" });
-
-  await stack.stopApi();
-  await page.getByRole("button", { name: "Start" }).click();
-  await alert.getByText("cannot be reached").waitFor();
-  await stack.startApi();
-  await alert.waitFor({ state: "hidden" }); // the outage is over
-});
-
-test("hides the form where SAMPLE is off", async () => {
-  const { page } = await openBrowser();
-  await page.goto((await AppProcess.start(["all"], { SAMPLE: "off" }).url()).href);
-  await page.getByRole("form").waitFor({ state: "hidden" });
-  await page.getByText("Nothing here yet.", { exact: true }).waitFor();
-});
-
-test("opens the raw documents in a tab of their own", async () => {
-  const { stack, driver, page, complaints } = await openPage();
-  const id = await driver.start(0, 1);
-  await driver.status(id, "Completed");
-  const status = new URL(`/api/operations/${id}`, stack.url).href;
-  for (const [name, url] of Object.entries({ Status: status, Events: `${status}/events` })) {
-    const opened = page.waitForEvent("popup");
-    await driver.card(id).getByRole("link", { name }).click();
-    await (await opened).waitForURL(url, { waitUntil: "commit" });
+/** Starts operations that stay active. */
+async function start(...ids: string[]): Promise<void> {
+  const input = { processing_time: 1000, steps: 10 };
+  for (const id of ids) {
+    await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", input, id);
   }
-  expect(page.url()).toBe(stack.url.href);
+}
+
+test("starts an operation, follows it live, and acts on it", async () => {
+  const { page, driver, complaints } = await openPage();
+  const id = await driver.startSample(100, 200);
+  await driver.status("Running");
+  const bars = page.locator(".bar-row");
+  await bars.nth(2).waitFor(); // of the second activity
+
+  await page.reload();
+  await driver.status("Running");
+  await driver.progressBeyond(1, page.locator(".operation-head progress"));
+  await driver.act("Suspend");
+  await driver.status("Suspended");
+  await driver.act("Resume");
+  await driver.status("Running");
+  await driver.act("Terminate", (dialog) => dialog.getByLabel("Reason").fill("not needed"));
+  await driver.status("Terminated");
+  await driver.connection("Final state");
+  await driver.act("Restart", (dialog) => dialog.getByLabel("as a new operation").uncheck());
+  await driver.status("Running");
+  expect(new URL(page.url()).pathname).toBe(`/operations/${id}`);
+
+  await page.getByRole("link", { name: "Operations", exact: true }).first().click();
+  await driver.rowShows(id, "Running");
+  await page.goBack();
+  await driver.status("Running");
+  await driver.act("Terminate");
+  await driver.status("Terminated");
+  await driver.act("Delete");
+  await page.getByRole("heading", { name: "Operations" }).waitFor();
+  await page.goto(new URL(`/operations/${id}`, stack.url).href);
+  await page.getByRole("alert").getByText("not found").waitFor();
   expect(complaints).toEqual([]);
 });
 
-test("distinguishes older states from newer ones by their cursors", async () => {
-  const { page } = await openPage();
-  const older = await page.evaluate(`(async () => {
-    const { isOlder } = await import("/operation.js");
-    const state = (cursor, status) => ({ cursor, status });
-    const shown = state("1.0mf3k2a1c.0mf3k2c11.p01m3d", "Completed");
-    return [
-      state("1.0mf3k2a1c.0mf3k2c10.zzzzzz", "RUNNING"), // earlier
-      state("1.0mf3k2a1b.0mf3k2c12.zzzzzz", "RUNNING"), // later, but of an earlier incarnation
-      state("1.0mf3k2a1c.0mf3k2c11.zzzzzz", "RUNNING"), // the same millisecond, before the end
-      state("1.0mf3k2a1c.0mf3k2c11.p01m3d", "Completed"), // the same state
-      state("1.0mf3k2a1d.0mf3k2c10.aaaaaa", "RUNNING"), // a new incarnation
-    ].map((next) => isOlder(next, shown));
-  })()`);
-  expect(older).toEqual([true, true, true, false, false]);
+test("shows a finished operation with its history, again at its pace, and its documents", async () => {
+  const { page, context, driver, complaints } = await openPage();
+  const id = await driver.startSample(1, 4);
+  await driver.status("Completed");
+  expect(await driver.percent(page.locator(".operation-head"))).toBe(100);
+  await page.getByText(`Operation ${id} completed successfully`).waitFor();
+  expect(await page.locator(".bar-row").count()).toBe(5);
+
+  await page.getByRole("slider").fill("0");
+  await page.locator(".bar-row").nth(4).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Replay" }).click();
+  await page.locator(".bar-row").nth(4).waitFor();
+
+  for (const [name, path] of [
+    ["Document", "/api/operations"],
+    ["Events", "/api/events"],
+  ] as const) {
+    const opened = context.waitForEvent("page");
+    await page.getByRole("link", { name }).click();
+    const url = new URL(path, stack.url).href;
+    await (await opened).waitForURL((to) => to.href.startsWith(url), { waitUntil: "commit" });
+  }
+  expect(complaints).toEqual([]);
 });
 
-test("shows an older state only if it follows a newer one on one connection (BOARD-1)", async () => {
-  const { driver, page } = await openPage();
-  const show = async (updated: number, status: string, type: string) => {
-    await page.evaluate(`(async () => {
-      const { Board } = await import("/board.js");
-      globalThis.board ??= new Board();
-      board.add("op", "Loading");
-      const time = new Date(${updated}).toISOString();
-      board.show({ operation_id: "op", status: "${status}", created_at: time, last_updated: time,
-        cursor: "1.0mf3k2a1c.0mf3k2c1${updated}.p01m3d" }, "${type}");
-    })()`);
-    return driver.card("op").locator(".status").textContent();
-  };
-  expect(await show(5, "RUNNING", "snapshot")).toBe("RUNNING");
-  expect(await show(3, "PENDING", "snapshot")).toBe("RUNNING"); // another stream, of a replica that lags
-  expect(await show(4, "SUSPENDED", "update")).toBe("RUNNING"); // which has not caught up yet
-  expect(await show(6, "SUSPENDED", "update")).toBe("SUSPENDED");
-  expect(await show(2, "Completed", "update")).toBe("Completed"); // the scheduler's clock was set back
+test("filters by what its address says, and goes back", async () => {
+  await start("filter-1", "filter-2");
+  await stack.client.terminateOrchestration("filter-2", null);
+  const { page, driver, complaints } = await openPage("/?prefix=filter-");
+  await driver.rowShows("filter-1", "Running");
+  await driver.rowShows("filter-2", "Terminated");
+
+  await page.getByRole("button", { name: "Terminated" }).click();
+  await driver.row("filter-1").waitFor({ state: "detached" });
+  expect(new URL(page.url()).search).toBe("?status=TERMINATED&prefix=filter-");
+  await page.goBack();
+  await driver.row("filter-1").waitFor();
+  await page.getByLabel("Id begins with").fill("filter-2");
+  await driver.row("filter-1").waitFor({ state: "detached" });
+  await start("filter-21"); // appears by itself
+  await driver.rowShows("filter-21", "Running");
+  await page.getByRole("button", { name: "Failed" }).click();
+  await page.getByRole("button", { name: "Show all" }).click();
+  await driver.row("filter-1").waitFor();
+  expect(complaints).toEqual([]);
+});
+
+test("terminates and deletes what is selected, after a question", async () => {
+  await start("many-1", "many-2", "many-3");
+  const { page, driver, complaints } = await openPage("/?prefix=many-");
+  for (const id of ["many-1", "many-2"]) await page.getByLabel(`Select ${id}`).check();
+  await driver.act("Terminate 2");
+  await driver.rowShows("many-1", "Terminated");
+  await driver.rowShows("many-2", "Terminated");
+  await driver.rowShows("many-3", "Running");
+
+  await page.getByLabel("Select all").check();
+  await page.getByRole("button", { name: "Delete 2" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await driver.act("Delete 2");
+  await driver.row("many-1").waitFor({ state: "detached" });
+  expect(await page.locator(".rows [role=row]").count()).toBe(1);
+  expect(complaints).toEqual([]);
+});
+
+test("starts any orchestration, and shows what is wrong with the input", async () => {
+  await start("taken");
+  const { page, driver, complaints } = await openPage("/start?name=unknown");
+  const alert = page.getByRole("alert");
+  const submit = () => page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByLabel("Input").fill('{"a": 1,}');
+  await page.getByText("This is not valid JSON").waitFor();
+  await page.getByLabel("Input").fill('{"a": 1}');
+  await page.getByText("Id, tags").click();
+  await page.getByLabel("Id", { exact: true }).fill("taken");
+  await submit();
+  await alert.getByText("taken").waitFor();
+  await page.getByLabel("Id", { exact: true }).fill("a/b?c#ä".replace("ä", "%"));
+  await page.getByLabel("Tags").fill("team=shipping");
+  await submit();
+  await driver.status("Pending");
+  await page.reload(); // an id that a path cannot carry
+  await driver.status("Pending");
+  await page.getByText('"a": 1').waitFor();
+  await page.getByText("shipping").waitFor();
+  expect(complaints.filter((text) => !text.includes("409"))).toEqual([]);
+});
+
+test("wants a key where the server does, offers what it permits, and keeps it in the tab", async () => {
+  const { key, line } = createKey("reader", "operations:read");
+  const file = createKeyFile(line);
+  onTestFinished(file.remove);
+  const credentials = { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] };
+  const { url } = await startTestApi(stack.address, { credentials });
+  await start("seen-by-reader");
+  const { page, context, driver } = await openPage("/operations/seen-by-reader", url);
+  const field = page.getByLabel("Key or token");
+  await field.fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").getByText("does not accept").waitFor();
+  await field.fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await driver.status("Running");
+  expect(await page.getByRole("group", { name: "Actions" }).count()).toBe(0);
+  expect(await page.evaluate("localStorage.length")).toBe(0);
+
+  const second = await PageDriver.open(await context.newPage(), url, "/?prefix=seen-");
+  await second.rowShows("seen-by-reader", "Running"); // from the other tab
+  expect(await second.page.getByRole("link", { name: "Start an operation" }).count()).toBe(0);
+
+  file.write(createKey("reader", "operations:read").line); // the key is withdrawn
+  await field.waitFor();
+  await second.page.getByLabel("Key or token").waitFor();
+});
+
+test("does not offer the sample where there is none", async () => {
+  const { url } = await startTestApi(stack.address, { sample: "off" });
+  const { page } = await openPage("/start", url);
+  await page.getByRole("heading", { name: "Any orchestration" }).waitFor();
+  await page.waitForLoadState("networkidle");
+  expect(await page.getByText("The sample").count()).toBe(0);
 });

@@ -13,7 +13,7 @@ const CONTENT_SECURITY_POLICY = {
   "form-action": ["'self'"],
   "frame-ancestors": ["'none'"],
   "require-trusted-types-for": ["'script'"],
-  "trusted-types": ["'none'"],
+  "trusted-types": ["lit-html"], // of the page: for its own templates alone
 };
 
 /** Sets the headers that protect pages on every route of `app`, which is to be a scope of its own. */

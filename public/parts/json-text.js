@@ -6,11 +6,11 @@
  */
 
 /**
- * TypeScript does not know the two parts of the standard that are used here.
+ * TypeScript does not know this part of the standard.
  * @see https://tc39.es/proposal-json-parse-with-source/
- * @type {{ rawJSON?: (text: string) => unknown, isRawJSON?: (value: unknown) => boolean }}
+ * @type {{ rawJSON?: (text: string) => unknown }}
  */
-const { rawJSON, isRawJSON } = /** @type {any} */ (JSON);
+const { rawJSON } = /** @type {any} */ (JSON);
 
 /**
  * `JSON.parse`, except that a number that JavaScript would write differently becomes an object that
@@ -39,16 +39,6 @@ export function formatJson(value, indent) {
     if (!(error instanceof RangeError)) throw error;
     return "(nested too deeply to be shown)";
   }
-}
-
-/**
- * The value of a number from `parseJson`.
- * @param {unknown} value
- * @returns {number | undefined} nothing where it is not a number
- */
-export function numberOf(value) {
-  if (typeof value === "number") return value;
-  return isRawJSON?.(value) ? Number(JSON.stringify(value)) : undefined;
 }
 
 /**

@@ -1,0 +1,74 @@
+import { html } from "../vendor/lit-html/lit-html.js";
+import { STATUS_NAMES, statusOf } from "./status.js";
+
+/**
+ * Which operations a list shows, as its address says it.
+ *
+ * @typedef {import("../client/client.js").OperationStatus} OperationStatus
+ * @typedef {{ status: OperationStatus | undefined, name: string, prefix: string, tag: string }} Filter
+ * @typedef {(change: Partial<Filter>, how: "push" | "replace") => void} SetFilter
+ */
+
+const TYPING_PAUSE_MS = 300;
+
+/** @type {Filter} */
+export const NO_FILTER = { status: undefined, name: "", prefix: "", tag: "" };
+
+/** @param {URLSearchParams} query @returns {Filter} */
+export function filterOf(query) {
+  const status = STATUS_NAMES.find((each) => each === query.get("status"));
+  const [name, prefix, tag] = ["name", "prefix", "tag"].map((key) => query.get(key) ?? "");
+  return { ...NO_FILTER, status, name: name ?? "", prefix: prefix ?? "", tag: tag ?? "" };
+}
+
+/** @param {Partial<Filter>} filter */
+export function queryOf(filter) {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(filter)) if (value) query.set(key, value);
+  return query;
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let typing;
+
+/**
+ * @param {Filter} filter
+ * @param {import("../app/feed.js").Feed} feed
+ * @param {SetFilter} setFilter
+ */
+export function filterBar(filter, { rows, older }, setFilter) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
+  const more = older === "complete" ? "" : "+";
+  const ofAll = more ? ` of the newest ${rows.length.toLocaleString("en")}` : "";
+
+  const chip = (/** @type {OperationStatus} */ status) => {
+    const { label, sign, kind } = statusOf(status);
+    const pressed = filter.status === status;
+    const count = counts.get(status) ?? 0;
+    return html`<button type="button" class="chip ${kind}" aria-pressed=${pressed} title=${`${count} ${label}${ofAll}`}
+      @click=${() => setFilter({ status: pressed ? undefined : status }, "push")}>
+      <span aria-hidden="true">${sign}</span>${label}<span class="number">${count.toLocaleString("en")}</span>
+    </button>`;
+  };
+
+  const onType = (/** @type {Event} */ { currentTarget }) => {
+    const { name, value } = /** @type {HTMLInputElement} */ (currentTarget);
+    clearTimeout(typing);
+    typing = setTimeout(() => setFilter({ [name]: value.trim() }, "replace"), TYPING_PAUSE_MS);
+  };
+  const field = (
+    /** @type {"name" | "prefix" | "tag"} */ name,
+    /** @type {string} */ label,
+    /** @type {string} */ hint,
+  ) =>
+    html`<label>${label}<input name=${name} .defaultValue=${filter[name]} placeholder=${hint} autocomplete="off" spellcheck="false" @input=${onType} /></label>`;
+
+  return html`<form class="filters" role="search" aria-label="Filter" @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
+    <div class="chips" role="group" aria-label="Status">${STATUS_NAMES.map(chip)}</div>
+    <div class="fields">
+      ${field("name", "Name", "any orchestration")} ${field("prefix", "Id begins with", "any id")} ${field("tag", "Tag", "key:value")}
+    </div>
+  </form>`;
+}

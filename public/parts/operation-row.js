@@ -1,0 +1,57 @@
+import { operationPath } from "../app/router.js";
+import { html } from "../vendor/lit-html/lit-html.js";
+import { messageOf, progressBar } from "./progress.js";
+import { isActive, statusBadge } from "./status.js";
+import { ago, runningTime, timeAgo } from "./time.js";
+
+/**
+ * One operation in a list.
+ * @typedef {import("../client/client.js").OperationDocument} Operation
+ */
+
+/** Height of a row on a wide screen, in pixels, as style/views.css has it. */
+export const LINE_HEIGHT = 56;
+
+/**
+ * @param {readonly Operation[]} rows
+ * @param {Set<string>} selected
+ * @param {() => void} onChange
+ */
+export function rowTitles(rows, selected, onChange) {
+  const all = rows.length > 0 && selected.size === rows.length;
+  const toggle = () => {
+    selected.clear();
+    if (!all) for (const { operation_id } of rows) selected.add(operation_id);
+    onChange();
+  };
+  return html`<div role="rowgroup">
+    <div role="row" class="row titles" aria-rowindex="1">
+      <span role="columnheader" class="select"><input type="checkbox" aria-label="Select all that are loaded" .checked=${all} .indeterminate=${!all && selected.size > 0} @change=${toggle} /></span>
+      <span role="columnheader">Status</span><span role="columnheader">Operation</span>
+      <span role="columnheader">Progress</span><span role="columnheader" class="right">Running time</span>
+      <span role="columnheader" class="right">Created</span>
+    </div>
+  </div>`;
+}
+
+/**
+ * @param {Operation} operation
+ * @param {number} index
+ * @param {number} rowHeight
+ * @param {Set<string>} selected
+ * @param {(id: string, isSelected: boolean) => void} onSelect
+ */
+export function operationRow(operation, index, rowHeight, selected, onSelect) {
+  const { operation_id: id, name, status, created_at, scheduled_at } = operation;
+  const waits = status === "PENDING" && Date.parse(scheduled_at ?? "") > Date.now();
+  const toggle = (/** @type {Event} */ { currentTarget }) =>
+    onSelect(id, /** @type {HTMLInputElement} */ (currentTarget).checked);
+  return html`<div role="row" class="row" aria-rowindex=${index + 2} .style=${`transform: translateY(${index * rowHeight}px)`}>
+    <span role="cell" class="select"><input type="checkbox" aria-label=${`Select ${id}`} .checked=${selected.has(id)} @change=${toggle} /></span>
+    <span role="cell" class="status">${statusBadge(status)}</span>
+    <span role="cell" class="what"><a href=${operationPath(id)}>${name || id}</a><code>${id}</code></span>
+    <span role="cell" class="how">${progressBar(operation)}<span class="message">${waits ? `starts ${ago(/** @type {string} */ (scheduled_at))}` : messageOf(operation)}</span></span>
+    <span role="cell" class="right number took">${waits ? "" : runningTime(operation, isActive(operation))}</span>
+    <span role="cell" class="right quiet">${timeAgo(created_at)}</span>
+  </div>`;
+}

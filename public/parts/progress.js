@@ -1,0 +1,60 @@
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+
+/**
+ * What an operation says about itself in its custom status: `percent`, 0 to 100, draws a bar, and `message` is the line
+ * beside it. Any other JSON is shown as it is.
+ *
+ * @typedef {import("../client/client.js").OperationDocument} Operation
+ */
+
+const MAX_MESSAGE = 300;
+
+/**
+ * A completed operation is at 100, whatever its last custom status was.
+ * @param {Operation} operation
+ * @returns {number | undefined}
+ */
+export function percentOf({ status, custom_status }) {
+  if (status === "Completed") return 100;
+  const percent = partsOf(custom_status)?.percent;
+  return isPercent(percent) ? percent : undefined;
+}
+
+/** The line that says how it is, or why it failed. @param {Operation} operation */
+export function messageOf(operation) {
+  const { status, custom_status, error } = operation;
+  if (status === "Failed" && error) return cut(error.message || error.type);
+  if (custom_status === undefined) return "";
+  if (typeof custom_status === "string") return cut(custom_status);
+  const message = partsOf(custom_status)?.message;
+  if (typeof message === "string") return cut(message);
+  const { percent } = partsOf(custom_status) ?? {};
+  return isPercent(percent) ? "" : cut(JSON.stringify(custom_status));
+}
+
+/** @param {unknown} value @returns {value is number} */
+function isPercent(value) {
+  return typeof value === "number" && value >= 0 && value <= 100;
+}
+
+/** @param {unknown} customStatus @returns {Record<string, unknown> | undefined} */
+function partsOf(customStatus) {
+  const isObject = typeof customStatus === "object" && customStatus !== null;
+  return isObject ? /** @type {Record<string, unknown>} */ (customStatus) : undefined;
+}
+
+/** @param {Operation} operation */
+export function progressBar(operation) {
+  const percent = percentOf(operation);
+  if (percent === undefined) return nothing;
+  const rounded = Math.floor(percent);
+  return html`<span class="progress">
+    <progress max="100" .value=${percent} aria-label="Progress">${rounded} %</progress>
+    <span class="number">${rounded} %</span>
+  </span>`;
+}
+
+/** @param {string} text */
+function cut(text) {
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+}
