@@ -2,9 +2,17 @@ import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 /** A module of the client with all that it imports, minified. */
-export async function bundle(name: string, external: readonly string[] = []): Promise<string> {
-  const input = fileURLToPath(new URL(`../../../client/${name}`, import.meta.url));
-  const build = await rolldown({ input, external: [...external] });
+export function bundle(name: string): Promise<string> {
+  return bundleFile(new URL(`../../../client/${name}`, import.meta.url));
+}
+
+/** A module with all that it imports, packages included, minified for a page. */
+export async function bundleFile(file: URL): Promise<string> {
+  const build = await rolldown({
+    input: fileURLToPath(file),
+    platform: "browser",
+    transform: { define: { "process.env.NODE_ENV": '"development"' } },
+  });
   const { output } = await build.generate({ format: "esm", minify: true });
   await build.close();
   return output[0].code;
