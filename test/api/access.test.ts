@@ -73,7 +73,7 @@ test("a request for another host is 421 on every path, also unknown ones and han
   }
   for (const line of [
     "GET /",
-    "GET /style.css",
+    "GET /base.css",
     "GET /nope",
     "GET /api/events",
     "GET /api/operations/op",

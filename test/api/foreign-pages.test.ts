@@ -32,10 +32,12 @@ async function startForeignSite(): Promise<{ origin: string; port: number; close
 
 /** What a page can do at `api` and to an operation there, and what it learns of the answers. */
 async function attempts(page: Page, api: string, id: string): Promise<Record<string, string>> {
-  const embedded = page.addScriptTag({ url: new URL("/json.js", api).href, type: "" }).then(
-    () => "loaded",
-    () => "failed",
-  );
+  const embedded = page
+    .addScriptTag({ url: new URL("/parts/json-text.js", api).href, type: "" })
+    .then(
+      () => "loaded",
+      () => "failed",
+    );
   return { ...(await page.evaluate(attemptAll, { api, id })), "embed a script": await embedded };
 }
 

@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   "/healthz": "GET, HEAD",
   "/readyz": "GET, HEAD",
   "/metrics": "GET, HEAD",
-  "/style.css": "GET, HEAD",
+  "/base.css": "GET, HEAD",
 };
 
 test("every method that a path does not support is 405 with Allow and without a stream", async () => {

@@ -8,7 +8,7 @@ import { useSharedStack } from "./support/shared-stack.ts";
 const stack = useSharedStack();
 
 test("a client error without a slug of its own is bad-request, with its status", async () => {
-  const style = new URL("/style.css", stack.url);
+  const style = new URL("/base.css", stack.url);
   const range = await fetch(style, { headers: { range: "bytes=99999999-" } });
   await problemOf(range, 416, "bad-request");
   const condition = await fetch(style, { headers: { "if-match": '"no such version"' } });

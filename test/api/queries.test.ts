@@ -80,13 +80,7 @@ test("a handshake with an invalid query is a 400 before the upgrade", async () =
 });
 
 test("pages and probes may have any query", async () => {
-  for (const path of [
-    "/?utm_source=x",
-    "/style.css?v=2",
-    "/healthz?x",
-    "/readyz?x",
-    "/metrics?x",
-  ]) {
+  for (const path of ["/?utm_source=x", "/base.css?v=2", "/healthz?x", "/readyz?x", "/metrics?x"]) {
     expect((await ask(path)).status, path).toBe(200);
   }
 });

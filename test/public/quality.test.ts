@@ -1,0 +1,138 @@
+/** What holds for every view: accessibility, width, size, stability, and how long lists are drawn. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { useSharedStack } from "../api/support/shared-stack.ts";
+import { useChromium } from "../helpers/chromium.ts";
+import { eventually } from "../helpers/deadline.ts";
+import { PageDriver } from "./page-driver.ts";
+
+const openBrowser = useChromium();
+const stack = useSharedStack({ worker: true });
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const MAX_BYTES = 100 * 1024;
+
+/** Serious faults that axe-core finds in what is shown. */
+async function faults(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(`axe.run().then(({ violations }) => violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html).join(" ").slice(0, 500)))`);
+}
+
+test("no view has a serious fault of accessibility, in light and dark, nor is wider than a phone", async () => {
+  const input = { processing_time: 1000, steps: 10 };
+  await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", input, "quality-1");
+  const { page, complaints } = await openBrowser();
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  const driver = new PageDriver(page);
+  const views: [path: string, ready: () => Promise<void>][] = [
+    ["/?prefix=quality-", () => driver.rowShows("quality-1", "Running")],
+    ["/operations/quality-1", () => page.locator(".bar-row").nth(1).waitFor()],
+    ["/start", () => page.getByRole("heading", { name: "The sample" }).waitFor()],
+    ["/connection", () => page.getByRole("button", { name: "Measure" }).waitFor()],
+  ];
+  for (const [path, ready] of views) {
+    await page.setViewportSize({ width: 320, height: 640 });
+    await page.goto(new URL(path, stack.url).href);
+    await ready();
+    expect(await page.evaluate("document.documentElement.scrollWidth"), path).toBe(320);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await faults(page), `${path}, ${colorScheme}`).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+    expect(await faults(page), path).toEqual([]);
+  }
+  await page.goto(new URL("/operations/quality-1", stack.url).href);
+  await page.getByRole("button", { name: "Terminate" }).click();
+  expect(await faults(page), "dialog").toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+test("can be used with the keyboard alone, and keeps the focus while rows come", async () => {
+  const { page, complaints } = await openBrowser();
+  const driver = await PageDriver.open(page, stack.url, "/start");
+  const focused = () =>
+    page.evaluate(`document.activeElement?.textContent?.trim() || document.activeElement?.name`);
+  const tabTo = async (name: string) => {
+    for (let presses = 0; (await focused()) !== name; presses += 1) {
+      if (presses > 40) throw new Error(`"${name}" is not reached by Tab.`);
+      await page.keyboard.press("Tab");
+    }
+  };
+  await page.getByRole("heading", { name: "The sample" }).waitFor();
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe("Skip to content");
+  await tabTo("Start the sample");
+  await page.keyboard.press("Enter");
+  await driver.status("Running");
+  await tabTo("Terminate");
+  await page.keyboard.press("Enter");
+  await tabTo("Terminate"); // of the dialog
+  await page.keyboard.press("Enter");
+  await driver.status("Terminated");
+  expect(await focused()).not.toBe(""); // the dialog gives it back
+
+  await page.getByRole("link", { name: "Operations", exact: true }).first().press("Enter");
+  await page.locator(".rows a").first().waitFor();
+  const link = page.locator(".rows a").first();
+  await link.focus();
+  const href = await link.getAttribute("href");
+  await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", {}, "keyboard-1");
+  await driver.row("keyboard-1").waitFor();
+  expect(await page.evaluate("document.activeElement.href")).toBe(href);
+  expect(complaints).toEqual([]);
+});
+
+test("all that the page loads is at most 100 KiB compressed, and nothing moves when data arrives", async () => {
+  const { page, complaints } = await openBrowser();
+  const sizes: Promise<number>[] = [];
+  page.on("response", (response) => {
+    if (new URL(response.url()).pathname.startsWith("/api/")) return;
+    sizes.push(response.body().then((body) => gzipSync(body).length));
+  });
+  await page.addInitScript(`globalThis.shift = 0;
+    new PerformanceObserver((list) => {
+      for (const { value } of list.getEntries()) shift += value;
+    }).observe({ type: "layout-shift", buffered: true });`);
+  const driver = await PageDriver.open(page, stack.url);
+  await driver.connection("Live");
+  await page.locator(".rows a").first().waitFor();
+  await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", {}, "shift-1");
+  await driver.row("shift-1").waitFor();
+  const bytes = (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0);
+  expect(bytes).toBeLessThan(MAX_BYTES);
+  expect(bytes).toBeGreaterThan(20_000);
+  expect(await page.evaluate("shift")).toBeLessThan(0.02);
+  expect(complaints).toEqual([]);
+});
+
+test("draws of a long list what is seen, and lists what is older than the feed (PAGE-1)", async () => {
+  const COUNT = 1300;
+  const ids = Array.from({ length: COUNT }, (_, index) => `long-${String(index).padStart(4, "0")}`);
+  const startAll = async () => {
+    for (let id = ids.shift(); id !== undefined; id = ids.shift()) {
+      await stack.client.scheduleNewOrchestration("nobody_knows", {}, id);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, startAll));
+  const { page, complaints } = await openBrowser();
+  const driver = await PageDriver.open(page, stack.url, "/?prefix=long-");
+  await driver.connection("Live");
+  const table = page.getByRole("table", { name: "Operations" });
+  await eventually("the end of the list", async () => {
+    await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)");
+    return (await table.getAttribute("aria-rowcount")) === String(COUNT + 1);
+  });
+  await page.getByText("1,300 operations").waitFor();
+  expect(await page.locator(".rows [role=row]").count()).toBeLessThan(60);
+  await stack.client.terminateOrchestration("long-0000", null);
+  await page.evaluate("scrollTo(0, 0)");
+  await driver.row("long-1299").waitFor();
+  expect(complaints).toEqual([]);
+});
