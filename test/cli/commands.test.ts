@@ -10,7 +10,8 @@ import { eventually } from "../helpers/deadline.ts";
 import { AppProcess, temporaryFolder } from "../helpers/process.ts";
 
 const key = createKey("tests", "operations:read", "operations:start", "operations:control");
-const file = createKeyFile(key.line);
+const reader = createKey("reader", "operations:read");
+const file = createKeyFile(key.line, reader.line);
 const stack = useSharedStack({
   worker: true,
   config: {
@@ -143,6 +144,21 @@ test("an operation is started, suspended, resumed, sent an event, listed, restar
   const gone = await run("watch", id);
   expect(gone).toMatchObject({ code: 2, stdout: "" });
   expect(gone.stderr).toMatch(/^dts-push: .*\(operation-not-found\)\n$/);
+});
+
+test("conformance: with a credential too, and what it does not permit is skipped", async () => {
+  const reading = AppProcess.start(["conformance"], {
+    ...environment(),
+    DTS_PUSH_TOKEN: reader.key,
+  });
+  const all = await run("conformance", "--name", "echo", "--input", '{"items":3}');
+  expect(all.stdout).not.toMatch(/^fail/m);
+  expect(all.stdout).toMatch(/^pass {2}access: without a credential it is 401/m);
+  expect(all.stdout).toMatch(/^pass {2}SSE: .*exactly once \(C2, C3\)$/m);
+  expect(all.code).toBe(0);
+  expect((await reading.exited()).code).toBe(0);
+  expect(reading.stdout).toMatch(/^skip .*: the credential does not permit it$/m);
+  expect(reading.stdout).toMatch(/ 0 failed, /);
 });
 
 test("stdin is an input, and what an operation says cannot control a terminal", async () => {

@@ -32,6 +32,7 @@ export type Values<O extends Options> = { readonly [K in keyof O]?: Value<O[K]> 
 /** What a command works with. */
 export interface Session {
   readonly url: URL;
+  readonly token: string | undefined;
   readonly client: Client;
   /** Aborted by a signal to the process. */
   readonly signal: AbortSignal;

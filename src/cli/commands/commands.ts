@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { conformance } from "./conformance.ts";
 import { event, purge, restart, resume, rewind, suspend, terminate } from "./control.ts";
 import { list } from "./list.ts";
 import { run, startOperation } from "./start.ts";
@@ -17,4 +18,5 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["restart", restart],
   ["event", event],
   ["purge", purge],
+  ["conformance", conformance],
 ]);

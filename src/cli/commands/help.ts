@@ -15,7 +15,7 @@ export const COMMON_OPTIONS = {
   help: { type: "boolean", help: "this text" },
 } as const satisfies Options;
 
-const EXIT_CODES = `Exit code: 0 if the operation has completed, or what was asked for is done; 1 if it failed or was
+const EXIT_CODES = `Exit code: 0 if the operation has completed, or what was asked for is done; 1 if it failed, or was
 terminated or canceled; 2 if it could not be done: wrong usage, an unknown operation, no server.
 `;
 

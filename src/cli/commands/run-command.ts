@@ -94,7 +94,7 @@ function readArguments(
   const transport = readTransport(given.transport ?? "auto");
   const client = createClient({ url, transport, ...(token && { token }) });
   return {
-    session: { url, client, signal },
+    session: { url, token: token || undefined, client, signal },
     operands: positionals,
     values: given,
     help: given.help === true,
