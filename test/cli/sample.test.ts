@@ -19,7 +19,9 @@ test("an operation that is started prints a line for each state when piped, the 
   expect(await command.exited()).toEqual({ code: 0, signal: null });
   expect(command.stderr).toBe("started lines\n");
   const lines = command.stdout.trimEnd().split("\n");
-  expect(lines).toContainEqual(expect.stringMatching(/^\S+Z RUNNING 50% step 1 of 2$/));
+  for (const line of lines.slice(0, -1)) {
+    expect(line).toMatch(/^\S+Z (PENDING|RUNNING)( \d+% step \d of 2)?$/);
+  }
   expect(lines.at(-1)).toMatch(/^\S+Z Completed \{"operation_id":"lines",.*\}$/);
 });
 

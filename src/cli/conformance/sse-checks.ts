@@ -133,7 +133,7 @@ export const SSE_CHECKS: readonly Check[] = [
     "SSE: a feed has the operation, and a long-poll of it ends with bye rotate",
     async (subject) => {
       const { id, last } = subject.recording();
-      const url = subject.server.urlOf("api/events", { prefix: id, wait: "10" });
+      const url = subject.server.urlOf("api/events", { prefix: id, wait: "30" });
       const { events } = await subject.server.stream(url);
       const state = events.find(({ data }) => data.operation?.operation_id === id);
       mustBe("its cursor", state?.data.operation?.cursor, last.cursor);
