@@ -11,7 +11,7 @@ import { readTracing, type TracingConfig } from "./observability/tracing-config.
 import { MIN_CLOSE_MS, readSettings, SETTINGS, type Settings } from "./settings.ts";
 
 /** `POLL_MIN_MS` → `pollMinMs` */
-type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+export type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
   : Lowercase<Name>;
 

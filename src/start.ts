@@ -1,26 +1,19 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { checkOpenness, createAuthenticator } from "./api/credentials/authenticator.ts";
-import { HintPeers } from "./api/hints/hint-peers.ts";
+import type { Authenticate } from "./api/credentials/app-callers.ts";
+import { checkOpenness } from "./api/credentials/authenticator.ts";
 import { buildMetricsServer } from "./api/metrics-server.ts";
 import { buildApp } from "./api/server.ts";
+import { createApiParts } from "./api-parts.ts";
 import type { Config } from "./config.ts";
-import { clientLimits, descriptorLimit } from "./descriptors.ts";
-import type { CallMeter } from "./dts/calls.ts";
-import { createSchedulerClient } from "./dts/client.ts";
 import { createConnection } from "./dts/connection/connection.ts";
 import { HintSender } from "./dts/hints/hint-sender.ts";
-import { redactedClient } from "./dts/redaction/redacted-client.ts";
-import { Redaction } from "./dts/redaction/redaction.ts";
 import { measureProcess } from "./observability/process-metrics.ts";
-import { startScheduler } from "./scheduler/scheduler.ts";
 import { SchedulerStartError } from "./scheduler/start-error.ts";
 import type { CloseOptions } from "./shutdown.ts";
 import { shutdownTimes } from "./shutdown-times.ts";
-import { createMetrics } from "./streaming/metrics.ts";
 import { pause } from "./streaming/reading/pause.ts";
-import { createStreaming } from "./streaming/streaming.ts";
 import { startOperationsWorker } from "./worker/worker.ts";
 
 const inOrder = (): CloseOptions => ({ drain: true, hurry: new AbortController().signal });
@@ -44,47 +37,31 @@ export interface RunningApi extends RunningRole {
   ping(): Promise<void>;
 }
 
-/** Starts the HTTP server. It also starts during an outage of the scheduler; `/readyz` shows it. */
-export async function startApi(config: Config, logger: Logger): Promise<RunningApi> {
-  const authenticator = createAuthenticator(config.credentials, logger);
-  checkOpenness(authenticator, config);
-  const metrics = createMetrics();
-  measureProcess(metrics.registry);
-  const countCall: CallMeter = (rpc, outcome, seconds) =>
-    metrics.schedulerCalls.observe({ rpc, outcome }, seconds);
-  const stored = createSchedulerClient(createConnection(config.target, logger, countCall));
-  const { redactedPaths } = config;
-  const scheduler = redactedPaths ? redactedClient(stored, new Redaction(redactedPaths)) : stored;
-  const limits = clientLimits(config.maxConnections, descriptorLimit());
-  if (limits.maxStreams < config.maxConnections) {
-    const { maxConnections } = config;
-    const line = { maxConnections, descriptors: descriptorLimit(), maxStreams: limits.maxStreams };
-    logger.warn(line, "MAX_CONNECTIONS exceeds the limit of open files (ulimit -n): fewer streams");
-  }
-  const options = { ...config, maxConnections: limits.maxStreams };
-  const streams = createStreaming(scheduler, options, metrics, logger);
-  const { graceMs, sample } = config;
+/**
+ * Starts the HTTP server. It also starts during an outage of the scheduler; `/readyz` shows it.
+ * @param authenticate takes the place of credentials, where an application knows its callers
+ */
+export async function startApi(
+  config: Config,
+  logger: Logger,
+  authenticate?: Authenticate,
+): Promise<RunningApi> {
+  const parts = createApiParts(config, logger, () => (app.server.address() as AddressInfo).port);
+  const { authenticator, streams, scheduler } = parts;
+  if (!authenticate) checkOpenness(authenticator, config);
+  measureProcess(streams.metrics.registry);
+  const { graceMs } = config;
   const times = shutdownTimes(graceMs, config.drainDelayMs);
   const leaving = new AbortController();
   const closing = { leaving: leaving.signal, requestsWithinMs: times.requestsWithinMs };
-  const peers = new HintPeers({
-    ...config.hints,
-    ownPort: () => (app.server.address() as AddressInfo).port,
-    log: logger,
-    onOutcome: (outcome, count) => metrics.hintsForwarded.inc({ outcome }, count),
-  });
   const app = await buildApp({
-    scheduler,
-    stored,
-    streams,
+    ...parts,
+    authenticate,
     access: config,
     limits: config,
-    authenticator,
     graceMs,
     closing,
-    peers,
-    maxSockets: limits.maxSockets,
-    sample: sample === "on",
+    sample: config.sample === "on",
     metrics: config.metricsPort === undefined,
     traced: config.tracing !== undefined,
     logger,
@@ -92,7 +69,12 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
   const metricsServer =
     config.metricsPort === undefined
       ? undefined
-      : await buildMetricsServer({ registry: metrics.registry, access: config, closing, logger });
+      : await buildMetricsServer({
+          registry: streams.metrics.registry,
+          access: config,
+          closing,
+          logger,
+        });
   const close = async ({ drain, hurry }: CloseOptions = inOrder()) => {
     const drainDelayMs = drain ? times.drainDelayMs : 0;
     leaving.abort();
@@ -102,10 +84,7 @@ export async function startApi(config: Config, logger: Logger): Promise<RunningA
     // Serves clients that have just been disconnected, and those that a load balancer still sends here.
     if (isWatched || drainDelayMs > 0) await pause(times.listenOnMs, hurry);
     await Promise.all([app.close(), metricsServer?.close()]);
-    authenticator.close();
-    peers.close();
-    streams.close();
-    await scheduler.close();
+    await parts.close();
   };
   try {
     const { host, port, metricsPort = 0 } = config;
@@ -174,6 +153,8 @@ export async function startEmbeddedScheduler(
   config: Config,
   logger: Logger,
 ): Promise<RunningRole & { readonly address: string }> {
+  // It brings SQLite, which an API of its own has no use for.
+  const { startScheduler } = await import("./scheduler/scheduler.ts");
   try {
     return await startScheduler({
       port: config.schedulerPort,

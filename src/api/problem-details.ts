@@ -49,7 +49,7 @@ const KNOWN: Record<string, { slug: ProblemSlug; status: number; detail: string 
   },
 };
 
-/** Answers every error with a problem document. */
+/** Answers every error with a problem document, and unknown paths as well. */
 export function installProblemDetails(app: FastifyInstance): void {
   app.setErrorHandler<FastifyError | ProblemError>(answerError);
   app.setNotFoundHandler((_request, reply) =>

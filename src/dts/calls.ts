@@ -2,7 +2,9 @@ import type { Logger } from "pino";
 import { SchedulerError, type SchedulerErrorKind } from "./scheduler-error.ts";
 
 /** Where calls to the scheduler are logged, at the level `debug`. */
-export type CallLog = Pick<Logger, "debug" | "isLevelEnabled">;
+export type CallLog = Pick<Logger, "debug"> &
+  // The logger of an application that does not log has no levels.
+  Partial<Pick<Logger, "isLevelEnabled">>;
 
 /** Receives the outcome of each call that has an end of its own. */
 export type CallMeter = (rpc: string, outcome: CallOutcome, seconds: number) => void;
@@ -31,7 +33,7 @@ export async function observed<Result>(
   const report = (outcome: CallOutcome, reason?: string) => {
     const durationMs = performance.now() - startedMs;
     meter?.(about.rpc, outcome, durationMs / 1000);
-    if (!log?.isLevelEnabled("debug")) return;
+    if (!log?.isLevelEnabled?.("debug")) return;
     const line = { ...about, outcome, durationMs: Math.round(durationMs), reason };
     log.debug(line, "scheduler call");
   };

@@ -5,10 +5,8 @@ import {
   type Scope,
   UnauthenticatedError,
   unknownCaller,
-  unrestricted,
 } from "../../access.ts";
-import { credentialOf } from "../credentials/bearer.ts";
-import type { Verifier } from "../credentials/verifier.ts";
+import type { VerifyToken } from "../../streaming/delivery/ws/ws-caller.ts";
 import { callerAddress } from "./caller-address.ts";
 
 declare module "fastify" {
@@ -30,14 +28,25 @@ declare module "fastify" {
   }
 }
 
+/** Finds out who is calling. */
+export interface Callers {
+  /**
+   * Who makes a request; `undefined` where it carries nothing that says so.
+   * @throws UnauthenticatedError, AuthenticationUnavailableError, RateLimitedError, ProblemError
+   */
+  of(request: FastifyRequest): Promise<Access | undefined>;
+  /** Verifies the tokens that the messages of a WebSocket carry. @param request its handshake */
+  verifierFor(request: FastifyRequest): VerifyToken;
+}
+
 /**
  * Identifies the caller of every request, before its route.
  *   ACCESS-4. A route that does not declare its `scope` is not served.
  */
-export function authenticate(app: FastifyInstance, verifier: Verifier): void {
+export function authenticate(app: FastifyInstance, callers: Callers): void {
   app.decorateRequest("access");
   app.addHook("onRequest", async (request) => {
-    request.access = await identify(request, verifier);
+    request.access = await identify(request, callers);
   });
 }
 
@@ -50,18 +59,16 @@ export function checkScopes(routes: readonly RouteOptions[]): void {
 }
 
 /** @throws UnauthenticatedError, ForbiddenError, AuthenticationUnavailableError, RateLimitedError */
-async function identify(request: FastifyRequest, verifier: Verifier): Promise<Access> {
+async function identify(request: FastifyRequest, callers: Callers): Promise<Access> {
   const { scope, stream } = request.routeOptions.config;
   const address = callerAddress(request);
   if (request.is404 || scope === "public") return unknownCaller(address);
   if (scope === undefined) throw new Error("A route has no scope"); // ACCESS-4
-  if (!verifier.required) return unrestricted(address);
-  const presented = credentialOf(request, stream !== undefined);
-  if (!presented) {
+  const access = await callers.of(request);
+  if (!access) {
     if (stream === "websocket") return unknownCaller(address); // Its first message has it.
     throw new UnauthenticatedError();
   }
-  const access = await verifier.verify(presented.credential, address, presented.accepted);
   if (scope !== "authenticated" && !access.has(scope)) throw new ForbiddenError(scope);
   return access;
 }

@@ -1,4 +1,4 @@
-import helmet from "@fastify/helmet";
+import helmet, { type FastifyHelmetOptions } from "@fastify/helmet";
 import type { FastifyInstance } from "fastify";
 
 /**
@@ -16,12 +16,19 @@ const CONTENT_SECURITY_POLICY = {
   "trusted-types": ["lit-html"], // of the page: for its own templates alone
 };
 
+const OPTIONS: FastifyHelmetOptions = {
+  contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
+  xFrameOptions: { action: "deny" }, // for browsers that do not know `frame-ancestors`
+  // Whether a domain is only ever served over TLS is for its proxy to say.
+  strictTransportSecurity: false,
+};
+
 /** Sets the headers that protect pages on every route of `app`, which is to be a scope of its own. */
 export async function protectPages(app: FastifyInstance): Promise<void> {
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
-    xFrameOptions: { action: "deny" }, // for browsers that do not know `frame-ancestors`
-    // Whether a domain is only ever served over TLS is for its proxy to say.
-    strictTransportSecurity: false,
-  });
+  // An application that has the API among its routes may have the library already.
+  if (app.hasReplyDecorator("helmet")) {
+    app.addHook("onRequest", async (_request, reply) => reply.helmet(OPTIONS));
+  } else {
+    await app.register(helmet, OPTIONS);
+  }
 }

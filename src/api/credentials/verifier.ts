@@ -1,9 +1,14 @@
-import { type Access, UnauthenticatedError } from "../../access.ts";
+import type { FastifyRequest } from "fastify";
+import { type Access, UnauthenticatedError, unrestricted } from "../../access.ts";
+import type { VerifyToken } from "../../streaming/delivery/ws/ws-caller.ts";
+import type { Callers } from "../access/authentication.ts";
+import { callerAddress } from "../access/caller-address.ts";
 import type { AuthFailures } from "../limits/rate-limits.ts";
 import type { Accepted, Authenticator } from "./authenticator.ts";
+import { credentialOf } from "./bearer.ts";
 
 /** Verifies credentials, and refuses addresses that guess them. */
-export class Verifier {
+export class Verifier implements Callers {
   /** Whether a caller needs a credential. Where not, everybody may do everything. */
   readonly required: boolean;
   readonly #authenticator: Authenticator;
@@ -13,6 +18,19 @@ export class Verifier {
     this.required = authenticator.required;
     this.#authenticator = authenticator;
     this.#failures = failures;
+  }
+
+  async of(request: FastifyRequest): Promise<Access | undefined> {
+    const address = callerAddress(request);
+    if (!this.required) return unrestricted(address);
+    const isStream = request.routeOptions.config.stream !== undefined;
+    const presented = credentialOf(request, isStream);
+    return presented && this.verify(presented.credential, address, presented.accepted);
+  }
+
+  verifierFor(request: FastifyRequest): VerifyToken {
+    const address = callerAddress(request);
+    return async (token, present) => (this.required ? this.verify(token, address) : present);
   }
 
   /**

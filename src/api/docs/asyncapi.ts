@@ -14,7 +14,7 @@ import { LICENSE, SECURITY_SCHEMES, TITLE, VERSION } from "./info.ts";
 
 const DESCRIPTION = `
 What dts-push sends as an operation changes: server-sent events, and the messages of the WebSocket
-subprotocol \`${SUBPROTOCOL}\` in both directions. [openapi.json](/openapi.json) describes the requests.
+subprotocol \`${SUBPROTOCOL}\` in both directions. [openapi.json](./openapi.json) describes the requests.
 Ignore keys, events and messages that you do not know.
 `.trim();
 
@@ -33,8 +33,11 @@ function eventFields(components: Components): JsonSchema {
   });
 }
 
-/** Describes what is sent on streams and over the WebSocket. */
-export function asyncApiDocument(): AsyncApiDocument {
+/**
+ * Describes what is sent on streams and over the WebSocket.
+ * @param prefix of the paths, such as `/push`; empty for none
+ */
+export function asyncApiDocument(prefix: string): AsyncApiDocument {
   const components = new Components();
   const fields = eventFields(components);
   const events = messagesOf(STREAM_EVENTS, components, fields);
@@ -42,7 +45,7 @@ export function asyncApiDocument(): AsyncApiDocument {
   const received = messagesOf(CLIENT_MESSAGES, components);
   const channels = {
     operationEvents: {
-      address: "/api/operations/{id}/events",
+      address: `${prefix}/api/operations/{id}/events`,
       title: "One operation, as server-sent events",
       description: "Its status and, with `detail=steps`, its history, until a `bye`.",
       parameters: { id: { description: "the id of the operation", examples: ["order-17"] } },
@@ -50,7 +53,7 @@ export function asyncApiDocument(): AsyncApiDocument {
       bindings: {},
     },
     events: {
-      address: "/api/events",
+      address: `${prefix}/api/events`,
       title: "Several operations or the feed, as server-sent events",
       description:
         "With `operation_id` up to 200 operations; without it those of the task hub, or those whose " +
@@ -59,7 +62,7 @@ export function asyncApiDocument(): AsyncApiDocument {
       bindings: {},
     },
     socket: {
-      address: WEBSOCKET_PATH,
+      address: prefix + WEBSOCKET_PATH,
       title: `WebSocket, subprotocol ${SUBPROTOCOL}`,
       description: "Up to 200 subscriptions on one connection. Text frames, each one JSON object.",
       messages: { ...sent.references, ...received.references },

@@ -1,4 +1,11 @@
-import manifest from "../../../package.json" with { type: "json" };
+import { readFileSync } from "node:fs";
+import { PACKAGE_ROOT } from "../package-root.ts";
+
+const manifest = JSON.parse(readFileSync(new URL("package.json", PACKAGE_ROOT), "utf8")) as {
+  readonly name: string;
+  readonly license: string;
+  readonly version: string;
+};
 
 export const TITLE = manifest.name;
 export const LICENSE = manifest.license;

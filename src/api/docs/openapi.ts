@@ -15,7 +15,7 @@ Starts orchestrations of a Durable Task Scheduler task hub and pushes their stat
 - Errors are problem documents (RFC 9457). The last part of \`type\` is a slug that never changes meaning.
 - New keys, event types and problems may be added at any time: ignore those that you do not know.
 - Every answer has an \`X-Request-Id\`, which the server's log has as well.
-- The WebSocket and the events of streams are described by [asyncapi.json](/asyncapi.json) as well.
+- The WebSocket and the events of streams are described by [asyncapi.json](./asyncapi.json) as well.
 `.trim();
 
 /** Describes the `routes` that have docs. @throws Error where two of them contradict each other */

@@ -25,7 +25,8 @@ export function watchAllowedMethods(app: FastifyInstance): { complete(): void } 
         const refused = app.supportedMethods.filter((method) => !methods.has(method));
         app.route({
           method: refused as RouteOptions["method"],
-          url,
+          url: url.slice(app.prefix.length),
+          prefixTrailingSlash: "slash", // The other path has its own.
           exposeHeadRoute: false,
           config: { scope: "public" },
           // Before the body is parsed, so that its content type makes no difference.

@@ -1,3 +1,5 @@
+import type { EventEmitter } from "node:events";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
 import { Gauge, type Registry } from "@prometheus-io/client";
@@ -12,23 +14,26 @@ const UPGRADE_WITHIN_MS = 10_000;
  *   SOCKET-2. Each has a deadline until it is served: HTTP's own until a request has arrived, and
  *       after an upgrade one for the WebSocket to open.
  *   SOCKET-3. Each is closed when the server closes: upgraded ones here, the others in `closing.ts`.
+ * @param upgrades emits the handshakes
  * @param closedWithinMs time for upgraded sockets to close after the server's `close()`
  */
 export function trackSockets(
   app: FastifyInstance,
   registry: Registry,
+  upgrades: EventEmitter,
   closedWithinMs: number,
 ): void {
   /** With the deadline of those that have not become WebSockets yet. */
   const upgraded = new Map<Duplex, NodeJS.Timeout | undefined>();
   let closing: NodeJS.Timeout | undefined;
 
-  app.server.on("upgrade", (_request, socket) => {
+  upgrades.on("upgrade", (_request: IncomingMessage, socket: Duplex) => {
     const timer = setTimeout(() => socket.destroy(), UPGRADE_WITHIN_MS); // SOCKET-2
     upgraded.set(socket, timer);
     socket.on("close", forget);
   });
   app.websocketServer.on("connection", (_webSocket, { socket }) => {
+    if (!upgraded.has(socket)) return; // Not one of ours.
     clearTimeout(upgraded.get(socket));
     upgraded.set(socket, undefined);
   });

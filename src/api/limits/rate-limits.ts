@@ -23,12 +23,12 @@ export interface AuthFailures {
 const WINDOW_MS = 60_000;
 
 /**
- * Adds the library to `app`, for the limiters below. Each counts up to 5,000 callers at a time; beyond
+ * Adds the library to `app`, unless it has it, for the limiters below. Each counts up to 5,000 callers at a time; beyond
  * that, the one that was seen the longest ago is forgotten. Its windows are measured by the wall clock:
  * where that is set back, one lasts longer by as much, and `Retry-After` says so.
  */
 export async function addRateLimits(app: FastifyInstance): Promise<void> {
-  await app.register(rateLimit, { global: false });
+  if (!app.hasDecorator("createRateLimit")) await app.register(rateLimit, { global: false });
 }
 
 /** Requests that share a limit, on all routes together. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { FastifyInstance } from "fastify";
 import type { WebSocketServer } from "ws";
 
 /** The header of a request and of its answer. */
@@ -16,6 +17,14 @@ export function requestId({ headers }: IncomingMessage): string {
   const id = typeof given === "string" && ACCEPTED.test(given) ? given : randomUUID();
   headers[REQUEST_ID] = id;
   return id;
+}
+
+/** Repeats the ids of requests in their answers, on a server that gives them ids of its own. */
+export function repeatIds(app: FastifyInstance): void {
+  app.addHook("onRequest", async (request, reply) => {
+    request.raw.headers[REQUEST_ID] = request.id;
+    reply.header(REQUEST_ID, request.id);
+  });
 }
 
 /** Repeats the id in the answer to a handshake as well, which Fastify does not write. */

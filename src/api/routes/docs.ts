@@ -8,7 +8,7 @@ import { docsPage } from "../docs/page/docs-page.ts";
 /** The API's description of itself: two documents, and both as a page. Made on first request. */
 export const docsRoutes: FastifyPluginAsync = async (app) => {
   const openapi = once(() => openApiDocument(app.routeTable));
-  const asyncapi = once(asyncApiDocument);
+  const asyncapi = once(() => asyncApiDocument(app.prefix));
   const openapiJson = once(() => JSON.stringify(openapi()));
   const asyncapiJson = once(() => JSON.stringify(asyncapi()));
   const page = once(() => docsPage(openapi(), asyncapi()));

@@ -1,11 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { ProblemError } from "../../problems.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
-import type { VerifyToken } from "../../streaming/delivery/ws/ws-caller.ts";
 import { WsConnection } from "../../streaming/delivery/ws/ws-connection.ts";
 import { MAX_SUBSCRIPTIONS } from "../../streaming/delivery/ws/ws-protocol.ts";
-import { callerAddress } from "../access/caller-address.ts";
-import type { Verifier } from "../credentials/verifier.ts";
+import type { Callers } from "../access/authentication.ts";
 import { OPEN_WEBSOCKET } from "../descriptions/websocket.ts";
 import { releaseHandshake } from "../http/take-socket.ts";
 import { refusePipelined } from "../http/unanswered-requests.ts";
@@ -16,14 +14,8 @@ import { operationIdsOf, WebSocketQuery } from "../request/query.ts";
 /** The WebSocket endpoint. `streaming/ws-protocol.ts` defines its messages. */
 export const websocketRoutes: FastifyPluginAsyncTypebox<{
   readonly streams: StreamContext;
-  readonly verifier: Verifier;
-}> = async (app, { streams, verifier }) => {
-  /** Verifies the tokens of one connection. */
-  const verifyFrom = (address: string): VerifyToken => {
-    return async (token, present) =>
-      verifier.required ? verifier.verify(token, address) : present;
-  };
-
+  readonly callers: Callers;
+}> = async (app, { streams, callers }) => {
   app.route({
     method: "GET",
     url: WEBSOCKET_PATH,
@@ -47,7 +39,7 @@ export const websocketRoutes: FastifyPluginAsyncTypebox<{
       const hasRoom = streams.connections.hasRoomFor(request);
       releaseHandshake(socket, request.raw.socket);
       const requester = { access: request.access, requestId: request.id };
-      const verify = verifyFrom(callerAddress(request));
+      const verify = callers.verifierFor(request);
       const connection = new WsConnection(socket, request.raw.socket, requester, verify, streams);
       if (!hasRoom) connection.turnAway();
       else connection.begin(operationIdsOf(request.query, MAX_SUBSCRIPTIONS));

@@ -167,10 +167,11 @@ interface FoundOperation {
 function findOperation({ method, url, status }: ReceivedAnswer): FoundOperation | undefined {
   if (method === "HEAD" && status === 405) return undefined;
   const asked = method === "HEAD" ? "get" : method.toLowerCase();
+  const pathname = url.pathname.replace(/^\/push(?=\/)/, ""); // of the plugin in another application
   for (const [path, methods] of Object.entries(openapi.paths)) {
     const pattern = `^${path.replaceAll(/\{\w+\}/g, "[^/]*")}$`;
     const operation = methods[asked];
-    if (operation && new RegExp(pattern).test(url.pathname)) {
+    if (operation && new RegExp(pattern).test(pathname)) {
       return { path, method: asked, operation };
     }
   }

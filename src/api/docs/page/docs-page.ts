@@ -33,14 +33,14 @@ export function docsPage(openapi: OpenApiDocument, asyncapi: AsyncApiDocument): 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${title}: API</title>
-<link rel="icon" href="/favicon.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/base.css">
-<link rel="stylesheet" href="/docs.css">
+<link rel="icon" href="./favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="./base.css">
+<link rel="stylesheet" href="./docs.css">
 </head>
 <body>
 <header class="top"><div>
-<h1><a href="/">${title}</a> <span>API ${version}</span></h1>
-<p><a href="/openapi.json">openapi.json</a> <a href="/asyncapi.json">asyncapi.json</a></p>
+<h1><a href="./">${title}</a> <span>API ${version}</span></h1>
+<p><a href="./openapi.json">openapi.json</a> <a href="./asyncapi.json">asyncapi.json</a></p>
 </div></header>
 <nav aria-label="Contents"><ul>${parts.map(contents)}</ul></nav>
 <main>

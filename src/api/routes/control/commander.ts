@@ -90,9 +90,10 @@ export class Commander {
   /** Answers with the operation's state now, as far as the caller may read it. */
   async answer(request: FastifyRequest, reply: FastifyReply, before: Operation): Promise<void> {
     const { id } = before;
-    reply.code(202).header("location", operationUrls(id).status_url);
+    const urls = operationUrls(id, request.server.prefix);
+    reply.code(202).header("location", urls.status_url);
     if (!request.access.mayRead(id)) {
-      await reply.send({ operation_id: id, ...operationUrls(id) });
+      await reply.send({ operation_id: id, ...urls });
       return;
     }
     // What was accepted is not taken back because it cannot be read.

@@ -143,7 +143,7 @@ export const verbRoutes: FastifyPluginAsyncTypebox<ControlOptions> = async (
   add("restart", {
     body: RestartBody,
     docs: RESTART,
-    run: async (id, { new_id: newId = false }, { access }, reply) => {
+    run: async (id, { new_id: newId = false }, { access, server }, reply) => {
       const { result: startedId } = await commander.run(id, access, {
         done: "restarted under its own id",
         allowed: newId ? ALWAYS : WHEN_TERMINAL,
@@ -154,7 +154,7 @@ export const verbRoutes: FastifyPluginAsyncTypebox<ControlOptions> = async (
         isShown: newId ? () => true : hasMoved,
       });
       if (newId) streams.changed(startedId, isStarted);
-      const urls = operationUrls(startedId);
+      const urls = operationUrls(startedId, server.prefix);
       reply.code(202).header("location", urls.status_url);
       reply.header("retry-after", retryAfterS(streams.watches.intervalMs(startedId)));
       await reply.send({ operation_id: startedId, ...urls });

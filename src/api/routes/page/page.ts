@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyPluginAsync } from "fastify";
 import { protectPages } from "../../access/page-headers.ts";
+import { PACKAGE_ROOT } from "../../package-root.ts";
 import { vendorModuleRoutes } from "./vendor-modules.ts";
 
-const PUBLIC = fileURLToPath(new URL("../../../../public", import.meta.url));
+const PUBLIC = fileURLToPath(new URL("public", PACKAGE_ROOT));
 /** Addresses of its views beside `/`, by their depth below it. The page's scripts show what belongs to each. */
 const VIEWS = { "./": ["/start", "/connection"], "../": ["/operations/", "/operations/:id"] };
 
@@ -23,6 +24,7 @@ export const pageRoutes: FastifyPluginAsync = async (app) => {
     wildcard: false,
     globIgnore: ["types/**", "jsconfig.json"],
     cacheControl: false,
+    decorateReply: false,
     setHeaders: (reply) => {
       reply.header("cache-control", "no-cache");
     },

@@ -66,7 +66,7 @@ export function createStarter({ scheduler, stored, streams }: StarterOptions): S
     const orchestration = { ...wanted, id, input: inputOf(id) };
     const replayed = await startOnce(orchestration, chosenId, key);
     if (replayed) reply.header("idempotency-replayed", "true");
-    reply.header("location", operationUrls(id).status_url);
+    reply.header("location", operationUrls(id, request.server.prefix).status_url);
     // It subscribes at once, so that the announcement reaches the watcher (START-2).
     const answered = streamed ? stream(id, request, reply) : answer(id, request, reply);
     streams.changed(id, isStarted);
@@ -129,7 +129,7 @@ export function createStarter({ scheduler, stored, streams }: StarterOptions): S
       }
     }
     reply.header("retry-after", retryAfterS(watches.intervalMs(id)));
-    return reply.code(202).send({ operation_id: id, ...operationUrls(id) });
+    return reply.code(202).send({ operation_id: id, ...operationUrls(id, request.server.prefix) });
   }
 }
 
