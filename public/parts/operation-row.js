@@ -11,6 +11,8 @@ import { ago, runningTime, timeAgo } from "./time.js";
 
 /** Height of a row on a wide screen, in pixels, as style/views.css has it. */
 export const LINE_HEIGHT = 56;
+/** A worker that is there takes it sooner. */
+const UNTAKEN_MS = 5000;
 
 /**
  * @param {readonly Operation[]} rows
@@ -43,15 +45,21 @@ export function rowTitles(rows, selected, onChange) {
  */
 export function operationRow(operation, index, rowHeight, selected, onSelect) {
   const { operation_id: id, name, status, created_at, scheduled_at } = operation;
-  const waits = status === "PENDING" && Date.parse(scheduled_at ?? "") > Date.now();
+  const untakenMs = status === "PENDING" ? Date.now() - Date.parse(scheduled_at ?? created_at) : 0;
+  const line =
+    untakenMs < 0 && scheduled_at
+      ? `starts ${ago(scheduled_at)}`
+      : untakenMs > UNTAKEN_MS
+        ? "No worker has taken it yet."
+        : messageOf(operation);
   const toggle = (/** @type {Event} */ { currentTarget }) =>
     onSelect(id, /** @type {HTMLInputElement} */ (currentTarget).checked);
   return html`<div role="row" class="row" aria-rowindex=${index + 2} .style=${`transform: translateY(${index * rowHeight}px)`}>
     <span role="cell" class="select"><input type="checkbox" aria-label=${`Select ${id}`} .checked=${selected.has(id)} @change=${toggle} /></span>
     <span role="cell" class="status">${statusBadge(status)}</span>
     <span role="cell" class="what"><a href=${operationPath(id)}>${name || id}</a><code>${id}</code></span>
-    <span role="cell" class="how">${progressBar(operation)}<span class="message">${waits ? `starts ${ago(/** @type {string} */ (scheduled_at))}` : messageOf(operation)}</span></span>
-    <span role="cell" class="right number took">${waits ? "" : runningTime(operation, isActive(operation))}</span>
+    <span role="cell" class="how">${progressBar(operation)}<span class="message">${line}</span></span>
+    <span role="cell" class="right number took">${status === "PENDING" ? "" : runningTime(operation, isActive(operation))}</span>
     <span role="cell" class="right quiet">${timeAgo(created_at)}</span>
   </div>`;
 }
