@@ -103,7 +103,7 @@ export class Relay {
     }
     this.#lastDueMs = Math.max(this.#lastDueMs, performance.now() + this.#delayMs);
     this.#delayed.push(act);
-    setTimeout(() => this.#delayed.shift()?.(), this.#lastDueMs - performance.now());
+    setTimeout(() => this.#delayed.shift()?.(), Math.max(0, this.#lastDueMs - performance.now()));
   }
 
   #cut({ near, far }: Pair): void {

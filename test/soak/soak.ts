@@ -48,7 +48,7 @@ export interface SoakReport {
   readonly problems: readonly string[];
 }
 
-const STUCK_AFTER_S = 60;
+const STUCK_AFTER_S = 180;
 /** Mean length of a connection that is cut, in bytes. One in three is. */
 const MEAN_CUT_BYTES = 6000;
 /** Of a third of the clients, and of the others. */
