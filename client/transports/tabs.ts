@@ -18,8 +18,9 @@ const LEADER = "leader";
 const CHANGED = "changed";
 /** Ends an attempt; the next one follows at once. */
 const MOVED: Message = { type: "bye", reason: "moved", reconnect: true, retry_ms: 0 };
-/** Time in which a leader shows that it is not frozen. */
+/** Time in which a leader shows that it is not frozen. It grows while leaders are replaced: the machine may be busy. */
 const ANSWER_WITHIN_MS = 3000;
+const MOST_ANSWER_WITHIN_MS = 48_000;
 
 /** Whether tabs of this browser can share their connections. */
 export function canShare(): boolean {
@@ -46,6 +47,7 @@ export class SharedLink implements Link {
   readonly #ready: Promise<void>;
   #leads = false;
   #keys = 0;
+  #answerWithinMs = ANSWER_WITHIN_MS;
 
   /** @param name the same for all who may share: by server and credential */
   constructor(direct: Link, name: string) {
@@ -71,11 +73,13 @@ export class SharedLink implements Link {
     this.#queues.set(key, queue);
     const onAbort = () => queue.end();
     signal.addEventListener("abort", onAbort);
-    const frozen = setTimeout(() => this.#compete({ steal: true }), ANSWER_WITHIN_MS);
+    const answerWithinMs = this.#answerWithinMs * (1 + Math.random());
+    const frozen = setTimeout(() => this.#compete({ steal: true }), answerWithinMs);
     try {
       this.#send({ kind: "open", to: LEADER, from: this.#tab, key, source, place });
       for await (const message of whileAlive(queue[Symbol.asyncIterator](), signal)) {
         clearTimeout(frozen);
+        if (message !== MOVED) this.#answerWithinMs = ANSWER_WITHIN_MS;
         yield message;
       }
     } finally {
@@ -105,6 +109,7 @@ export class SharedLink implements Link {
   }
 
   #move(): void {
+    this.#answerWithinMs = Math.min(2 * this.#answerWithinMs, MOST_ANSWER_WITHIN_MS);
     for (const queue of this.#queues.values()) queue.push(MOVED);
   }
 

@@ -84,7 +84,7 @@ test("where WebSockets are blocked, 30 tabs are live over one HTTP/1.1 connectio
   for (const tab of tabs) await sees(tab, 2);
 });
 
-test("without locks each tab has a connection of its own", async () => {
+test("without locks each tab has a connection of its own, which is back when the network is", async () => {
   const { context } = await openPage();
   await context.addInitScript(() =>
     Object.defineProperty(navigator, "locks", { value: undefined }),
@@ -94,4 +94,8 @@ test("without locks each tab has a connection of its own", async () => {
   const tabs = [await openTab(context, id), await openTab(context, id)];
   for (const tab of tabs) await sees(tab, 1);
   expect(await openStreams()).toBeGreaterThanOrEqual(2);
+  await context.setOffline(true);
+  percent(2);
+  await context.setOffline(false);
+  for (const tab of tabs) await sees(tab, 2);
 });
