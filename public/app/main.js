@@ -27,7 +27,7 @@ const reader = /** @type {HTMLElement} */ (document.getElementById("reader"));
 let current = new AbortController();
 
 // Other views have other addresses, to which relative ones would then refer.
-for (const link of document.querySelectorAll("header a")) {
+for (const link of document.querySelectorAll("header a, link[rel=icon]")) {
   const { href } = /** @type {HTMLAnchorElement} */ (link);
   link.setAttribute("href", href);
 }

@@ -1,4 +1,6 @@
+import Fastify from "fastify";
 import { expect, onTestFinished, test } from "vitest";
+import { dtsPush, fastifyOptions } from "../../src/package/main.ts";
 import { useSharedStack } from "../api/support/shared-stack.ts";
 import { createKey, createKeyFile } from "../helpers/api-key.ts";
 import { useChromium } from "../helpers/chromium.ts";
@@ -179,4 +181,22 @@ test("does not offer the sample where there is none", async () => {
   await page.getByRole("heading", { name: "Any orchestration" }).waitFor();
   await page.waitForLoadState("networkidle");
   expect(await page.getByText("The sample").count()).toBe(0);
+});
+
+test("works below a path of another application", async () => {
+  await start("below-1");
+  const app = Fastify(fastifyOptions);
+  onTestFinished(() => app.close());
+  const endpoint = `http://${stack.address}`;
+  await app.register(dtsPush, { prefix: "/push", endpoint, allowAnonymous: true });
+  const url = new URL(await app.listen({ port: 0, host: "127.0.0.1" }));
+  const { page, driver, complaints } = await openPage("/push/operations/below-1", url);
+  await driver.status("Running");
+  await page.getByRole("link", { name: "Operations", exact: true }).first().click();
+  await driver.row("below-1").getByRole("link").click();
+  await driver.status("Running");
+  await page.getByRole("link", { name: "Start", exact: true }).click();
+  await page.getByRole("heading", { name: "Any orchestration" }).waitFor();
+  expect(page.url()).toBe(`${url.origin}/push/start`);
+  expect(complaints).toEqual([]);
 });
