@@ -20,6 +20,7 @@ test("an unknown parameter is 400 and named, on every path of the API", async ()
     "/api/ws?prefix=x",
     "/api/ws?operation_id=x&detail=steps",
     "/api/ws?after=x",
+    "/api/caller?verbose=1",
   ]) {
     const { detail } = await problemOf(await ask(path), 400, "invalid-query", path);
     expect(detail, path).toMatch(/^"[a-zA-Z_]+" is not known here\.$/);

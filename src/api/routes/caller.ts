@@ -1,12 +1,13 @@
 import type { FastifyPluginAsync } from "fastify";
 import { formatGrant } from "../../access.ts";
 import { GET_CALLER } from "../descriptions/credentials.ts";
+import { NoQuery } from "../request/query.ts";
 
 /** Who the caller is to this server, so that a program can offer what it may do, and nothing else. */
 export const callerRoute: FastifyPluginAsync = async (app) => {
   app.get(
     "/api/caller",
-    { config: { scope: "authenticated", docs: GET_CALLER } },
+    { schema: { querystring: NoQuery }, config: { scope: "authenticated", docs: GET_CALLER } },
     async ({ access }, reply) => {
       const { caller, authentication, grants, expiresAtMs } = access;
       const operation_ids = grants.flatMap(({ ids }) => [...(ids ?? [])]);
