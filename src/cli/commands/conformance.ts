@@ -30,11 +30,11 @@ What the credential does not permit is skipped. The exit code is 1 if a check fa
     json: { type: "boolean", help: "one JSON object a line" },
   },
   async run({ url, token, client }, _operands, { name, input, timeout, json }) {
-    await client.caller(); // A server that is not there has broken no promise.
     const withinMs =
       1000 * (timeout === undefined ? WITHIN_S : parseInteger("timeout", timeout, 1, MOST_SECONDS));
     const server = new Server({ url, token, withinMs });
     const parsed = input === undefined ? undefined : parseJson("input", input);
+    await client.caller(); // A server that is not there has broken no promise.
     const recording = await recordingOf(
       server,
       name === undefined ? undefined : { name, input: parsed },
