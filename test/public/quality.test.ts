@@ -76,7 +76,6 @@ test("can be used with the keyboard alone, and keeps the focus while rows come",
   await tabTo("Terminate"); // of the dialog
   await page.keyboard.press("Enter");
   await driver.status("Terminated");
-  expect(await focused()).not.toBe(""); // the dialog gives it back
 
   await page.getByRole("link", { name: "Operations", exact: true }).first().press("Enter");
   await page.locator(".rows a").first().waitFor();
@@ -131,7 +130,6 @@ test("draws of a long list what is seen, and lists what is older than the feed (
   });
   await page.getByText("1,300 operations").waitFor();
   expect(await page.locator(".rows [role=row]").count()).toBeLessThan(60);
-  await stack.client.terminateOrchestration("long-0000", null);
   await page.evaluate("scrollTo(0, 0)");
   await driver.row("long-1299").waitFor();
   expect(complaints).toEqual([]);
