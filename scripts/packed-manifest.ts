@@ -1,5 +1,5 @@
 /**
- * The manifest of the package, while npm packs it: without `node`. In the repository that brings Node 24
+ * Before npm packs the package: builds it, and gives it its own manifest, until it is packed: without `node`. In the repository that brings Node 24
  * to machines with an older one; in an application it would take the place of the application's own.
  */
 
@@ -10,6 +10,7 @@ const SAVED = "dist/repository-package.json";
 
 if (process.argv[2] === "restore") renameSync(SAVED, MANIFEST);
 else {
+  await import("./build.ts");
   const text = readFileSync(MANIFEST, "utf8");
   const { devDependencies, allowScripts, scripts, ...manifest } = JSON.parse(text);
   if (!devDependencies) throw new Error("Packing was interrupted: git checkout package.json first");
