@@ -3,7 +3,7 @@ import { empty, type RouteDocs } from "../docs/route-docs.ts";
 export const OPEN_WEBSOCKET: RouteDocs = {
   operationId: "openWebSocket",
   tag: "streams",
-  summary: "A WebSocket for up to 200 operations",
+  summary: "A WebSocket for operations, steps and feeds",
   description:
     "Subprotocol `dts-push.v1`. [asyncapi.json](./asyncapi.json) describes the messages in both " +
     "directions. Operations in the query are subscribed at once, under the names `1`, `2`, …",

@@ -114,26 +114,38 @@ const FEED = Type.Object(
   },
 );
 
-/** What a client sends over a WebSocket, by `type`. */
+/** What a client sends over a WebSocket. `subscribe_feed` has the type `subscribe`. */
 export const CLIENT_MESSAGES = {
   subscribe: message(
     "SubscribeMessage",
     {
       type: Type.Literal("subscribe"),
       sub,
-      operation_id: Type.Optional(OperationId),
-      feed: Type.Optional(FEED),
+      operation_id: OperationId,
       after: Type.Optional(
         Type.String({
-          description: "the last cursor that the client has; of a feed, the last watermark",
+          description: "the last cursor that the client has",
           examples: [CURSOR_EXAMPLE],
         }),
       ),
       detail: Type.Optional(Type.Enum(["status", "steps"])),
       include: Type.Optional(Type.Enum(["payloads"], { description: "with `detail` `steps`" })),
     },
-    "Follows an operation or, with `feed`, all that match",
+    "Follows an operation",
     { type: "subscribe", ...ADDRESS },
+  ),
+  subscribe_feed: message(
+    "SubscribeFeedMessage",
+    {
+      type: Type.Literal("subscribe"),
+      sub,
+      feed: FEED,
+      after: Type.Optional(
+        Type.String({ description: "the last watermark of the feed that the client has" }),
+      ),
+    },
+    "Follows all operations that match",
+    { type: "subscribe", sub: "s2", feed: { status: "RUNNING" } },
   ),
   unsubscribe: message(
     "UnsubscribeMessage",
