@@ -1,6 +1,7 @@
 /**
- * Before npm packs the package: builds it, and gives it its own manifest, until it is packed: without `node`. In the repository that brings Node 24
- * to machines with an older one; in an application it would take the place of the application's own.
+ * Before npm packs the package: builds it, and gives it a manifest of its own until it is packed, without
+ * `node`. In the repository that brings Node 24 to machines with an older one; in an application it would
+ * take the place of the application's own.
  */
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
