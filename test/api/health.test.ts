@@ -40,9 +40,11 @@ test("not ready while nothing listens at the scheduler's address, and healthy", 
 
 test("many probes in one second cause one read", async () => {
   const { scheduler, get } = await startApi();
+  const beganMs = performance.now();
   const answers = await Promise.all(Array.from({ length: 50 }, () => get("/readyz")));
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
-  expect(scheduler.countOf("getInstance")).toBe(1);
+  const seconds = (performance.now() - beganMs) / 1000; // more than one on a busy machine
+  expect(scheduler.countOf("getInstance")).toBeLessThanOrEqual(1 + Math.floor(seconds));
 });
 
 test("metrics are Prometheus text with the documented names", async () => {
