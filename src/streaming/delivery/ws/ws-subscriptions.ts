@@ -70,7 +70,7 @@ export class WsSubscriptions implements WsWire {
     this.#bySub.set(sub, subscription);
     this.#order.add(subscription);
     const { address, resumed } = subscription;
-    // WS-1. It may be one message too many for a client that does not keep up: then this leaves.
+    // It may be one message too many for a client that does not keep up: then this leaves (WS-1).
     this.send("subscribed", { sub, ...address, resumed });
   }
 
