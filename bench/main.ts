@@ -28,6 +28,14 @@ const BENCHES: Record<string, Bench> = {
     about: "CPU of each delivery to 1,000 and more subscribers, beside a bare node:http server",
     load: () => import("./fanout.ts"),
   },
+  connect: {
+    about: "opening streams: connections a second, and 10,000 that move to another replica at once",
+    load: () => import("./connect.ts"),
+  },
+  api: {
+    about: "requests a second: starts, status, lists and long-polls, beside a plain Fastify route",
+    load: () => import("./api.ts"),
+  },
   stalled: {
     about: "memory, and the lag of the others, where 1,000 of 2,000 clients do not read",
     load: () => import("./stalled.ts"),

@@ -93,10 +93,10 @@ export class Child {
     }
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     this.#stopping = true;
     const ended = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
+    this.#process.kill(signal);
     await ended;
   }
 }

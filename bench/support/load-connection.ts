@@ -26,8 +26,8 @@ const TIME = /"(?:last_updated|at)":"([^"]+)"/;
 const ENDED = /"status":"(?:Completed|Failed|TERMINATED)"/;
 
 export class LoadConnection {
+  readonly target: LoadTarget;
   readonly #socket: Socket;
-  readonly #target: LoadTarget;
   readonly #received: Received;
   readonly #opened = Promise.withResolvers<void>();
   #isOpen = false;
@@ -37,7 +37,7 @@ export class LoadConnection {
   #bytes: Buffer | undefined;
 
   constructor(target: LoadTarget, received: Received) {
-    this.#target = target;
+    this.target = target;
     this.#received = received;
     this.#socket = connect(target.port, "127.0.0.1", () => this.#socket.write(request(target)));
     this.#socket.on("data", (data) => this.#take(data));
@@ -68,7 +68,7 @@ export class LoadConnection {
       this.#takeHead(data);
       return;
     }
-    const { kind, transport } = this.#target;
+    const { kind, transport } = this.target;
     if (kind === "idle") this.#received.onUpdates(0, data.length);
     else if (transport === "ws") this.#takeFrames(data);
     else if (kind === "count") this.#received.onUpdates(occurrences(data), data.length);

@@ -55,6 +55,10 @@ export class Load {
   reset = () => this.child.ask<void>("reset");
   report = () => this.child.ask<LoadReport>("report");
   disconnect = () => this.child.ask<void>("disconnect");
+  /** From now on a connection that the server closes is opened again at this port, at once. */
+  moveTo = (port: number) => this.child.ask<void>("moveTo", port);
+  /** Waits until so many have been opened again and answered. */
+  moved = (count: number) => this.child.ask<void>("moved", count);
   stop = () => this.child.stop();
 }
 
@@ -73,9 +77,30 @@ const received: Received = {
   },
   onLag: (kind, ms) => lags[kind].push(ms),
   onClosed(connection) {
-    if (open.delete(connection)) closed += 1;
+    if (!open.delete(connection)) return;
+    closed += 1;
+    if (moving.port !== undefined) void move(connection, moving.port);
   },
 };
+
+/** Connections that were closed are opened again at `port`. */
+const moving: { port: number | undefined; count: number } = { port: undefined, count: 0 };
+
+async function move({ target }: LoadConnection, port: number): Promise<void> {
+  const connection = new LoadConnection({ ...target, port }, received);
+  open.add(connection);
+  // Where it is refused it is closed, and moves again.
+  await connection.opened.then(
+    () => {
+      moving.count += 1;
+    },
+    () => undefined,
+  );
+}
+
+async function moved(count: number): Promise<void> {
+  while (moving.count < count) await new Promise((resolve) => setTimeout(resolve, 10));
+}
 
 async function connect(connects: Connects): Promise<number> {
   const { port, paths, count, transport = "sse", kind, stalled = 0 } = connects;
@@ -123,6 +148,10 @@ if (process.argv[1] === import.meta.filename) {
       const all = { update: summary(update), end: summary(end), step: summary(step) };
       return { updates, bytes, closed, lags: all };
     },
+    moveTo: (port: number) => {
+      moving.port = port;
+    },
+    moved,
     disconnect: () => {
       for (const connection of open) connection.destroy();
       open.clear();
