@@ -73,8 +73,11 @@ test("HAProxy accepts the configuration of the compose file", () => {
 
 test("the image holds every folder that the server reads", () => {
   const sources = globSync("src/**/*.ts", { cwd: ROOT }).map(read).join("\n");
-  // As `new URL("../../../public", import.meta.url)`.
-  const folders = [...sources.matchAll(/new URL\("(?:\.\.\/)+(\w+)\/?", import\.meta\.url\)/g)];
+  // As `new URL("public", PACKAGE_ROOT)`, or up to a folder from `import.meta.url`.
+  const folders = [
+    ...sources.matchAll(/new URL\("(\w+)\/?", PACKAGE_ROOT\)/g),
+    ...sources.matchAll(/new URL\("(?:\.\.\/)+(\w+)\/?", import\.meta\.url\)/g),
+  ];
   const needed = ["src", "package.json", ...folders.map(([, name]) => name as string)];
   expect(needed).toContain("public");
   const copies = read("Dockerfile").matchAll(/^COPY (?!--)(.+) \S+$/gm);
