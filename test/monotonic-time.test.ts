@@ -13,7 +13,8 @@ const MAY_READ_WALL_CLOCK = new Map([
   ["streaming/reading/newest-first.ts", "queries by date of creation"],
   ["streaming/reading/reader.ts", "as_of"],
   ["streaming/watching/watch-registry.ts", "lag behind a date of the scheduler"],
-  ["streaming/delivery/sse/sse-feed.ts", "lag behind a date of the scheduler"],
+  ["streaming/delivery/feed-follower.ts", "lag behind a date of the scheduler"],
+  ["cli/terminal/terminal-output.ts", "time since an operation was created"],
   ["worker/activities/process-long-running-operation.ts", "a result with its time"],
 ]);
 /** It writes the dates of histories and of instances. */
