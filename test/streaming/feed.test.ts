@@ -149,8 +149,9 @@ test("a first load that was cut off resumes there, at any replica (C4)", async (
   const client = sdkClient(address);
   const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);
   for (const id of ids) {
-    // A date is in milliseconds. Two states of the newest one would both be named, for good.
-    if (id === ids.at(-1)) await setTimeout(2);
+    // Dates are in milliseconds. Those of the same one are repeated where the cut is among them, and
+    // where they are the newest, both are named for good.
+    await setTimeout(2);
     await client.scheduleNewOrchestration("nobody-runs-this", undefined, id);
   }
   const replica = () => startTestApi(address, { ...QUICK, heartbeatMs: 50 });
