@@ -4,7 +4,17 @@ import { ProblemError } from "./problem.ts";
 import { noPlace, type Source } from "./source.ts";
 import { DirectLink, type Link, type Transport } from "./transports/link.ts";
 import { canShare, SharedLink } from "./transports/tabs.ts";
-import type { Message, OperationDocument, OperationFilter, Problem, Step } from "./wire.ts";
+import type {
+  Caller,
+  History,
+  Message,
+  OperationDocument,
+  OperationFilter,
+  OperationPage,
+  Problem,
+  Started,
+  Step,
+} from "./wire.ts";
 
 export type { ConnectionState } from "./follow.ts";
 export { ProblemError } from "./problem.ts";
@@ -42,12 +52,6 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Started {
-  readonly operation_id: string;
-  readonly status_url: string;
-  readonly events_url: string;
-}
-
 /** One item of the steps of an operation. `cursor` resumes behind it. */
 export type StepsItem =
   | { readonly type: "operation"; readonly operation: OperationDocument; readonly cursor: string }
@@ -74,34 +78,12 @@ export interface ListOptions extends OperationFilter {
   readonly include?: string;
 }
 
-export interface OperationPage {
-  readonly operations: readonly OperationDocument[];
-  readonly next_page_token?: string;
-}
-
-export interface History {
-  readonly operation_id: string;
-  readonly execution_id: string;
-  readonly steps: readonly Step[];
-  /** `after` of `watchSteps` resumes behind the last of them. */
-  readonly cursor: string;
-}
-
 /** What a stream token permits to read: these operations, those whose ids begin so, or all that its maker may. */
 export interface StreamTokenOptions {
   readonly operation_ids?: readonly string[];
   readonly prefix?: string;
   /** 1–900 seconds. Default: 300. */
   readonly ttl_s?: number;
-}
-
-/** What the credential is, and permits. @see PROTOCOL.md, section 7 */
-export interface Caller {
-  readonly caller: string;
-  readonly authentication: string;
-  readonly scopes: readonly string[];
-  readonly operation_ids?: readonly string[];
-  readonly expires_at?: string;
 }
 
 /** @see PROTOCOL.md, section 8 */

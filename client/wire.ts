@@ -95,3 +95,34 @@ const TERMINAL: readonly string[] = ["Completed", "Failed", "TERMINATED", "CANCE
 export function isTerminal({ status }: Pick<OperationDocument, "status">): boolean {
   return TERMINAL.includes(status);
 }
+
+/** The answer to a start. */
+export interface Started {
+  readonly operation_id: string;
+  readonly status_url: string;
+  readonly events_url: string;
+}
+
+/** A page of a list. */
+export interface OperationPage {
+  readonly operations: readonly OperationDocument[];
+  readonly next_page_token?: string;
+}
+
+/** A history as a document. */
+export interface History {
+  readonly operation_id: string;
+  readonly execution_id: string;
+  readonly steps: readonly Step[];
+  /** `after` of `watchSteps` resumes behind the last of them. */
+  readonly cursor: string;
+}
+
+/** What the credential is, and permits. @see PROTOCOL.md, section 7 */
+export interface Caller {
+  readonly caller: string;
+  readonly authentication: string;
+  readonly scopes: readonly string[];
+  readonly operation_ids?: readonly string[];
+  readonly expires_at?: string;
+}
