@@ -198,7 +198,8 @@ async function settle(
   clients.forEach((each, index) => void each.connect(index + 1));
   await allEnd(clients);
   for (const { name, transport, end } of clients) {
-    if (transport === "sse" && end !== "204" && end !== "404") {
+    // A server that takes longer than 2 s to find out opens the stream first. States that it has already are a fault.
+    if (transport === "sse" && !["204", "404", "terminal"].includes(end ?? "")) {
       throw new Error(`${name} got ${end} instead of 204`);
     }
   }
