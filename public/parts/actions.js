@@ -90,7 +90,7 @@ function restart(id, onRestart) {
 function purge(id) {
   ask({
     title: "Delete this operation?",
-    text: "Its state and its history are deleted for good.",
+    text: "Its state and its history are deleted. This cannot be undone.",
     confirm: "Delete",
     danger: true,
     act: async () => {

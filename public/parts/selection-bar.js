@@ -59,7 +59,7 @@ function askForAll(verb, operations, selected, act, onChange) {
     title: `${verb} ${count.toLocaleString("en")} ${count === 1 ? "operation" : "operations"}?`,
     text:
       verb === "Delete"
-        ? "Their states and histories are deleted for good."
+        ? "Their states and histories are deleted. This cannot be undone."
         : "They stop where they are. What activities are doing now is not undone.",
     confirm: verb,
     danger: true,

@@ -30,7 +30,7 @@ const CHECK_REQUESTS_EVERY_MS = 1000;
 
 /** Options of a Fastify server that has the API among its routes, where Fastify's defaults do not fit. */
 export const SERVER_OPTIONS = {
-  // A 503 ends an EventSource for good; a stream that is opened meanwhile gets `bye drain`.
+  // An EventSource does not reconnect after a 503; a stream that is opened meanwhile gets `bye drain`.
   return503OnClosing: false,
   // An id that is too long is an invalid id, not an unknown path.
   routerOptions: { maxParamLength: 16_384 },

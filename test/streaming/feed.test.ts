@@ -150,7 +150,7 @@ test("a first load that was cut off resumes there, at any replica (C4)", async (
   const ids = Array.from({ length: 100 }, (_, index) => `op-${index}`);
   for (const id of ids) {
     // Dates are in milliseconds. Those of the same one are repeated where the cut is among them, and
-    // where they are the newest, both are named for good.
+    // where they are the newest, both stay named.
     await setTimeout(2);
     await client.scheduleNewOrchestration("nobody-runs-this", undefined, id);
   }

@@ -107,7 +107,7 @@ export function createConnection(
 function channelOptions(purpose: Purpose): ChannelOptions {
   return {
     "grpc.primary_user_agent": "dts-push",
-    // What is stored must be readable: gRPC's own limit of 4 MiB would hide it for good.
+    // What is stored must be readable: gRPC's own limit of 4 MiB would hide it permanently.
     "grpc.max_receive_message_length": -1,
     "grpc.use_local_subchannel_pool": 1,
     // A peer that vanished without a FIN is noticed within 40 s; calls in flight have deadlines.

@@ -2,7 +2,7 @@
  * Whether the file can be used and written to.
  *
  *   FILE-1. After the file was deleted, replaced or found damaged, or a sync has failed, it is unusable
- *           for good: what the disk holds is unknown.
+ *           permanently: what the disk holds is unknown.
  *   FILE-2. While nothing can be stored, `assertWritable` fails. After a failed write, and while the
  *           disk is nearly full, it makes a trial write to find out, at most one a second.
  */

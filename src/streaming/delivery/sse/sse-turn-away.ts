@@ -12,7 +12,7 @@ const NOTHING: StreamContent = {
 
 /**
  * Sends a client to another replica, or to a later time, by a stream that ends at once: an EventSource
- * gives up for good on any other response.
+ * gives up permanently on any other response.
  */
 export function turnAway(client: SseClient, context: StreamContext): void {
   new SseConnection(client, NOTHING, context).bye("drain");
