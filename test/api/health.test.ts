@@ -44,7 +44,9 @@ test("many probes in one second cause one read", async () => {
   const answers = await Promise.all(Array.from({ length: 50 }, () => get("/readyz")));
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
   const seconds = (performance.now() - beganMs) / 1000; // more than one on a busy machine
-  expect(scheduler.countOf("getInstance")).toBeLessThanOrEqual(1 + Math.floor(seconds));
+  const reads = scheduler.countOf("getInstance");
+  expect(reads).toBeGreaterThan(0);
+  expect(reads).toBeLessThanOrEqual(1 + Math.floor(seconds));
 });
 
 test("metrics are Prometheus text with the documented names", async () => {

@@ -24,7 +24,7 @@ afterAll(() => file.remove());
 
 const stack = useSharedStack({
   config: async () => ({
-    credentials: { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] },
+    credentials: file.credentials,
   }),
 });
 useForeignWorker(stack);

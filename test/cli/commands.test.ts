@@ -14,13 +14,7 @@ const reader = createKey("reader", "operations:read");
 const file = createKeyFile(key.line, reader.line);
 const stack = useSharedStack({
   worker: true,
-  config: {
-    credentials: {
-      apiKeysFile: file.path,
-      issuer: undefined,
-      streamTokenSecrets: ["s".repeat(32)],
-    },
-  },
+  config: { credentials: file.credentials },
 });
 useForeignWorker(stack);
 

@@ -20,13 +20,7 @@ const all = createKey(
 const file = createKeyFile(all.line);
 const stack = useSharedStack({
   worker: true,
-  config: {
-    credentials: {
-      apiKeysFile: file.path,
-      issuer: undefined,
-      streamTokenSecrets: ["s".repeat(32)],
-    },
-  },
+  config: { credentials: file.credentials },
 });
 useForeignWorker(stack);
 const client = () => createClient({ url: stack.url, token: all.key });

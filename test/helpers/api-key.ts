@@ -10,11 +10,17 @@ export function createKey(name: string, ...scopes: string[]) {
   return { key, line: JSON.stringify({ name, sha256, scopes }) };
 }
 
-/** A file with these lines. */
+/** A file with these lines, and the setting of a server that reads it. Its stream tokens are valid at all replicas. */
 export function createKeyFile(...lines: string[]) {
   const folder = mkdtempSync(join(tmpdir(), "dts-push-keys-"));
   const path = join(folder, "keys.jsonl");
   const write = (...content: string[]) => writeFileSync(path, content.join("\n"));
   write(...lines);
-  return { path, write, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const credentials = {
+    apiKeysFile: path,
+    issuer: undefined,
+    streamTokenSecrets: ["s".repeat(32)],
+  };
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  return { path, credentials, write, remove };
 }

@@ -152,8 +152,7 @@ test("wants a key where the server does, offers what it permits, and keeps it in
   const { key, line } = createKey("reader", "operations:read");
   const file = createKeyFile(line);
   onTestFinished(file.remove);
-  const credentials = { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] };
-  const { url } = await startTestApi(stack.address, { credentials });
+  const { url } = await startTestApi(stack.address, { credentials: file.credentials });
   await start("seen-by-reader");
   const { page, context, driver } = await openPage("/operations/seen-by-reader", url);
   const field = page.getByLabel("Key or token");

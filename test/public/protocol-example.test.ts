@@ -101,8 +101,7 @@ test("gets a new token when its own has expired, and every step once", async () 
   const { key, line } = createKey("site", "operations:read", "operations:start", "streams:token");
   const file = createKeyFile(line);
   onTestFinished(file.remove);
-  const credentials = { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] };
-  const { stack, page } = await openSite({ credentials });
+  const { stack, page } = await openSite({ credentials: file.credentials });
   const post = async (path: string, body: object) => {
     const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
     const init = { method: "POST", headers, body: JSON.stringify(body) };

@@ -101,7 +101,7 @@ test("a WebSocket closes under the name that it authenticated with, and no line 
   const file = createKeyFile(line);
   onTestFinished(() => file.remove());
   const { log, url, events } = await startLogged({
-    credentials: { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] },
+    credentials: file.credentials,
   });
   const client = await WsClient.connect(url);
   client.send({ type: "auth", token: key });

@@ -174,7 +174,7 @@ test("a caller's limit of streams holds for those that authenticate by message",
   const scheduler = await ScriptedScheduler.start([instance()]);
   const { url } = await startTestApi(scheduler.address, {
     maxConnectionsPerCaller: 1,
-    credentials: { apiKeysFile: file.path, issuer: undefined, streamTokenSecrets: [] },
+    credentials: file.credentials,
   });
   const first = await WsClient.connect(url);
   first.send({ type: "auth", token: reader.key });

@@ -3,8 +3,11 @@ import { Client } from "../../model/client.ts";
 import { type Data, type Link, openSocket, openSse } from "../../model/link.ts";
 import type { PlannedOperation } from "./operations.ts";
 
-/** How the server ended the last connection for good. */
+/** How the server ended the last connection, so that no reconnect follows. */
 type End = "terminal" | "gone" | "204" | "404";
+
+/** A server that has nothing to send opens the stream after 2 s. Timers may fire a little early. */
+const OPENED_LATE_MS = 1900;
 
 /**
  * A client that receives the status and the steps of one operation. It checks each event on arrival,
@@ -17,11 +20,14 @@ export class StepsClient extends Client {
   resets = new Map<string, number>();
   /** Undefined while it is connected, or has disconnected by itself. */
   end: End | undefined;
+  /** Whether the server opened the stream before it knew what to send. */
+  openedLate = false;
   readonly transport: "sse" | "ws";
   readonly #payloads: boolean;
   #lastId: string | undefined;
   #document: Data | undefined;
   #statesOnThisLink = 0;
+  #connectedAtMs = 0;
 
   constructor(
     number: number,
@@ -39,6 +45,8 @@ export class StepsClient extends Client {
 
   override connect(replica: number): void {
     this.end = undefined;
+    this.openedLate = false;
+    this.#connectedAtMs = performance.now();
     this.#statesOnThisLink = 0;
     super.connect(replica);
     this.note(`resumes after ${this.#lastId ?? "nothing"}`);
@@ -55,6 +63,7 @@ export class StepsClient extends Client {
       onStatus: (status) => {
         if (status === 204 || status === 404) this.#ended(status === 204 ? "204" : "404");
         else if (status !== 200) this.fault(`got status ${status}`);
+        else this.openedLate = performance.now() - this.#connectedAtMs > OPENED_LATE_MS;
       },
       onMessage: (type, data, id) => {
         this.#lastId = id ?? this.#lastId;
