@@ -11,7 +11,7 @@ execFileSync("tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
 for (const name of readdirSync(DIST, { encoding: "utf8", recursive: true })) {
   if (name.endsWith(".d.ts")) rewriteImports(join(DIST, name));
 }
-chmodSync(join(DIST, "src/cli/main.js"), 0o755);
+chmodSync(join(DIST, "src/main.js"), 0o755);
 
 /** tsc rewrites the extensions of imports in JavaScript, and not in types. */
 function rewriteImports(file: string): void {

@@ -18,7 +18,7 @@ export class Api {
     core = 0,
   ): Promise<Api> {
     const settings = Object.entries(env).map(([name, value]) => [name, String(value)]);
-    const child = Child.start("../src/cli/main.ts", {
+    const child = Child.start("../src/main.ts", {
       core,
       args: ["api"],
       env: {

@@ -62,7 +62,7 @@ test("nothing outside the page's folder is served", async () => {
     "/..%5cpackage.json",
     "/.git/config",
     "//etc/passwd",
-    "/src/cli/main.ts",
+    "/src/main.ts",
     "/base.css%00.js",
   ]) {
     const response = await fetch(`${stack.url.origin}${path}`);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { eventually, within } from "./deadline.ts";
 import { onEnd } from "./lifetime.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 const NO_WARNING = "--disable-warning=ExperimentalWarning";
 

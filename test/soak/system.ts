@@ -10,7 +10,7 @@ import { Member } from "./member.ts";
 import type { Random } from "./random.ts";
 import { Relay } from "./relay.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const FOREIGN_WORKER = fileURLToPath(new URL("./foreign-worker.ts", import.meta.url));
 const HAPROXY = "/usr/sbin/haproxy";
 /** Below the ports that systems give to connections, so that one stays free while its process is restarted. */
