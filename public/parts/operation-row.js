@@ -58,7 +58,7 @@ export function operationRow(operation, index, rowHeight, selected, onSelect) {
     <span role="cell" class="select"><input type="checkbox" aria-label=${`Select ${id}`} .checked=${selected.has(id)} @change=${toggle} /></span>
     <span role="cell" class="status">${statusBadge(status)}</span>
     <span role="cell" class="what"><a href=${operationPath(id)}>${name || id}</a><code>${id}</code></span>
-    <span role="cell" class="how">${progressBar(operation)}<span class="message">${line}</span></span>
+    <span role="cell" class="how">${progressBar(operation)}<span class="custom-status">${line}</span></span>
     <span role="cell" class="right number took">${status === "PENDING" ? "" : runningTime(operation, isActive(operation))}</span>
     <span role="cell" class="right quiet">${timeAgo(created_at)}</span>
   </div>`;

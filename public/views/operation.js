@@ -142,7 +142,7 @@ export function showOperation({ root, signal, onState, onError }, id) {
       <p class="crumbs"><a href=${urlOf("").href}>Operations</a>${parent_id ? html`<span aria-hidden="true">/</span>parent <a href=${operationPath(parent_id)}>${parent_id}</a>` : nothing}</p>
       <div class="title"><h1>${name || id}</h1>${statusBadge(status)} ${actions(each, followRestart)}</div>
       <p class="id"><code>${id}</code>${copyButton(id, "Copy the id")}</p>
-      <p class="message">${progressBar(each)}<span>${messageOf(each)}</span></p>
+      <p class="custom-status">${progressBar(each)}<span>${messageOf(each)}</span></p>
       <dl class="facts">
         <div><dt>Running time</dt><dd class="number">${runningTime(each, isActive(each))}</dd></div>
         <div><dt>Created</dt><dd>${timeAgo(created_at)}</dd></div>
