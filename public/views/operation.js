@@ -4,14 +4,14 @@ import { everySecond, perFrame } from "../app/clock.js";
 import { operationPath } from "../app/router.js";
 import { client, describe, readExactly } from "../app/server.js";
 import { actions } from "../parts/actions.js";
-import { HistoryTable } from "../parts/history.js";
+import { HistoryTable } from "../parts/history/history-table.js";
+import { Replay } from "../parts/history/replay.js";
+import { TimelineView, timeline } from "../parts/history/timeline.js";
+import { spanOf } from "../parts/history/timeline-model.js";
 import { copyButton, jsonBlock } from "../parts/json.js";
 import { messageOf, progressBar } from "../parts/progress.js";
-import { Replay } from "../parts/replay.js";
 import { isActive, statusBadge, statusOf } from "../parts/status.js";
 import { exactTime, runningTime, timeAgo } from "../parts/time.js";
-import { TimelineView, timeline } from "../parts/timeline.js";
-import { spanOf } from "../parts/timeline-model.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 /**

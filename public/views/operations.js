@@ -4,10 +4,10 @@ import { everySecond, perFrame } from "../app/clock.js";
 import { Feed } from "../app/feed.js";
 import { changeQuery } from "../app/router.js";
 import { describe, may } from "../app/server.js";
-import { filterBar, filterOf, NO_FILTER, queryOf } from "../parts/filter-bar.js";
-import { LINE_HEIGHT, operationRow, rowTitles } from "../parts/operation-row.js";
-import { visibleRange, watchRange } from "../parts/rows.js";
-import { selectionBar } from "../parts/selection-bar.js";
+import { filterBar, filterOf, NO_FILTER, queryOf } from "../parts/list/filter-bar.js";
+import { LINE_HEIGHT, operationRow, rowTitles } from "../parts/list/operation-row.js";
+import { visibleRange, watchRange } from "../parts/list/rows.js";
+import { selectionBar } from "../parts/list/selection-bar.js";
 import { isActive, statusOf } from "../parts/status.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -15,7 +15,7 @@ import { emptyState } from "./empty.js";
 
 /**
  * @typedef {import("../client/client.js").OperationDocument} Operation
- * @typedef {import("../parts/filter-bar.js").Filter} Filter
+ * @typedef {import("../parts/list/filter-bar.js").Filter} Filter
  */
 
 /** Rows that are drawn before it is known how many can be seen. */

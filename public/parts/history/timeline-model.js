@@ -4,7 +4,7 @@
  * The history says when something was scheduled and when its result was taken in. When a worker began in between is
  * not in it, so a bar is the time of waiting and working together.
  *
- * @typedef {import("../client/client.js").Step} Step
+ * @typedef {import("../../client/client.js").Step} Step
  * @typedef {"orchestration" | "activity" | "timer" | "event" | "child" | "entity"} BarKind
  * @typedef {"active" | "completed" | "failed" | "point"} BarState
  * @typedef {{

@@ -1,12 +1,12 @@
-import { operationPath } from "../app/router.js";
-import { html } from "../vendor/lit-html/lit-html.js";
-import { messageOf, progressBar } from "./progress.js";
-import { isActive, statusBadge } from "./status.js";
-import { ago, runningTime, timeAgo } from "./time.js";
+import { operationPath } from "../../app/router.js";
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { messageOf, progressBar } from "../progress.js";
+import { isActive, statusBadge } from "../status.js";
+import { ago, runningTime, timeAgo } from "../time.js";
 
 /**
  * One operation in a list.
- * @typedef {import("../client/client.js").OperationDocument} Operation
+ * @typedef {import("../../client/client.js").OperationDocument} Operation
  */
 
 /** Height of a row on a wide screen, in pixels, as style/views.css has it. */

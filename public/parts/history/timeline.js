@@ -1,13 +1,13 @@
-import { operationPath } from "../app/router.js";
-import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { duration } from "./time.js";
+import { operationPath } from "../../app/router.js";
+import { repeat } from "../../vendor/lit-html/directives/repeat.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { duration } from "../time.js";
 import { barsOf } from "./timeline-model.js";
 
 /**
  * The history of an operation as bars over time. It can be zoomed and moved, by buttons, keys and the wheel.
  *
- * @typedef {import("../client/client.js").Step} Step
+ * @typedef {import("../../client/client.js").Step} Step
  * @typedef {import("./timeline-model.js").Bar} Bar
  */
 

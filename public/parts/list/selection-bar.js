@@ -1,11 +1,11 @@
-import { client, describe, may } from "../app/server.js";
-import { html } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./dialog.js";
-import { isActive } from "./status.js";
+import { client, describe, may } from "../../app/server.js";
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../dialog.js";
+import { isActive } from "../status.js";
 
 /**
  * What can be done with all operations that are selected.
- * @typedef {import("../client/client.js").OperationDocument} Operation
+ * @typedef {import("../../client/client.js").OperationDocument} Operation
  */
 
 /** How many operations are acted on at a time. */
@@ -13,7 +13,7 @@ const AT_A_TIME = 5;
 
 /**
  * @param {Set<string>} selected
- * @param {import("../app/feed.js").Feed} feed
+ * @param {import("../../app/feed.js").Feed} feed
  * @param {() => void} onChange
  */
 export function selectionBar(selected, feed, onChange) {

@@ -1,5 +1,5 @@
-import { html } from "../vendor/lit-html/lit-html.js";
-import { duration } from "./time.js";
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { duration } from "../time.js";
 
 /** Times faster than it was. */
 const SPEEDS = [1, 2, 10, 60];

@@ -1,9 +1,9 @@
-import { operationPath } from "../app/router.js";
-import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { duration, exactTime } from "./time.js";
+import { operationPath } from "../../app/router.js";
+import { repeat } from "../../vendor/lit-html/directives/repeat.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { duration, exactTime } from "../time.js";
 
-/** @typedef {import("../client/client.js").Step} Step */
+/** @typedef {import("../../client/client.js").Step} Step */
 
 /** Steps that are drawn at first, and more with each press of the button. */
 const ROWS = 200;

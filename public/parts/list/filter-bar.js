@@ -1,10 +1,10 @@
-import { html } from "../vendor/lit-html/lit-html.js";
-import { STATUS_NAMES, statusOf } from "./status.js";
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { STATUS_NAMES, statusOf } from "../status.js";
 
 /**
  * Which operations a list shows, as its address says it.
  *
- * @typedef {import("../client/client.js").OperationStatus} OperationStatus
+ * @typedef {import("../../client/client.js").OperationStatus} OperationStatus
  * @typedef {{ status: OperationStatus | undefined, name: string, prefix: string, tag: string }} Filter
  * @typedef {(change: Partial<Filter>, how: "push" | "replace") => void} SetFilter
  */
@@ -33,7 +33,7 @@ let typing;
 
 /**
  * @param {Filter} filter
- * @param {import("../app/feed.js").Feed} feed
+ * @param {import("../../app/feed.js").Feed} feed
  * @param {SetFilter} setFilter
  */
 export function filterBar(filter, { rows, older }, setFilter) {
