@@ -34,6 +34,11 @@ export interface ClientOptions {
    */
   readonly share?: boolean | string;
   readonly fetch?: typeof fetch;
+  /**
+   * How JSON of operations is parsed. Default: `JSON.parse`, which rounds numbers beyond 2^53. Where tabs share a
+   * connection, `JSON.stringify` has to write what it returns as it was: it does so with `JSON.rawJSON`, not with BigInt.
+   */
+  readonly parse?: (json: string) => unknown;
 }
 
 export interface WatchOptions extends FollowOptions {
@@ -95,14 +100,15 @@ export type Client = ReturnType<typeof createClient>;
 export function createClient(options: ClientOptions = {}) {
   const base = new URL(options.url ?? "/", globalThis.location?.href);
   base.pathname = base.pathname.replace(/\/?$/, "/");
-  const http = new Http({ url: base, token: options.token, fetch: options.fetch ?? fetch });
+  const { token, parse = JSON.parse } = options;
+  const http = new Http({ url: base, token, fetch: options.fetch ?? fetch, parse });
   let link: Link | undefined;
   const connect = (): Link => {
     if (link) return link;
-    const { transport = "auto", share = options.token === undefined } = options;
+    const { transport = "auto", share = token === undefined } = options;
     const direct = new DirectLink(http, transport);
     const name = `${share} ${transport} ${base}`;
-    link = share && canShare() ? new SharedLink(direct, name) : direct;
+    link = share && canShare() ? new SharedLink(direct, name, parse) : direct;
     return link;
   };
 
@@ -115,14 +121,18 @@ export function createClient(options: ClientOptions = {}) {
     return follow(connect(), source, place, rest);
   };
 
-  const get = async (path: string, query: object) =>
-    (await http.request(http.urlOf(path, query as Query))).json();
+  /** @returns the answer, whose shape the server's contract says */
+  const ask = async (path: string, query: Query, init?: RequestInit) =>
+    // biome-ignore lint/suspicious/noExplicitAny: see above
+    parse(await (await http.request(http.urlOf(path, query), init)).text()) as any;
+
+  const get = (path: string, query: object) => ask(path, query as Query);
 
   const post = async (path: string, query: Query, body: unknown, init: RequestInit = {}) => {
     const headers = new Headers(init.headers);
     headers.set("content-type", "application/json");
     const request = { ...init, method: "POST", headers, body: JSON.stringify(body) };
-    return (await http.request(http.urlOf(path, query), request)).json();
+    return ask(path, query, request);
   };
 
   const command =

@@ -3,6 +3,9 @@ import { problemOf } from "./problem.ts";
 /** A token, or what returns one: called for the first request, and again once a token is no longer accepted. */
 export type Token = string | (() => string | Promise<string>);
 
+/** How JSON becomes a value. */
+export type Parse = (json: string) => unknown;
+
 /** Values of a query; arrays repeat the key, `undefined` leaves it out. */
 export type Query = Readonly<
   Record<string, string | number | boolean | readonly string[] | undefined>
@@ -12,11 +15,13 @@ export interface HttpOptions {
   readonly url: URL;
   readonly token: Token | undefined;
   readonly fetch: typeof fetch;
+  readonly parse: Parse;
 }
 
 /** Requests to one server, with its credential. */
 export class Http {
   readonly #url: URL;
+  readonly parse: Parse;
   readonly #source: Token | undefined;
   readonly #fetch: typeof fetch;
   #token: Promise<string> | undefined;
@@ -24,10 +29,11 @@ export class Http {
   /** Whether the token before was accepted. The one that follows a refused one has to be. */
   #accepted = true;
 
-  constructor({ url, token, fetch }: HttpOptions) {
+  constructor({ url, token, fetch, parse }: HttpOptions) {
     this.#url = url;
     this.#source = token;
     this.#fetch = fetch;
+    this.parse = parse;
   }
 
   urlOf(path: string, query: Query = {}): URL {

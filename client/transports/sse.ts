@@ -1,4 +1,4 @@
-import type { Http } from "../http.ts";
+import type { Http, Parse } from "../http.ts";
 import { type Place, type Source, streamOf } from "../source.ts";
 import type { Message } from "../wire.ts";
 
@@ -23,11 +23,14 @@ export async function* overSse(
   });
   // The client has the terminal state.
   if (response.status === 204) yield { type: "bye", reason: "terminal", reconnect: false };
-  else if (response.body) yield* messagesOf(response.body);
+  else if (response.body) yield* messagesOf(response.body, http.parse);
 }
 
 /** Lines of an event stream, as messages. @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
-async function* messagesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Message, void> {
+async function* messagesOf(
+  body: ReadableStream<Uint8Array>,
+  parse: Parse,
+): AsyncGenerator<Message, void> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let [rest, id, data] = ["", "", ""];
@@ -42,7 +45,7 @@ async function* messagesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Mes
       for (const line of lines) {
         const [, field, text = ""] = /^([^:]*)(?:: ?(.*))?$/.exec(line) ?? [];
         if (line === "" && data !== "") {
-          yield { ...JSON.parse(data), id };
+          yield { ...(parse(data) as Message), id };
           data = "";
         } else if (field === "data") data += text;
         else if (field === "retry") yield { type: "bytes", retry_ms: Number(text) };

@@ -1,3 +1,4 @@
+import type { Parse } from "../http.ts";
 import { ProblemError } from "../problem.ts";
 import type { Place, Source } from "../source.ts";
 import type { Message, Problem } from "../wire.ts";
@@ -8,7 +9,8 @@ import { Queue } from "./queue.ts";
 type Note = { readonly to: string; readonly key: string } & (
   | { readonly kind: "open"; readonly from: string; readonly source: Source; readonly place: Place }
   | { readonly kind: "stop" }
-  | { readonly kind: "message"; readonly message: Message }
+  /** As JSON: what `parse` makes of it may not survive a copy. */
+  | { readonly kind: "message"; readonly json: string }
   | { readonly kind: "end"; readonly problem?: Problem | undefined }
 );
 
@@ -38,6 +40,7 @@ export function canShare(): boolean {
 export class SharedLink implements Link {
   readonly #direct: Link;
   readonly #name: string;
+  readonly #parse: Parse;
   readonly #tab = crypto.randomUUID();
   readonly #channel: BroadcastChannel;
   readonly #queues = new Map<string, Queue<Message>>();
@@ -50,9 +53,10 @@ export class SharedLink implements Link {
   #answerWithinMs = ANSWER_WITHIN_MS;
 
   /** @param name the same for all who may share: by server and credential */
-  constructor(direct: Link, name: string) {
+  constructor(direct: Link, name: string, parse: Parse) {
     this.#direct = direct;
     this.#name = name;
+    this.#parse = parse;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#take(data as Note);
     // Held until this tab is closed: the leader detects by it that a tab is gone.
@@ -121,7 +125,7 @@ export class SharedLink implements Link {
       else this.#served.get(key)?.abort();
     } else if (to === this.#tab) {
       const queue = this.#queues.get(key);
-      if (note.kind === "message") queue?.push(note.message);
+      if (note.kind === "message") queue?.push(this.#parse(note.json) as Message);
       if (note.kind === "end") queue?.end(note.problem && new ProblemError(note.problem));
     }
   }
@@ -134,10 +138,10 @@ export class SharedLink implements Link {
     navigator.locks.request(tab, { signal }, () => stopped.abort()).catch(() => undefined);
     let problem: Problem | undefined;
     try {
-      this.#send({ kind: "message", to: tab, key, message: { type: "bytes" } });
-      for await (const message of this.#direct.open(source, place, signal)) {
-        this.#send({ kind: "message", to: tab, key, message });
-      }
+      const pass = (message: Message) =>
+        this.#send({ kind: "message", to: tab, key, json: JSON.stringify(message) });
+      pass({ type: "bytes" });
+      for await (const message of this.#direct.open(source, place, signal)) pass(message);
     } catch (error) {
       if (error instanceof ProblemError) problem = error.problem;
     }

@@ -105,7 +105,7 @@ export class WebSockets {
     const connection = { socket, queues, opened };
     this.#open.add(connection);
     socket.onmessage = ({ data }) => {
-      const frame = JSON.parse(data as string) as Frame;
+      const frame = this.#http.parse(data as string) as Frame;
       const named = frame.sub && queues.get(frame.sub);
       // What names no subscription is about the connection, and with it about each of them.
       const to = frame.sub ? [named] : new Set(queues.values());

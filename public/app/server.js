@@ -28,7 +28,12 @@ export let caller;
 
 /** @param {string} name what tabs that share a connection have in common */
 function connect(name) {
-  return createClient({ url: BASE, token: () => credential, share: `dts-push ${name}` });
+  return createClient({
+    url: BASE,
+    token: () => credential,
+    share: `dts-push ${name}`,
+    parse: parseJson,
+  });
 }
 
 /**
@@ -80,18 +85,6 @@ export function may(scope, id) {
 /** The reader's credential, for a further client of this page. */
 export function credentialOf() {
   return credential;
-}
-
-/**
- * A document with its input, and with each number as it is on the wire, which the client's JavaScript numbers are not.
- * @param {string} id
- * @returns {Promise<import("../client/client.js").OperationDocument>}
- */
-export async function readExactly(id) {
-  const query = new URLSearchParams({ operation_id: id, include: "input" });
-  const response = await request(`api/operations?${query}`);
-  if (!response.ok) throw new Error(`The server answers ${response.status}.`);
-  return parseJson(await response.text());
 }
 
 /** @param {string} path */

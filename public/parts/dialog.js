@@ -1,5 +1,6 @@
 import { describe } from "../app/server.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { parseJson } from "./json-text.js";
 
 /**
  * A question before something is done, with what it takes: a form in a modal dialog. It stays open, with the reason,
@@ -76,7 +77,7 @@ export function typedJson(text) {
   const json = String(text ?? "").trim();
   if (json === "") return undefined;
   try {
-    return JSON.parse(json);
+    return parseJson(json);
   } catch (error) {
     throw new Error(`This is not valid JSON: ${/** @type {Error} */ (error).message}`);
   }

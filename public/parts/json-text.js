@@ -8,9 +8,9 @@
 /**
  * TypeScript does not know this part of the standard.
  * @see https://tc39.es/proposal-json-parse-with-source/
- * @type {{ rawJSON?: (text: string) => unknown }}
+ * @type {{ rawJSON?: (text: string) => unknown, isRawJSON?: (value: unknown) => value is { rawJSON: string } }}
  */
-const { rawJSON } = /** @type {any} */ (JSON);
+const { rawJSON, isRawJSON } = /** @type {any} */ (JSON);
 
 /**
  * `JSON.parse`, except that a number that JavaScript would write differently becomes an object that
@@ -29,8 +29,17 @@ export function parseJson(text) {
 }
 
 /**
+ * The nearest JavaScript number, where a value of `parseJson` is a number.
  * @param {unknown} value
- * @param {number} indent spaces per level
+ */
+export function numberOf(value) {
+  if (isRawJSON?.(value)) return Number(value.rawJSON);
+  return typeof value === "number" ? value : undefined;
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} [indent] spaces per level; default: all on one line
  */
 export function formatJson(value, indent) {
   try {

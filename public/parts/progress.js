@@ -1,4 +1,5 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { formatJson, numberOf } from "./json-text.js";
 
 /**
  * What an operation says about itself in its custom status: `percent`, 0 to 100, draws a bar, and `message` is the line
@@ -16,8 +17,7 @@ const MAX_MESSAGE = 300;
  */
 export function percentOf({ status, custom_status }) {
   if (status === "Completed") return 100;
-  const percent = partsOf(custom_status)?.percent;
-  return isPercent(percent) ? percent : undefined;
+  return percentIn(custom_status);
 }
 
 /** The line that says how it is, or why it failed. @param {Operation} operation */
@@ -28,13 +28,13 @@ export function messageOf(operation) {
   if (typeof custom_status === "string") return cut(custom_status);
   const message = partsOf(custom_status)?.message;
   if (typeof message === "string") return cut(message);
-  const { percent } = partsOf(custom_status) ?? {};
-  return isPercent(percent) ? "" : cut(JSON.stringify(custom_status));
+  return percentIn(custom_status) === undefined ? cut(formatJson(custom_status)) : "";
 }
 
-/** @param {unknown} value @returns {value is number} */
-function isPercent(value) {
-  return typeof value === "number" && value >= 0 && value <= 100;
+/** @param {unknown} customStatus */
+function percentIn(customStatus) {
+  const percent = numberOf(partsOf(customStatus)?.percent);
+  return percent !== undefined && percent >= 0 && percent <= 100 ? percent : undefined;
 }
 
 /** @param {unknown} customStatus @returns {Record<string, unknown> | undefined} */

@@ -2,7 +2,7 @@ import { announce } from "../app/announce.js";
 import { urlOf } from "../app/base.js";
 import { everySecond, perFrame } from "../app/clock.js";
 import { operationPath } from "../app/router.js";
-import { client, describe, readExactly } from "../app/server.js";
+import { client, describe } from "../app/server.js";
 import { actions } from "../parts/actions.js";
 import { HistoryTable } from "../parts/history/history-table.js";
 import { Replay } from "../parts/history/replay.js";
@@ -33,8 +33,8 @@ export function showOperation({ root, signal, onState, onError }, id) {
   document.title = `${id} · dts-push`;
   /** @type {Operation | undefined} */
   let operation;
-  /** With its input, and with numbers as they are on the wire. @type {Operation | undefined} */
-  let exact;
+  /** @type {unknown} */
+  let input;
   /** @type {Step[]} */
   let steps = [];
   let stepsCut = false;
@@ -98,14 +98,19 @@ export function showOperation({ root, signal, onState, onError }, id) {
   const take = (next) => {
     const isNews = operation !== undefined && operation.status !== next.status;
     if (isNews) announce(`${next.name}: ${statusOf(next.status).label}.`);
-    if (isNews || operation === undefined) void loadExactly();
+    if (operation?.created_at !== next.created_at) void loadInput();
     operation = next;
     report();
     document.title = `${statusOf(next.status).label}: ${(next.name || id).slice(0, 100)} · dts-push`;
   };
 
-  const loadExactly = async () => {
-    exact = await readExactly(id).catch(() => exact); // What follows the operation reports what is wrong.
+  /** Of one run of it. Streams do not carry it. */
+  const loadInput = async () => {
+    try {
+      ({ input } = await client.get(id, { include: "input" }));
+    } catch {
+      // What follows the operation reports what is wrong.
+    }
     draw();
   };
 
@@ -178,13 +183,13 @@ export function showOperation({ root, signal, onState, onError }, id) {
 
   /** @param {Operation} each */
   const dataPart = (each) => {
-    const { custom_status, result, error } = exact?.cursor === each.cursor ? exact : each;
+    const { custom_status, result, error } = each;
     const text = error && `${error.type}: ${error.message}`;
     const blocks = [
       jsonBlock("Error", text),
       jsonBlock("Custom status", custom_status),
       jsonBlock("Result", result),
-      jsonBlock("Input", exact?.input),
+      jsonBlock("Input", input),
     ];
     const isEmpty = blocks.every((block) => block === nothing);
     return isEmpty ? html`<p class="quiet">None.</p>` : blocks;

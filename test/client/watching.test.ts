@@ -27,6 +27,18 @@ describe.each(TRANSPORTS)("over %s", (transport) => {
     expect(states).toContainEqual(expect.objectContaining({ kind: "live", transport }));
   });
 
+  test("`parse` makes a value of every operation's JSON", async () => {
+    const { id, percent } = server.operation();
+    percent(50);
+    const parse = (json: string) =>
+      JSON.parse(json, (_, value) => (value === 50 ? "fifty" : value));
+    const own = createClient({ url: server.url, transport, parse });
+    const watched = own.watch(id);
+    expect((await next(watched)).custom_status).toBe("fifty");
+    await watched.return();
+    expect((await own.get(id)).custom_status).toBe("fifty");
+  });
+
   test("a cursor resumes behind its state, over whatever transport it came", async () => {
     const { id, set, percent } = server.operation();
     const first = createClient({ url: server.url, transport: "sse" }).watch(id);

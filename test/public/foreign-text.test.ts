@@ -123,15 +123,21 @@ test("shows a large result cut, and numbers that JavaScript cannot represent as 
   const { driver, page, complaints } = await openPage("n-", {
     large: { result: "x".repeat(900_000) },
     numbers: { numbers },
+    float: { numbers: { percent: "50.0" }, failure: "enough" },
   });
+  const text = '{"order":9007199254740993,"eta":1e400,"amount":1.10,"zero":-0}';
   await driver.rowShows("n-large", "Completed");
-  await driver.rowShows("n-numbers", "Completed");
+  await driver.rowShows("n-float", "50 %");
+  await driver.rowShows("n-numbers", text);
+  const another = await page.context().newPage(); // gets what it shows through the first
+  const tab = await PageDriver.open(another, stack.url, "/?prefix=n-");
+  await tab.rowShows("n-numbers", text);
+  await another.close();
   const result = page.getByLabel("Result", { exact: true });
   await page.goto(new URL("/operations/n-large", stack.url).href);
   await page.getByText("900,000 characters").waitFor();
   expect(await result.textContent()).toBe(`${"x".repeat(20_000)}…`);
   await page.goto(new URL("/operations/n-numbers", stack.url).href);
-  const text = '{"order":9007199254740993,"eta":1e400,"amount":1.10,"zero":-0}';
   await eventually("the numbers of the wire", async () => {
     return (await result.textContent())?.replaceAll(/\s/g, "") === text;
   });
