@@ -11,15 +11,18 @@ export interface FaultyRelay {
   unmute(): void;
   /** Cuts every open connection. New ones are served. */
   cut(): void;
+  /** New connections go to this server. */
+  pointTo(server: URL): void;
 }
 
 /** Relays to the server at `target`, until the test ends. */
 export async function startFaultyRelay(target: URL): Promise<FaultyRelay> {
+  let present = target;
   const upstreams = new Set<Socket>();
   let muted = false;
 
   const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
+    const upstream = connect(Number(present.port), present.hostname);
     upstreams.add(upstream);
     client.pipe(upstream);
     upstream.on("data", (bytes) => client.write(bytes));
@@ -52,5 +55,8 @@ export async function startFaultyRelay(target: URL): Promise<FaultyRelay> {
       for (const upstream of upstreams) upstream.resume();
     },
     cut,
+    pointTo(server) {
+      present = server;
+    },
   };
 }
