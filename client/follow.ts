@@ -53,7 +53,8 @@ export async function* follow(
       let cause: unknown;
       try {
         for await (const message of link.open(source, place, attempt.signal)) {
-          retryMs = message.retry_ms ?? retryMs;
+          // 0, after a long-poll, is for the next attempt alone: a server that is down would get them without a pause.
+          retryMs = message.retry_ms || retryMs;
           if (message.type === "bytes") continue;
           failures = 0;
           show.message(message);

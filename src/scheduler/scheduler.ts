@@ -2,6 +2,7 @@
 
 import { open } from "node:fs/promises";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { continueFrom } from "./clock.ts";
 import { UnregisteredWork } from "./dispatch/unregistered-work.ts";
 import { WorkQueue } from "./dispatch/work-queue.ts";
 import { Activities } from "./engine/activities.ts";
@@ -75,6 +76,8 @@ const RETENTION_DAYS = 30;
 const TURN_LEASE_MS = 5 * 60_000;
 const ACTIVITY_LEASE_MS = 25 * 3_600_000;
 
+/** How much later than the wall clock the dates of a file may be without a word in the log. */
+const MAX_AHEAD_MS = 1000;
 /** Time that calls in progress have when the scheduler closes. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -93,6 +96,11 @@ async function serve(
 ): Promise<RunningScheduler> {
   const { logger } = options;
   const store = new Store(db);
+  const aheadMs = continueFrom(store.newestDateMs());
+  if (aheadMs > MAX_AHEAD_MS) {
+    const message = "the file has dates in the future: new ones follow them until the clock does";
+    logger.warn({ aheadMs, database: path }, message);
+  }
   const log = await openLog(path, options.sync);
   const health = new FileHealth({
     path,

@@ -1,7 +1,7 @@
 /** What the client yields when connections break, fall silent or are refused: the same as without faults. */
 
 import { createServer } from "node:http";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type ConnectionState, createClient, type Transport } from "../../client/client.ts";
 import { violations } from "../helpers/contract/violations.ts";
 import { eventually, within } from "../helpers/deadline.ts";
@@ -157,14 +157,35 @@ test("429 and 503 are repeated, and not before Retry-After", async () => {
   answering.isNoServer();
 });
 
+test("a long-poll's retry of 0 is no pause between attempts that fail", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0.1);
+  onEnd(() => vi.restoreAllMocks());
+  const poll = 'retry: 0\nevent: bye\ndata: {"type":"bye","reconnect":true,"retry_ms":0}\n\n';
+  const answering = await startAnswering((request) => {
+    if (request === 0) return { status: 200, body: poll };
+    return { status: request < 4 ? 503 : 404 };
+  });
+  const pausesMs: number[] = [];
+  const onState = (state: ConnectionState) => {
+    if (state.kind === "retrying") pausesMs.push(Math.round(state.at - Date.now()));
+  };
+  const client = createClient({ url: answering.url, transport: "long-poll" });
+  const watched = client.watch("op", { onState }).next();
+  await expect(within("its end", watched)).rejects.toMatchObject({ status: 404 });
+  const [first, ...failed] = pausesMs;
+  expect(first).toBeLessThanOrEqual(0);
+  expect(Math.max(...failed)).toBeGreaterThan(10);
+  answering.isNoServer();
+});
+
 /** A server that answers each request so. */
 async function startAnswering(
-  answer: (request: number) => { status: number; headers?: Record<string, string> },
+  answer: (request: number) => { status: number; headers?: Record<string, string>; body?: string },
 ) {
   let requests = 0;
   const http = createServer((_, response) => {
-    const { status, headers = {} } = answer(requests++);
-    response.writeHead(status, headers).end();
+    const { status, headers = {}, body } = answer(requests++);
+    response.writeHead(status, headers).end(body);
   });
   await new Promise<void>((listening) => http.listen(0, "127.0.0.1", listening));
   onEnd(() => http.close());

@@ -1,10 +1,12 @@
 /** The wall clock is changed while the scheduler runs. */
+import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
-import { afterEach, expect, test, vi } from "vitest";
+import { join } from "node:path";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { now } from "../../src/scheduler/clock.ts";
 import { COMPLETED } from "../../src/scheduler/protocol/status.ts";
 import { complete, createTimer, RawClient, scheduleTask } from "./support/raw-client.ts";
-import { startTestScheduler } from "./support/scheduler.ts";
+import { silentLogger, startTestScheduler, temporaryFolder } from "./support/scheduler.ts";
 
 const HOUR_MS = 3_600_000;
 const wallClock = Date.now;
@@ -47,6 +49,41 @@ test("timers fire and dates keep their order after the wall clock is set back (D
   for (const turn of turns) await work.completeTurn(turn, [complete(2, "1")]);
   expect((await client.state("a"))?.getOrchestrationstatus()).toBe(COMPLETED);
   expect(await updated("a")).toBeGreaterThan(before);
+});
+
+test("dates keep their order when the scheduler is started again after the wall clock was set back (DATE-3)", async () => {
+  const database = join(await temporaryFolder(), "scheduler.db");
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
+  const begin = async () => {
+    vi.resetModules(); // A new process has a new clock.
+    const { startScheduler } = await import("../../src/scheduler/scheduler.ts");
+    const running = await startScheduler({ port: 0, database, logger });
+    onTestFinished(() => running.close());
+    const client = new RawClient(running.address);
+    const updated = async (id: string) =>
+      (await client.state(id))?.getLastupdatedtimestamp()?.toDate().getTime() ?? 0;
+    return { running, client, updated };
+  };
+  setWallClock(HOUR_MS);
+  const first = await begin();
+  const work = first.client.work();
+  await first.client.start("active");
+  await first.client.start("terminal");
+  const turns = [await work.next("first turn"), await work.next("second turn")];
+  const ofTerminal = turns.find(
+    (each) => each.getOrchestratorrequest()?.getInstanceid() === "terminal",
+  );
+  await work.completeTurn(ofTerminal ?? assert.fail(), [complete(1, "1")]);
+  const newest = Math.max(await first.updated("active"), await first.updated("terminal"));
+  await first.running.close();
+  expect(warnings).toEqual([]);
+
+  setWallClock(0);
+  const second = await begin();
+  await second.client.start("later");
+  expect(await second.updated("later")).toBeGreaterThanOrEqual(newest);
+  expect(warnings).toEqual([expect.stringContaining("dates in the future")]);
 });
 
 test.each([-HOUR_MS, HOUR_MS])(

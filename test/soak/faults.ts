@@ -1,20 +1,24 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Disk } from "./disk.ts";
-import type { Member } from "./member.ts";
 import type { Random } from "./random.ts";
-import type { System } from "./system.ts";
+import type { Disk } from "./system/disk.ts";
+import type { Member } from "./system/member.ts";
+import type { Relay } from "./system/relay.ts";
+import { Reorder } from "./system/reorder.ts";
+import type { System } from "./system/system.ts";
 
 /** Something that goes wrong, and has been put right when `happen` resolves. */
 export interface Fault {
   readonly name: string;
   /** Processes that are started again. */
   readonly ends: readonly Member[];
+  /** Why it cannot happen here. */
+  readonly missing?: string | false;
   happen(random: Random): Promise<void>;
 }
 
 /** Every kind of fault, for every process that it can happen to. */
 export function faultsOf(system: System, disk: Disk): readonly Fault[] {
-  const { members, replicas, apiLink, workerLink } = system;
+  const { members, replicas, worker, foreignWorker, apiLink, workerLink } = system;
   const halts = members.map((each) => halt(each));
   const kills = members.map((each) => kill(each));
   const links = [
@@ -43,9 +47,12 @@ export function faultsOf(system: System, disk: Disk): readonly Fault[] {
           relay.restore();
         },
       },
+      reorder(name, relay),
     ]),
-    { name: "rolling restart", ends: replicas, happen: () => rollingRestart(system) },
-    ...(disk.canBeFilled ? [fullDisk(disk)] : []),
+    ...members.filter(({ runsNode }) => runsNode).map((each) => clockJump(each)),
+    rollingRestart("the replicas", system, replicas),
+    rollingRestart("the workers", system, [worker, foreignWorker]),
+    fullDisk(disk),
   ];
 }
 
@@ -74,18 +81,58 @@ function halt(member: Member): Fault {
   };
 }
 
-async function rollingRestart(system: System): Promise<void> {
-  for (const replica of system.replicas) {
-    await replica.end("SIGTERM");
-    await replica.start();
-    while (!(await system.isReady())) await pause(50);
-  }
+/** Calls and answers overtake each other. */
+function reorder(name: string, relay: Relay): Fault {
+  return {
+    name: `reorder ${name}`,
+    ends: [],
+    async happen(random) {
+      const delays = random.fork();
+      const reorder = await Reorder.start(relay.targetPort, () => delays.integer(0, 400));
+      relay.detour(reorder.port);
+      await pause(random.integer(2000, 6000));
+      relay.restore();
+      await reorder.close();
+    },
+  };
+}
+
+/** Up to an hour forward or back, and to the right time again. */
+function clockJump(member: Member): Fault {
+  const { name, clock } = member;
+  return {
+    name: `clock jumps, ${name}`,
+    ends: [],
+    missing: !clock && "libfaketime is not installed",
+    async happen(random) {
+      const direction = random.chance(50) ? 1 : -1;
+      clock?.set(direction * random.integer(10, 3600));
+      await pause(random.integer(2000, 6000));
+      clock?.set(0);
+    },
+  };
+}
+
+/** One after the other ends in order, and is started again. */
+function rollingRestart(name: string, system: System, members: readonly Member[]): Fault {
+  return {
+    name: `rolling restart of ${name}`,
+    ends: members,
+    async happen() {
+      for (const member of members) {
+        await member.end("SIGTERM");
+        await member.start();
+        while (!(await system.isReady())) await pause(50);
+      }
+    },
+  };
 }
 
 function fullDisk(disk: Disk): Fault {
   return {
     name: "the scheduler's disk is full",
     ends: [],
+    missing: !disk.canBeFilled && "cannot mount a tmpfs",
     async happen(random) {
       await disk.fill();
       await pause(random.integer(500, 3000));

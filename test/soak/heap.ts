@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Member } from "./member.ts";
+import type { Member } from "./system/member.ts";
 
 /** What may stay when all clients have left: compiled code, pools and caches. */
 const MAX_GROWTH_MIB = 24;
@@ -7,30 +7,30 @@ const MAX_GROWTH_MIB = 24;
 const ATTEMPTS = 30;
 const EVERY_MS = 1000;
 
-/** Memory that objects of the replicas use, after collections of garbage. */
+/** Memory that objects of processes use, after collections of garbage. */
 export class Heap {
-  readonly #replicas: readonly Member[];
+  readonly #members: readonly Member[];
   readonly #before = new Map<Member, number>();
   readonly lines: string[] = [];
 
-  constructor(replicas: readonly Member[]) {
-    this.#replicas = replicas;
+  constructor(members: readonly Member[]) {
+    this.#members = members;
   }
 
   /** Before the first client. */
   async start(): Promise<void> {
-    for (const each of this.#replicas) this.#before.set(each, await usedMib(each));
+    for (const each of this.#members) this.#before.set(each, await usedMib(each));
   }
 
   async now(): Promise<string> {
-    const used = await Promise.all(this.#replicas.map(usedMib));
+    const used = await Promise.all(this.#members.map(usedMib));
     return used.map((mib) => `${mib.toFixed(1)}`).join(" and ");
   }
 
   /** Once there are no clients. @returns what is wrong */
   async check(): Promise<string[]> {
     const problems: string[] = [];
-    for (const each of this.#replicas) {
+    for (const each of this.#members) {
       const before = this.#before.get(each) ?? 0;
       let after = await usedMib(each);
       for (let left = ATTEMPTS; left > 0 && after - before > MAX_GROWTH_MIB; left -= 1) {

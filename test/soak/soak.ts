@@ -6,16 +6,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { CLIENT_KINDS } from "./client-kinds.ts";
-import { Disk } from "./disk.ts";
+import { CLIENT_KINDS } from "./clients/client-kinds.ts";
+import { Operations } from "./clients/operations.ts";
+import { Patient } from "./clients/patient.ts";
+import { Visitor } from "./clients/visitor.ts";
 import { type Fault, faultsOf } from "./faults.ts";
 import { Heap } from "./heap.ts";
-import { Operations } from "./operations.ts";
-import { Patient } from "./patient.ts";
 import { Random } from "./random.ts";
 import { StuckWatch } from "./stuck.ts";
-import { System } from "./system.ts";
-import { Visitor } from "./visitor.ts";
+import { Disk } from "./system/disk.ts";
+import { System } from "./system/system.ts";
 
 export interface SoakOptions {
   readonly seed: number;
@@ -24,6 +24,8 @@ export interface SoakOptions {
   readonly clients: number;
   /** Whether other programs keep the machine busy: limits of the API that go by time are off then. */
   readonly isShared: boolean;
+  /** Which faults happen, by name. */
+  readonly faults: RegExp;
   readonly log: (line: string) => void;
 }
 
@@ -38,11 +40,14 @@ export interface SoakReport {
   readonly steps: number;
   /** Connections that were cut in the middle of something. */
   readonly cuts: number;
+  /** Tokens that expired while they were used, and were renewed. */
+  readonly renewals: number;
   /** Requests that had to be repeated. */
   readonly retries: number;
   readonly faults: Readonly<Record<string, number>>;
+  /** Faults that cannot happen on this machine, and why. */
   readonly skipped: readonly string[];
-  /** MiB used by objects of each replica, after a collection of garbage. */
+  /** MiB used by objects of each process of this project, after a collection of garbage. */
   readonly heap: readonly string[];
   /** Empty if the run has passed. */
   readonly problems: readonly string[];
@@ -76,8 +81,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     await system.stop("SIGTERM");
     problems.push(...system.members.flatMap((each) => each.problems));
     const seconds = Math.round((performance.now() - beganMs) / 1000);
-    const skipped = disk.canBeFilled ? [] : ["the scheduler's disk is full: cannot mount a tmpfs"];
-    return { seed, seconds, ...run.figures(), skipped, problems: problems.slice(0, MAX_PROBLEMS) };
+    return { seed, seconds, ...run.figures(), problems: problems.slice(0, MAX_PROBLEMS) };
   } finally {
     process.off("unhandledRejection", onRejection);
     watch.close();
@@ -99,6 +103,7 @@ class Run {
   readonly #visitors: readonly Visitor[];
   readonly #heap: Heap;
   readonly #happened: Record<string, number> = {};
+  readonly #skipped: readonly string[];
   readonly #found: string[] = [];
   #starts = true;
 
@@ -107,8 +112,15 @@ class Run {
     this.#options = options;
     this.#watch = watch;
     this.#random = random.fork();
-    this.#faults = faultsOf(system, disk);
-    this.#heap = new Heap(system.replicas);
+    this.#faults = faultsOf(system, disk).filter(({ name }) => options.faults.test(name));
+    this.#skipped = this.#faults.flatMap(({ name, missing }) =>
+      missing ? [`${name}: ${missing}`] : [],
+    );
+    if (this.#faults.length === this.#skipped.length) {
+      throw new Error(`no fault matches ${options.faults}, or none of them can happen here`);
+    }
+    for (const each of this.#skipped) options.log(`left out: ${each}`);
+    this.#heap = new Heap([...system.replicas, system.worker, system.scheduler]);
     this.#patient = new Patient(system.url, system.key, watch.signal);
     this.#operations = new Operations(this.#patient, random.fork());
     const choice = Math.max(10, Math.ceil(options.clients / 30));
@@ -154,9 +166,10 @@ class Run {
 
   async #parts(): Promise<void> {
     await this.#heap.start();
+    const pauses = this.#random.fork();
     const lanes = Math.max(4, Math.ceil(this.#options.clients / 40));
     await this.#watch.within("first starts", this.#startEach(lanes));
-    const starting = Array.from({ length: lanes }, () => this.#keepStarting());
+    const starting = Array.from({ length: lanes }, () => this.#keepStarting(pauses));
     const visiting = this.#visitors.map((each) => each.run());
     await this.#watch.within("faults", this.#haveFaults());
     this.#starts = false;
@@ -180,8 +193,10 @@ class Run {
       documents: sum(views.map(({ documents }) => documents)),
       steps: sum(views.map(({ steps }) => steps)),
       cuts: this.#system.edge.cuts,
+      renewals: sum(this.#visitors.map(({ renewals }) => renewals)),
       retries: this.#patient.retries,
       faults: this.#happened,
+      skipped: this.#skipped,
       heap: this.#heap.lines,
     };
   }
@@ -190,10 +205,10 @@ class Run {
     await Promise.all(Array.from({ length: count }, () => this.#operations.start()));
   }
 
-  async #keepStarting(): Promise<void> {
+  async #keepStarting(pauses: Random): Promise<void> {
     while (this.#starts && !this.#watch.signal.aborted) {
       await this.#operations.start().catch(() => undefined); // It was given up.
-      await pause(1000 + Math.random() * 3000);
+      await pause(pauses.integer(1000, 4000));
     }
   }
 
@@ -206,6 +221,7 @@ class Run {
     while (elapsed() < 1) {
       if (deck.length === 0) deck = this.#random.shuffled(this.#faults);
       const fault = deck.pop() as Fault;
+      if (fault.missing) continue;
       if (elapsed() > 0.5 && fault.ends.includes(this.#system.replicas[0])) continue;
       log(`${String(Math.round(elapsed() * minutes * 60)).padStart(5)} s  ${fault.name}`);
       this.#watch.phase = `after: ${fault.name}`;

@@ -22,6 +22,7 @@ export const ALL_STATUSES: readonly number[] = [
   SUSPENDED,
 ];
 export const TERMINAL_STATUSES: readonly number[] = [COMPLETED, FAILED, CANCELED, TERMINATED];
+export const ACTIVE_STATUSES: readonly number[] = ALL_STATUSES.filter((each) => !isTerminal(each));
 
 export function isTerminal(status: number): boolean {
   return TERMINAL_STATUSES.includes(status);

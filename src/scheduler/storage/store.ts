@@ -3,6 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { now } from "../clock.ts";
 import type { Message } from "../protocol/history-events.ts";
+import { ACTIVE_STATUSES } from "../protocol/status.ts";
 import { EntityTable } from "./entity-table.ts";
 import { InstanceTable } from "./instance-table.ts";
 
@@ -61,6 +62,11 @@ export class Store {
   nextId(): number {
     this.#lastId += 1;
     return this.#lastId;
+  }
+
+  /** The newest date of an instance; 0 while there is none. Terminal ones do not change any more. */
+  newestDateMs(): number {
+    return Number(this.#sql.newestDate.get()?.ms ?? 0);
   }
 
   hubs(): Map<string, number> {
@@ -228,6 +234,10 @@ function prepare(db: DatabaseSync) {
       UNION ALL SELECT max(id) FROM activities UNION ALL SELECT max(id) FROM timers
       UNION ALL SELECT max(key) FROM entities UNION ALL SELECT max(seq) FROM entity_inbox
       UNION ALL SELECT max(id) FROM delayed_signals)`),
+    newestDate: db.prepare(`SELECT max(ms) AS ms FROM (
+      SELECT (SELECT max(completed_ms) FROM instances WHERE hub = hubs.id AND completed_ms IS NOT NULL) AS ms FROM hubs
+      UNION ALL SELECT max(updated_ms) FROM hubs CROSS JOIN instances
+        ON hub = hubs.id AND status IN (${ACTIVE_STATUSES.join()}))`),
     hubs: db.prepare("SELECT id, name FROM hubs"),
     addHub: db.prepare("INSERT INTO hubs (id, name) VALUES (?, ?)"),
     addMessage: db.prepare(

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { History } from "../../client/client.ts";
-import type { OperationDocument } from "../../client/wire.ts";
-import { type Order, totalOf } from "./foreign-worker.ts";
+import type { History } from "../../../client/client.ts";
+import type { OperationDocument } from "../../../client/wire.ts";
+import type { Random } from "../random.ts";
+import { type Order, totalOf } from "../system/foreign-worker.ts";
 import type { Patient } from "./patient.ts";
-import type { Random } from "./random.ts";
 
 /** An operation of a soak, and what its result must be. */
 export interface Started {

@@ -1,6 +1,7 @@
-import { type Client, createClient } from "../../client/client.ts";
-import type { Transport } from "../../client/transports/link.ts";
-import { type BareOptions, followOverSse } from "./bare-sse.ts";
+import { type Client, createClient } from "../../../client/client.ts";
+import type { Transport } from "../../../client/transports/link.ts";
+import { followOverEventSource } from "./bare-event-source.ts";
+import { type BareOptions, followOverSse, stall } from "./bare-sse.ts";
 import { followOverWebSocket } from "./bare-ws.ts";
 import type { View } from "./view.ts";
 
@@ -25,9 +26,14 @@ const TRANSPORTS: readonly (Transport | "auto")[] = ["websocket", "sse", "long-p
 const clientOf = ({ url, credential }: BareOptions, transport: Transport | "auto"): Client =>
   createClient({ url, token: credential, transport, share: false });
 
-/** The client of this project, by each transport and for each source, and bare clients. */
+/** Bare clients, and the client of this project by each transport and for each source. */
 export const CLIENT_KINDS: readonly ClientKind[] = [
   { name: "bare sse", operations: 1, follow: ([view], options) => followOverSse(view, options) },
+  {
+    name: "EventSource",
+    operations: 1,
+    follow: ([view], options) => followOverEventSource(view, options),
+  },
   {
     name: "bare websocket",
     operations: 1,
@@ -41,7 +47,10 @@ export const CLIENT_KINDS: readonly ClientKind[] = [
         const { signal } = options;
         const after = view.cursor;
         const states = clientOf(options, transport).watch(view.operation.id, { after, signal });
-        for await (const state of states) view.take(state);
+        for await (const state of states) {
+          view.take(state);
+          await stall(options);
+        }
         return true;
       },
     },
@@ -57,6 +66,7 @@ export const CLIENT_KINDS: readonly ClientKind[] = [
           else if (item.type === "step") view.takeStep(item.step);
           else view.takeReset(item.reason);
           view.cursor = item.cursor;
+          await stall(options);
         }
         return true;
       },
@@ -75,7 +85,10 @@ export const CLIENT_KINDS: readonly ClientKind[] = [
         cursors: Object.fromEntries(entries),
         signal,
       });
-      for await (const state of states) byId.get(state.operation_id)?.take(state);
+      for await (const state of states) {
+        byId.get(state.operation_id)?.take(state);
+        await stall(options);
+      }
       return true;
     },
   },

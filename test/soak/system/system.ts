@@ -4,13 +4,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createKey } from "../helpers/api-key.ts";
-import { installDebianPackage } from "../helpers/debian.ts";
+import { createKey } from "../../helpers/api-key.ts";
+import { installDebianPackage } from "../../helpers/debian.ts";
+import type { Random } from "../random.ts";
 import { Member } from "./member.ts";
-import type { Random } from "./random.ts";
 import { Relay } from "./relay.ts";
+import { WallClock } from "./wall-clock.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
 const FOREIGN_WORKER = fileURLToPath(new URL("./foreign-worker.ts", import.meta.url));
 const HAPROXY = "/usr/sbin/haproxy";
 /** Below the ports that systems give to connections, so that one stays free while its process is restarted. */
@@ -101,11 +102,13 @@ export class System {
       MAX_COMMANDS_PER_MINUTE_PER_CALLER: "0",
       ...(isShared && { MAX_EVENT_LOOP_DELAY_MS: "0" }),
     };
+    const clockOf = (name: string) => WallClock.create(join(folder, `clock of ${name}`));
     const replica = (index: 0 | 1) =>
       new Member({
         name: `api-${index + 1}`,
         command: [MAIN, "api"],
         env: { ...apiEnv, PORT: String(parts.replicas[index]) },
+        clock: clockOf(`api-${index + 1}`),
         ready: /ready: open/,
         unexpected: /^{"level":[56]0/,
       });
@@ -113,12 +116,14 @@ export class System {
     this.scheduler = new Member({
       name: "scheduler",
       command: [MAIN, "scheduler"],
+      clock: clockOf("scheduler"),
       env: { SCHEDULER_PORT: String(parts.scheduler), SCHEDULER_DB: database },
       ready: /scheduler listens/,
     });
     this.worker = new Member({
       name: "worker",
       command: [MAIN, "worker"],
+      clock: clockOf("worker"),
       env: {
         ENDPOINT: `http://127.0.0.1:${workerLink.port}`,
         HINT_URL: `http://127.0.0.1:${parts.proxy}`,
@@ -129,6 +134,7 @@ export class System {
     this.foreignWorker = new Member({
       name: "foreign worker",
       command: [FOREIGN_WORKER, `127.0.0.1:${workerLink.port}`],
+      clock: clockOf("foreign worker"),
       ready: /working/,
     });
     const config = join(folder, "haproxy.cfg");

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import { problemOf } from "../../client/problem.ts";
+import { problemOf } from "../../../client/problem.ts";
 import type { Credential } from "./client-kinds.ts";
 import type { View } from "./view.ts";
 
@@ -17,10 +17,8 @@ export interface BareOptions {
  * @returns whether the server said that nothing more will come
  * @throws ProblemError for what the server refuses
  */
-export async function followOverSse(
-  view: View,
-  { url, credential, signal, drawStallMs }: BareOptions,
-): Promise<boolean> {
+export async function followOverSse(view: View, options: BareOptions): Promise<boolean> {
+  const { url, credential, signal } = options;
   const target = new URL(`/api/operations/${view.operation.id}/events`, url);
   target.searchParams.set("access_token", await credential());
   const headers = new Headers({ accept: "text/event-stream" });
@@ -35,8 +33,13 @@ export async function followOverSse(
     const message = JSON.parse(data);
     if (message.operation) view.take(message.operation);
     if (event === "bye") return !message.reconnect;
-    const stallMs = drawStallMs();
-    if (stallMs > 0) await pause(stallMs, undefined, { signal });
+    await stall(options);
   }
   return false;
+}
+
+/** @throws AbortError when the client goes meanwhile */
+export async function stall({ drawStallMs, signal }: BareOptions): Promise<void> {
+  const stallMs = drawStallMs();
+  if (stallMs > 0) await pause(stallMs, undefined, { signal });
 }

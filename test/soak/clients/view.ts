@@ -1,4 +1,4 @@
-import type { OperationDocument, Step } from "../../client/wire.ts";
+import type { OperationDocument, Step } from "../../../client/wire.ts";
 import type { Started } from "./operations.ts";
 
 /**

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Usage } from "../../bench/support/probe.ts";
+import type { Usage } from "../../../bench/support/probe.ts";
+import type { WallClock } from "./wall-clock.ts";
 
-const PROBE = fileURLToPath(new URL("../../bench/support/probe.ts", import.meta.url));
+const PROBE = fileURLToPath(new URL("../../../bench/support/probe.ts", import.meta.url));
 /** Of lines that a process has written. */
 const MAX_LINES = 50;
 const ANSWER_WITHIN_MS = 60_000;
@@ -20,6 +21,7 @@ export interface Program {
   /** A file to be run by Node.js with arguments, or another program with its arguments. */
   readonly command: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
+  readonly clock?: WallClock | undefined;
   /** What it prints once it is ready. Default: it is ready at once. */
   readonly ready?: RegExp;
   /** Lines of its log that no fault explains. */
@@ -29,6 +31,8 @@ export interface Program {
 /** Starts a program as often as is wanted, and notes what it does that it should not. */
 export class Member {
   readonly name: string;
+  /** `undefined` where it cannot be set. */
+  readonly clock: WallClock | undefined;
   /** What should not have happened: an end by itself, a line on stderr, an error in the log. */
   readonly problems: string[] = [];
   readonly #program: Program;
@@ -40,6 +44,7 @@ export class Member {
   constructor(program: Program) {
     this.#program = program;
     this.name = program.name;
+    this.clock = program.clock;
   }
 
   /** Milliseconds since the last start. */
@@ -79,22 +84,22 @@ export class Member {
 
   /** What it holds after a collection of garbage; `undefined` for a program that cannot say. */
   async settledUsage(): Promise<Usage | undefined> {
-    if (!this.#runsNode || !this.#child) return undefined;
+    if (!this.runsNode || !this.#child) return undefined;
     await this.#ask("probe:gc");
     return this.#ask("probe:usage") as Promise<Usage>;
   }
 
-  get #runsNode(): boolean {
+  get runsNode(): boolean {
     return this.#program.command[0].endsWith(".ts");
   }
 
   #spawn(): ChildProcess {
-    const { command, env = {} } = this.#program;
+    const { command, env = {}, clock } = this.#program;
     const flags = ["--disable-warning=ExperimentalWarning", "--expose-gc", "--import", PROBE];
-    const [program, ...args] = this.#runsNode ? [process.execPath, ...flags, ...command] : command;
+    const [program, ...args] = this.runsNode ? [process.execPath, ...flags, ...command] : command;
     const { NODE_COMPILE_CACHE, PATH } = process.env;
     const child = spawn(program as string, args, {
-      env: { PATH, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env },
+      env: { PATH, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env, ...clock?.env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.#child = child;
@@ -121,7 +126,7 @@ export class Member {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#printed += text;
       // HAProxy reports there what it finds of its servers.
-      if (this.#runsNode) this.#problem(`stderr: ${text}`);
+      if (this.runsNode) this.#problem(`stderr: ${text}`);
     });
   }
 

@@ -1,5 +1,6 @@
 /** A TCP relay between two programs, whose connections can be cut, refused and slowed. */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { Lane } from "./lane.ts";
 
 interface Pair {
   readonly near: Socket;
@@ -11,9 +12,9 @@ interface Pair {
 export class Relay {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
-  /** What was received while it was slow, in the order of its arrival. */
-  readonly #delayed: (() => void)[] = [];
-  #lastDueMs = 0;
+  readonly #lane = new Lane();
+  readonly #targetPort: number;
+  #detourPort: number | undefined;
   #delayMs = 0;
   #refuses = false;
   #drawBytes: () => number = () => Number.POSITIVE_INFINITY;
@@ -30,7 +31,13 @@ export class Relay {
   }
 
   private constructor(targetPort: number) {
-    this.#server = createServer((near) => this.#accept(near, targetPort));
+    this.#targetPort = targetPort;
+    this.#server = createServer((near) => this.#accept(near));
+  }
+
+  /** Where everything goes. */
+  get targetPort(): number {
+    return this.#targetPort;
   }
 
   get port(): number {
@@ -53,10 +60,17 @@ export class Relay {
     this.#delayMs = ms;
   }
 
+  /** Cuts all connections; new ones lead to another port, whose server ends them after `restore`. */
+  detour(port: number): void {
+    this.#detourPort = port;
+    for (const pair of [...this.#pairs]) this.#cut(pair);
+  }
+
   /** Passes everything on as it comes. */
   restore(): void {
     this.#refuses = false;
     this.#delayMs = 0;
+    this.#detourPort = undefined;
   }
 
   async close(): Promise<void> {
@@ -64,11 +78,12 @@ export class Relay {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #accept(near: Socket, port: number): void {
+  #accept(near: Socket): void {
     if (this.#refuses) {
       near.destroy();
       return;
     }
+    const port = this.#detourPort ?? this.#targetPort;
     const far = connect({ port, host: "127.0.0.1", noDelay: true });
     near.setNoDelay();
     const pair: Pair = { near, far, bytesLeft: this.#drawBytes() };
@@ -97,13 +112,7 @@ export class Relay {
 
   /** At once, or later while it is slow; nothing overtakes what is delayed. */
   #inOrder(act: () => void): void {
-    if (this.#delayMs === 0 && this.#delayed.length === 0) {
-      act();
-      return;
-    }
-    this.#lastDueMs = Math.max(this.#lastDueMs, performance.now() + this.#delayMs);
-    this.#delayed.push(act);
-    setTimeout(() => this.#delayed.shift()?.(), Math.max(0, this.#lastDueMs - performance.now()));
+    this.#lane.pass(this.#delayMs, act);
   }
 
   #cut({ near, far }: Pair): void {

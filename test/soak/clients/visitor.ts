@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { ProblemError } from "../../client/problem.ts";
+import { ProblemError } from "../../../client/problem.ts";
+import type { Random } from "../random.ts";
 import type { ClientKind, Credential } from "./client-kinds.ts";
 import type { Operations } from "./operations.ts";
-import type { Random } from "./random.ts";
 import { View } from "./view.ts";
 
 export interface VisitorOptions {
@@ -31,6 +31,8 @@ export class Visitor {
   /** Of what it follows now. */
   #present: readonly View[] = [];
   connections = 0;
+  /** Tokens that took the place of expired ones while it was there. */
+  renewals = 0;
   /** What no fault explains. */
   readonly problems: string[] = [];
 
@@ -88,13 +90,18 @@ export class Visitor {
   async #visit(views: readonly [View, ...View[]]): Promise<boolean> {
     const { kind, url, credential, random, signal } = this.#options;
     const gone = new AbortController();
+    let tokens = 0;
     const staysMs = random.chance(50) ? random.integer(100, 8000) : undefined;
     const timer = staysMs && setTimeout(() => gone.abort(), staysMs);
     this.connections += 1;
     try {
       return await kind.follow(views, {
         url,
-        credential,
+        credential: () => {
+          tokens += 1;
+          if (tokens > 1) this.renewals += 1;
+          return credential();
+        },
         signal: AbortSignal.any([signal, gone.signal]),
         drawStallMs: () => (random.chance(3) ? random.integer(200, 4000) : 0),
       });
