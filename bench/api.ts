@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FastifyRoute } from "./peers/fastify-route.ts";
 import { Api } from "./support/api.ts";
 import type { Child } from "./support/child.ts";
 import { EmbeddedScheduler } from "./support/embedded-scheduler.ts";
-import { FastifyServer } from "./support/fastify-server.ts";
 import { type HttpFigures, HttpLoad, type HttpRequest } from "./support/http-load.ts";
 import { type BenchOptions, type Row, report, round } from "./support/report.ts";
 import { TimedScheduler } from "./support/timed-scheduler.ts";
@@ -55,7 +55,7 @@ async function measureReads(
   const one: HttpRequest = { path: "/api/operations/op-0" };
   const answer = await fetch(`http://127.0.0.1:${port}${one.path}`);
   const tag = answer.headers.get("etag") ?? "";
-  const plain = await FastifyServer.start(await answer.text());
+  const plain = await FastifyRoute.start(await answer.text());
 
   const measure = (requests: readonly HttpRequest[], connections = CONNECTIONS, status = 200) =>
     withCpu(api.child, load.send({ port, requests, connections, seconds, status }));

@@ -1,133 +1,185 @@
 /**
- * What one delivery costs: one operation that is new at every read, watched by thousands, beside a
- * bare `node:http` server that broadcasts the same bytes, at the same pace and as quickly as it can.
+ * What fan-out costs beside other servers that send the same event to all of their clients: CPU of each delivery, lag, the
+ * highest rate, and memory of idle connections. Everything of this project is on.
  */
-import { Api } from "./support/api.ts";
-import type { Child } from "./support/child.ts";
+import { DtsPush } from "./peers/dts-push.ts";
+import { type Figures, type Measured, measure, type Plan } from "./peers/measure.ts";
+import { Nchan } from "./peers/nchan.ts";
+import { NodePeer } from "./peers/node-peer.ts";
+import type { PeerKind } from "./peers/peer.ts";
 import { Load } from "./support/load.ts";
-import { PlainServer } from "./support/plain-server.ts";
-import { type BenchOptions, pause, type Row, report, round } from "./support/report.ts";
-import { TimedScheduler } from "./support/timed-scheduler.ts";
+import type { LoadTransport } from "./support/load-connection.ts";
+import {
+  type BenchOptions,
+  type Goal,
+  percentile,
+  type Row,
+  report,
+  round,
+  type Table,
+  versionOf,
+} from "./support/report.ts";
 
-const SUBSCRIBERS = [1000, 5000, 10_000];
-/** As often as the settings allow, however many subscribe. */
-const SETTINGS = {
-  POLL_MIN_MS: 10,
-  POLL_MAX_MS: 10,
-  MAX_CONNECTIONS_PER_CALLER: 20_000,
-  MAX_SUBSCRIPTIONS_PER_CALLER: 20_000,
-  MAX_EVENT_LOOP_DELAY_MS: 0,
+const ofNode = (name: string, transport: LoadTransport, library?: string): PeerKind => ({
+  version: () => (library ? versionOf(library) : ""),
+  start: () => NodePeer.start(name, transport),
+});
+const ofNchan = (transport: "sse" | "ws"): PeerKind => ({
+  version: Nchan.version,
+  absent: "nginx with Nchan is not installed: apt-get install nginx libnginx-mod-nchan",
+  start: () => Nchan.start(transport),
+});
+const ofDtsPush = (transport: "sse" | "ws"): PeerKind => ({
+  version: () => "",
+  start: (options) => DtsPush.start(transport, options),
+});
+
+const BARE = "node-http";
+const PEERS: Readonly<Record<string, PeerKind>> = {
+  "dts-push-sse": ofDtsPush("sse"),
+  "dts-push-ws": ofDtsPush("ws"),
+  [BARE]: ofNode("node-http", "sse"),
+  "better-sse": ofNode("better-sse", "sse", "better-sse"),
+  ws: ofNode("ws", "ws", "ws"),
+  "socket.io": ofNode("socket-io", "socket.io", "socket.io"),
+  "nchan-sse": ofNchan("sse"),
+  "nchan-ws": ofNchan("ws"),
 };
-const EVENTS_PATH = "/api/operations/op-0/events";
-const WS_PATH = "/api/ws?operation_id=op-0";
-const WARM_UP_MS = 1500;
+
+const FULL = {
+  rates: [
+    { perSecond: 1, seconds: 4 },
+    { perSecond: 10, seconds: 2 },
+  ],
+  tries: 5,
+  trySeconds: 1.5,
+  settleMs: 700,
+};
+const QUICK = { rates: [{ perSecond: 10, seconds: 0.3 }], tries: 1, trySeconds: 0.1, settleMs: 10 };
+
+/** What of a part is shown with its spread. */
+const SPREAD: Readonly<Record<string, string>> = {
+  idle: "kib_per_connection",
+  "highest rate": "events_per_second",
+};
+const CPU = "cpu_us";
+const OF_BARE = 0.8;
+const KIB_PER_CONNECTION = 12;
+/** Goals are for these numbers of subscribers, that of memory for the last. */
+const GOALS_AT = [1000, 10_000];
+
+/** By number of subscribers and peer: what was measured in each turn. */
+type Results = Map<number, Map<string, Measured[]>>;
 
 export async function run(options: BenchOptions): Promise<void> {
-  const rows: Record<string, Row> = {};
-  for (const count of options.quick ? [200] : SUBSCRIBERS) {
-    const ours = await measureOurs("sse", EVENTS_PATH, count, options);
-    const ws = await measureOurs("ws", WS_PATH, count, options);
-    const everyMs = 1000 / (ours.row.rounds_per_second ?? 1);
-    const paced = await measureBare(count, ours.event, everyMs, options);
-    const saturated = await measureBare(count, ours.event, 0, options);
-    const compared = (row: Figures, beside: Figures): Row => ({
-      ...row,
-      cpu_us_of_bare: round((row.cpu_us_per_delivery ?? 0) / (beside.cpu_us_per_delivery ?? 0)),
-      rate_of_bare: round((row.deliveries_per_second ?? 0) / (beside.deliveries_per_second ?? 0)),
-    });
-    rows[`sse_${count}`] = compared(ours.row, paced);
-    rows[`ws_${count}`] = compared(ws.row, paced);
-    rows[`bare_${count}_same_pace`] = paced;
-    rows[`bare_${count}_saturated`] = saturated;
+  const { quick, turns } = options;
+  const subscribers = options.subscribers ?? (quick ? [50] : [1000, 5000, 10_000]);
+  const peers = installed(options.only ?? Object.keys(PEERS));
+  const results: Results = new Map();
+  const load = Load.start(1);
+  for (let turn = 0; turn < (quick ? 1 : turns); turn += 1) {
+    for (const count of subscribers) {
+      const plan: Plan = { ...(quick ? QUICK : FULL), subscribers: count };
+      for (const [name, kind] of peers) {
+        const peer = await kind.start(options);
+        const measured = await measure(peer, load, plan);
+        await peer.stop();
+        const ofCount = results.get(count) ?? new Map<string, Measured[]>();
+        results.set(count, ofCount.set(name, [...(ofCount.get(name) ?? []), measured]));
+      }
+      console.log(`turn ${turn + 1}: ${count} subscribers measured`);
+    }
   }
-  report(
-    "fanout",
-    options,
-    rows,
-    [],
-    ["cpu_us_of_bare, rate_of_bare: beside bare at the pace of ours over SSE."],
+  await load.stop();
+  const tables = tablesOf(results);
+  const rows = Object.entries(tables).flatMap(([title, table]) =>
+    Object.entries(table).map(([name, row]) => [`${name}, ${title}`, row] as const),
   );
+  const versions = new Set(peers.map(([, kind]) => kind.version() ?? ""));
+  report("fanout", options, Object.fromEntries(rows), goalsOf(tables), NOTES, {
+    tables,
+    versions: [...versions].filter(Boolean),
+  });
 }
 
-type Figures = Partial<Record<string, number>> & Row;
+const NOTES = [
+  "cpu_us: CPU time of the server for each delivery, publishing included. spread: lowest and highest of the turns, and of_bare: beside node-http in the same turn, of the first figure.",
+  "Lag: from the time at which an event was due to its arrival. arrived: of the events of all clients; ours merges states of which a newer one is there. bytes: of each event on the wire.",
+  "highest rate: with p99 below 100 ms and 95 % of the events arrived. Where the load takes nearly 100 % of its core it may be the limit.",
+  "Published by a timer of the Node servers themselves; by HTTP to Nchan; by a change at the scheduler and a hint to ours.",
+];
 
-async function measureOurs(
-  transport: "sse" | "ws",
-  path: string,
-  count: number,
-  options: BenchOptions,
-): Promise<{ row: Figures; event: string }> {
-  const scheduler = await TimedScheduler.start(1);
-  await scheduler.create({ prefix: "op", count: 1 });
-  const api = await Api.start(scheduler.address, SETTINGS, options);
-  const load = Load.start(1);
-  await load.connect({ port: api.port, paths: [path], count, transport, kind: "count" });
-  await scheduler.changeOnRead("op");
-  const event = await oneUpdate(api.port);
-  await pause(WARM_UP_MS);
-  const figures = await measure(api.child, load, options, async (during) => {
-    const { counted } = await api.cost(`fanout-${transport}-${count}`, during);
-    return counted("dts_push_reads_total");
+function installed(names: readonly string[]): (readonly [string, PeerKind])[] {
+  return names.flatMap((name) => {
+    const kind = PEERS[name];
+    if (!kind) throw new Error(`"${name}" is not one of ${Object.keys(PEERS).join(", ")}`);
+    if (kind.version() !== undefined) return [[name, kind] as const];
+    console.log(`${name}: ${kind.absent}`);
+    return [];
   });
-  await Promise.all([load.stop(), api.stop(), scheduler.stop()]);
-  return { row: figures, event };
 }
 
-async function measureBare(
-  count: number,
-  event: string,
-  everyMs: number,
-  options: BenchOptions,
-): Promise<Figures> {
-  const plain = await PlainServer.start();
-  const load = Load.start(1);
-  await load.connect({ port: plain.port, paths: ["/"], count, kind: "count" });
-  await plain.broadcast(event, everyMs);
-  await pause(WARM_UP_MS);
-  const figures = await measure(plain.child, load, options, async (during) => {
-    await during();
-    return 0;
-  });
-  await Promise.all([load.stop(), plain.stop()]);
-  return figures;
+function tablesOf(results: Results): Record<string, Table> {
+  const tables: Record<string, Table> = {};
+  for (const [count, ofCount] of results) {
+    const parts = new Set([...ofCount.values()].flat().flatMap((turn) => Object.keys(turn)));
+    for (const part of parts) {
+      const figures = (name: string) => ofCount.get(name)?.map((turn) => turn[part]) ?? [];
+      const rows = [...ofCount.keys()].map((name) => [
+        name,
+        rowOf(SPREAD[part] ?? CPU, figures(name), figures(BARE)),
+      ]);
+      tables[`${count} subscribers, ${part}`] = Object.fromEntries(rows);
+    }
+  }
+  return tables;
 }
 
-/** @param part lets the time pass, and returns the number of rounds, if it knows it */
-async function measure(
-  server: Child,
-  load: Load,
-  options: BenchOptions,
-  part: (during: () => Promise<void>) => Promise<number>,
-): Promise<Figures> {
-  const ms = options.quick ? 1000 : 6000;
-  await load.reset();
-  const beganMs = performance.now();
-  const [before, loadBefore] = [await server.usage(), await load.child.usage()];
-  const rounds = await part(async () => {
-    await pause(ms);
-  });
-  const [after, loadAfter] = [await server.usage(), await load.child.usage()];
-  const seconds = (performance.now() - beganMs) / 1000;
-  const { updates } = await load.report();
-  const percent = (cpuMs: number) => round(cpuMs / seconds / 10, 0);
-  const cpuMs = after.cpuMs - before.cpuMs;
+/** Medians of the turns. A turn has no figures where no rate held. */
+function rowOf(
+  first: string,
+  turns: readonly (Figures | undefined)[],
+  bare: readonly (Figures | undefined)[],
+): Row {
+  const found = turns.filter((figures) => figures !== undefined);
+  if (found.length < turns.length) return { [first]: 0 };
+  const all = (name: string) => found.map((figures) => figures[name] ?? Number.NaN).sort(byValue);
+  const ratios = found.map((figures, turn) => (figures[first] ?? 0) / (bare[turn]?.[first] ?? 0));
+  const ofBare = round(median(ratios.sort(byValue)));
+  const { [first]: _, ...others } = found[0] ?? {};
   return {
-    deliveries_per_second: round(updates / seconds, 0),
-    ...(rounds > 0 && { rounds_per_second: round(rounds / seconds, 1) }),
-    cpu_us_per_delivery: round((cpuMs * 1000) / updates, 1),
-    server_cpu_percent: percent(cpuMs),
-    load_cpu_percent: percent(loadAfter.cpuMs - loadBefore.cpuMs),
+    [first]: median(all(first)),
+    spread: `${all(first)[0]}–${all(first).at(-1)}`,
+    ...(Number.isFinite(ofBare) && { of_bare: ofBare }),
+    ...Object.fromEntries(Object.keys(others).map((name) => [name, median(all(name))])),
   };
 }
 
-/** The text of one update, as it is sent. */
-async function oneUpdate(port: number): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}${EVENTS_PATH}`);
-  let text = "";
-  for await (const chunk of response.body ?? []) {
-    text += Buffer.from(chunk).toString();
-    const update = text.split(/(?<=\n\n)/).find((event) => event.includes("event: update"));
-    if (update?.endsWith("\n\n")) return update;
+const byValue = (a: number, b: number) => a - b;
+const median = (sorted: readonly number[]) => percentile(sorted, 0.5);
+
+function goalsOf(tables: Readonly<Record<string, Table>>): Goal[] {
+  return Object.entries(tables).flatMap(([title, table]) =>
+    GOALS_AT.some((count) => title.startsWith(`${count} `))
+      ? (["sse", "ws"] as const).flatMap((transport) => goalsOfTable(title, table, transport))
+      : [],
+  );
+}
+
+function goalsOfTable(title: string, table: Table, transport: "sse" | "ws"): Goal[] {
+  const figure = (name: string, key: string) => Number(table[name]?.[key] ?? Number.NaN);
+  const [ours, nchan] = [`dts-push-${transport}`, `nchan-${transport}`];
+  const goal = (what: string, value: number, limit: number): Goal[] => {
+    if (Number.isNaN(value) || Number.isNaN(limit)) return []; // was not measured
+    return [{ goal: `${ours} to ${title}: ${what} ${limit}: ${value}`, met: value <= limit }];
+  };
+  if (title.endsWith("idle")) {
+    if (!title.startsWith(`${GOALS_AT.at(-1)} `)) return [];
+    return goal("KiB per connection at most", figure(ours, SPREAD.idle ?? ""), KIB_PER_CONNECTION);
   }
-  throw new Error(`${response.status}, and no update before its end: ${text.slice(-500)}`);
+  if (!title.endsWith("a second")) return [];
+  return [
+    ...goal("CPU per delivery of that of node-http, at most", figure(ours, "of_bare"), OF_BARE),
+    ...goal("CPU per delivery of at most Nchan's", figure(ours, CPU), figure(nchan, CPU)),
+  ];
 }

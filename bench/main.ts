@@ -3,7 +3,10 @@ import { parseArgs } from "node:util";
 import type { BenchOptions } from "./support/report.ts";
 
 interface Bench {
+  /** What it measures. */
   readonly about: string;
+  /** Its own options, if any. */
+  readonly own?: string;
   load(): Promise<{ run(options: BenchOptions): Promise<void> }>;
 }
 
@@ -25,15 +28,23 @@ const BENCHES: Record<string, Bench> = {
     load: () => import("./idle.ts"),
   },
   fanout: {
-    about: "CPU of each delivery to 1,000 and more subscribers, beside a bare node:http server",
+    about:
+      "CPU, lag and memory of fan-out to 1,000 to 10,000 subscribers, beside five other servers",
+    own: `
+  --turns <n>              measure all of them so often, in turns; figures are medians; default 3
+  --subscribers <n>,<n>    only these numbers of subscribers; default 1000,5000,10000
+  --only <name>,<name>     only these: dts-push-sse, dts-push-ws, node-http, better-sse, ws, socket.io, nchan-sse, nchan-ws
+
+All of it takes up to 25 minutes.
+`,
     load: () => import("./fanout.ts"),
   },
   connect: {
-    about: "opening streams: connections a second, and 10,000 that move to another replica at once",
+    about: "connections a second, and the cost of 10,000 that move to another replica at once",
     load: () => import("./connect.ts"),
   },
   api: {
-    about: "requests a second: starts, status, lists and long-polls, beside a plain Fastify route",
+    about: "requests a second, beside a plain Fastify route and the sample's API in Python",
     load: () => import("./api.ts"),
   },
   stalled: {
@@ -54,7 +65,7 @@ const BENCHES: Record<string, Bench> = {
   },
 };
 
-const HELP = `Usage: npm run bench -- <name> [--quick] [--profile <folder>]
+const HELP = `Usage: npm run bench -- <name> [options]
 
 ${Object.entries(BENCHES)
   .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
@@ -62,8 +73,9 @@ ${Object.entries(BENCHES)
 
   --quick    go through every part once, in seconds; the figures mean nothing
   --profile  write CPU profiles of the server under measurement to this folder
+  --help     what the bench of that name measures, and its own options
 
-Each prints a table and, last, one line of JSON.
+Each prints tables, what they were measured on and with, whether each goal was met and, last, one line of JSON.
 `;
 
 const { values, positionals } = parseArgs({
@@ -72,14 +84,37 @@ const { values, positionals } = parseArgs({
     help: { type: "boolean", short: "h", default: false },
     quick: { type: "boolean", default: false },
     profile: { type: "string" },
+    turns: { type: "string", default: "3" },
+    only: { type: "string" },
+    subscribers: { type: "string" },
   },
 });
-const bench = BENCHES[positionals[0] ?? ""];
-if (values.help) console.log(HELP);
+const [name = ""] = positionals;
+const bench = BENCHES[name];
+if (values.help) console.log(bench ? helpOf(name, bench) : HELP);
 else if (!bench) {
   console.error(HELP);
   process.exitCode = 1;
 } else {
   const { run } = await bench.load();
-  await run({ quick: values.quick, profileTo: values.profile });
+  await run({
+    quick: values.quick,
+    profileTo: values.profile,
+    turns: positive("turns", values.turns),
+    only: values.only?.split(","),
+    subscribers: values.subscribers?.split(",").map((text) => positive("subscribers", text)),
+  });
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--${option} must be a positive integer, got "${text}"`);
+}
+
+function helpOf(name: string, { about, own = "" }: Bench): string {
+  return `Usage: npm run bench -- ${name} [--quick] [--profile <folder>]${own && " [options]"}
+
+Measures ${about}.
+${own}`;
 }

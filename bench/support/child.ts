@@ -23,6 +23,17 @@ const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+/** Has `child` killed when this process ends. */
+export function killAtExit(child: ChildProcess): void {
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+}
+
+/** The command that runs `command` on this core, where processes can be pinned. */
+export function onCore(core: number | undefined, command: readonly string[]): readonly string[] {
+  return PINNED && core !== undefined ? [TASKSET, "-c", String(core), ...command] : command;
+}
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 export class Child {
@@ -37,8 +48,7 @@ export class Child {
     const file = fileURLToPath(new URL(`../${module}`, import.meta.url));
     const node = ["--disable-warning=ExperimentalWarning", "--expose-gc", "--import", PROBE, file];
     const command = [process.execPath, ...node, ...args];
-    const pinned = PINNED && core !== undefined ? [TASKSET, "-c", String(core)] : [];
-    const [program = "", ...rest] = [...pinned, ...command];
+    const [program = "", ...rest] = onCore(core, command);
     return new Child(
       spawn(program, rest, {
         env: { PATH: process.env.PATH, ...env },
@@ -49,7 +59,7 @@ export class Child {
 
   private constructor(child: ChildProcess) {
     this.#process = child;
-    running.add(child);
+    killAtExit(child);
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
     });
@@ -60,7 +70,6 @@ export class Child {
       else waiting?.reject(new Error(error));
     });
     child.once("exit", (code, signal) => {
-      running.delete(child);
       if (this.#stopping) return;
       console.error(`A process of the bench ended early: ${signal ?? code}\n${this.#stdout}`);
       process.exit(1);

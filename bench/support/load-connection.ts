@@ -1,4 +1,4 @@
-/** One client of a bench on a bare socket. It knows as much of SSE and WebSocket as its figures need. */
+/** One client of a bench on a bare socket. It knows as much of SSE, WebSocket and Socket.IO as its figures need. */
 import { connect, type Socket } from "node:net";
 
 /**
@@ -7,10 +7,13 @@ import { connect, type Socket } from "node:net";
  */
 export type LoadKind = "idle" | "count" | "lag";
 
+/** `socket.io`: as its client does over a WebSocket. */
+export type LoadTransport = "sse" | "ws" | "socket.io";
+
 export interface LoadTarget {
   readonly port: number;
   readonly path: string;
-  readonly transport: "sse" | "ws";
+  readonly transport: LoadTransport;
   readonly kind: LoadKind;
 }
 
@@ -20,8 +23,13 @@ export interface Received {
   onClosed(connection: LoadConnection): void;
 }
 
-const UPDATE = Buffer.from('"type":"update"');
+const UPDATE_TYPE = '"type":"update"';
+const UPDATE = Buffer.from(UPDATE_TYPE);
 const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
+/** Messages of Engine.IO 4, whose first character is their type, and of Socket.IO in them. */
+const SOCKET_IO = { open: "0", ping: "2", pong: "3", connect: "40" };
+/** What is read lands here: it is looked at before the next socket is read. */
+const READ = Buffer.alloc(64 * 1024);
 const TIME = /"(?:last_updated|at)":"([^"]+)"/;
 const ENDED = /"status":"(?:Completed|Failed|TERMINATED)"/;
 
@@ -39,8 +47,15 @@ export class LoadConnection {
   constructor(target: LoadTarget, received: Received) {
     this.target = target;
     this.#received = received;
-    this.#socket = connect(target.port, "127.0.0.1", () => this.#socket.write(request(target)));
-    this.#socket.on("data", (data) => this.#take(data));
+    const onread = {
+      buffer: READ,
+      callback: (length: number, buffer: Uint8Array) => {
+        this.#take((buffer as Buffer).subarray(0, length));
+        return true;
+      },
+    };
+    this.#socket = connect({ port: target.port, host: "127.0.0.1", onread });
+    this.#socket.once("connect", () => this.#socket.write(request(target)));
     this.#socket.on("error", () => undefined);
     this.#socket.once("close", () => {
       received.onClosed(this);
@@ -69,7 +84,8 @@ export class LoadConnection {
       return;
     }
     const { kind, transport } = this.target;
-    if (kind === "idle") this.#received.onUpdates(0, data.length);
+    if (transport === "socket.io") this.#takeFrames(data);
+    else if (kind === "idle") this.#received.onUpdates(0, data.length);
     else if (transport === "ws") this.#takeFrames(data);
     else if (kind === "count") this.#received.onUpdates(occurrences(data), data.length);
     else this.#takeText(data);
@@ -84,27 +100,29 @@ export class LoadConnection {
       return;
     }
     this.#isOpen = true;
-    this.#opened.resolve();
+    if (this.target.transport !== "socket.io") this.#opened.resolve();
     const rest = Buffer.from(this.#head.slice(end + 4), "latin1");
     this.#head = "";
     if (rest.length > 0) this.#take(rest);
   }
 
   #takeText(data: Buffer): void {
-    const arrivedAtMs = Date.now();
     const events = (this.#text + data.toString("latin1")).split("\n\n");
     this.#text = events.pop() ?? "";
     let updates = 0;
     for (const event of events) {
-      const isUpdate = event.includes("event: update");
+      const isUpdate = event.includes(UPDATE_TYPE);
       const isStep = event.includes("event: step");
       if (isUpdate) updates += 1;
-      if (!isUpdate && !isStep) continue;
-      const at = Date.parse(TIME.exec(event)?.[1] ?? "");
-      const kind = isStep ? "step" : ENDED.test(event) ? "end" : "update";
-      this.#received.onLag(kind, arrivedAtMs - at);
+      if (isUpdate || isStep) this.#takeTime(event, isStep);
     }
     this.#received.onUpdates(updates, data.length);
+  }
+
+  #takeTime(event: string, isStep: boolean): void {
+    const at = Date.parse(TIME.exec(event)?.[1] ?? "");
+    const kind = isStep ? "step" : ENDED.test(event) ? "end" : "update";
+    this.#received.onLag(kind, Date.now() - at);
   }
 
   #takeFrames(data: Buffer): void {
@@ -113,12 +131,38 @@ export class LoadConnection {
     for (let end = frameEnd(rest); end <= rest.length; end = frameEnd(rest)) {
       const opcode = (rest[0] ?? 0) & 0x0f;
       if (opcode === 0x9) this.#socket.write(PONG);
-      else if (opcode === 0x1) updates += occurrences(rest.subarray(0, end));
+      else if (opcode === 0x1) updates += this.#takeMessage(rest.subarray(0, end));
       rest = rest.subarray(end);
     }
     this.#bytes = rest.length > 0 ? Buffer.from(rest) : undefined;
     this.#received.onUpdates(updates, data.length);
   }
+
+  /** @returns the number of updates in it */
+  #takeMessage(frame: Buffer): number {
+    if (this.target.transport === "socket.io") this.#answer(frame);
+    const updates = occurrences(frame);
+    if (updates > 0 && this.target.kind === "lag") this.#takeTime(frame.toString("latin1"), false);
+    return updates;
+  }
+
+  /** What a client of Socket.IO answers. It is connected once its namespace is. */
+  #answer(frame: Buffer): void {
+    const start = frame.length < 128 ? 2 : 4;
+    const says = (message: string) =>
+      frame.toString("latin1", start, start + message.length) === message;
+    if (says(SOCKET_IO.open)) this.#socket.write(textFrame(SOCKET_IO.connect));
+    else if (says(SOCKET_IO.ping)) this.#socket.write(textFrame(SOCKET_IO.pong));
+    else if (says(SOCKET_IO.connect)) this.#opened.resolve();
+  }
+}
+
+/** A short message of a client, masked with zeros. */
+function textFrame(message: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]),
+    Buffer.from(message),
+  ]);
 }
 
 function occurrences(data: Buffer): number {

@@ -3,7 +3,12 @@
  * less than the server under measurement does.
  */
 import { Child, obey } from "./child.ts";
-import { LoadConnection, type LoadKind, type Received } from "./load-connection.ts";
+import {
+  LoadConnection,
+  type LoadKind,
+  type LoadTransport,
+  type Received,
+} from "./load-connection.ts";
 import { percentile, round } from "./report.ts";
 
 /** Connections to open. */
@@ -12,8 +17,9 @@ export interface Connects {
   /** They are spread over these. */
   readonly paths: readonly string[];
   readonly count: number;
-  readonly transport?: "sse" | "ws";
-  readonly kind: LoadKind;
+  readonly transport?: LoadTransport;
+  /** `sampled`: one connection in so many reads times (`lag`), the others count. */
+  readonly kind: LoadKind | { readonly sampled: number };
   /** So many of them stop reading once they are open. */
   readonly stalled?: number;
 }
@@ -33,6 +39,8 @@ export interface LoadReport {
   readonly updates: number;
   readonly bytes: number;
   readonly closed: number;
+  /** When the last update arrived, in epoch milliseconds. */
+  readonly lastAtMs: number;
   /** Of live updates that are not the end, of ends, and of steps. */
   readonly lags: Readonly<Record<"update" | "end" | "step", Lags>>;
 }
@@ -53,6 +61,8 @@ export class Load {
   connect = (connects: Connects) => this.child.ask<number>("connect", connects);
   /** Forgets what arrived so far. */
   reset = () => this.child.ask<void>("reset");
+  /** Waits until so many updates have arrived, or none has for a while. */
+  arrived = (count: number) => this.child.ask<void>("arrived", count);
   report = () => this.child.ask<LoadReport>("report");
   disconnect = () => this.child.ask<void>("disconnect");
   /** From now on a connection that the server closes is opened again at this port, at once. */
@@ -63,17 +73,22 @@ export class Load {
 }
 
 const CONNECTING_AT_ONCE = 100;
+/** So long the first update may take, and so long after one there may be another one. */
+const FIRST_WITHIN_MS = 60_000;
+const NEXT_WITHIN_MS = 500;
 
 const open = new Set<LoadConnection>();
 let closed = 0;
 let updates = 0;
 let bytes = 0;
+let lastAtMs = 0;
 let lags: Record<"update" | "end" | "step", number[]> = { update: [], end: [], step: [] };
 
 const received: Received = {
   onUpdates(count, length) {
     updates += count;
     bytes += length;
+    if (count > 0) lastAtMs = Date.now();
   },
   onLag: (kind, ms) => lags[kind].push(ms),
   onClosed(connection) {
@@ -102,6 +117,16 @@ async function moved(count: number): Promise<void> {
   while (moving.count < count) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
+async function arrived(count: number): Promise<void> {
+  let [sinceMs, before] = [performance.now(), updates];
+  while (updates < count) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (updates > before) [sinceMs, before] = [performance.now(), updates];
+    const withinMs = updates > 0 ? NEXT_WITHIN_MS : FIRST_WITHIN_MS;
+    if (performance.now() - sinceMs > withinMs) return;
+  }
+}
+
 async function connect(connects: Connects): Promise<number> {
   const { port, paths, count, transport = "sse", kind, stalled = 0 } = connects;
   const beganMs = performance.now();
@@ -111,7 +136,10 @@ async function connect(connects: Connects): Promise<number> {
       const index = next;
       next += 1;
       const path = paths[index % paths.length] ?? "/";
-      const connection = new LoadConnection({ port, path, transport, kind }, received);
+      const connection = new LoadConnection(
+        { port, path, transport, kind: kindOf(kind, index) },
+        received,
+      );
       open.add(connection);
       await connection.opened;
       if (index < stalled) connection.stall();
@@ -119,6 +147,11 @@ async function connect(connects: Connects): Promise<number> {
   };
   await Promise.all(Array.from({ length: Math.min(count, CONNECTING_AT_ONCE) }, lane));
   return performance.now() - beganMs;
+}
+
+function kindOf(kind: Connects["kind"], index: number): LoadKind {
+  if (typeof kind === "string") return kind;
+  return index % kind.sampled === 0 ? "lag" : "count";
 }
 
 function summary(values: number[]): Lags {
@@ -146,12 +179,13 @@ if (process.argv[1] === import.meta.filename) {
     report: (): LoadReport => {
       const { update, end, step } = lags;
       const all = { update: summary(update), end: summary(end), step: summary(step) };
-      return { updates, bytes, closed, lags: all };
+      return { updates, bytes, closed, lastAtMs, lags: all };
     },
     moveTo: (port: number) => {
       moving.port = port;
     },
     moved,
+    arrived,
     disconnect: () => {
       for (const connection of open) connection.destroy();
       open.clear();

@@ -7,6 +7,7 @@ import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } f
 import grpcPb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_grpc_pb.js";
 import type * as Proto from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import { HintSender } from "../../src/dts/hints/hint-sender.ts";
 import type { RuntimeStatus } from "../../src/dts/instance.ts";
 import {
   filtersOf,
@@ -16,6 +17,7 @@ import {
   toState,
 } from "../../test/helpers/scheduler/instance.ts";
 import { Child, obey } from "./child.ts";
+import { onSchedule, type Schedule } from "./schedule.ts";
 
 /** Operations that are called `<prefix>-0`, `<prefix>-1`, … */
 export interface Script {
@@ -34,6 +36,12 @@ export interface Pace {
   readonly everyMs: number;
   /** Whether each interval is drawn from 0.5 to 1.5 times that, so that nothing can be foreseen. */
   readonly random?: boolean;
+}
+
+/** Changes of one operation that are hinted as a worker does it. */
+export interface HintedChanges extends Schedule {
+  readonly id: string;
+  readonly hintUrl: string;
 }
 
 export interface ServedCalls {
@@ -60,8 +68,9 @@ export class TimedScheduler {
 
   create = (script: Script) => this.child.ask<void>("create", script);
   change = (pace: Pace) => this.child.ask<void>("change", pace);
-  /** Each read finds a new state. */
-  changeOnRead = (prefix: string) => this.child.ask<void>("changeOnRead", prefix);
+  /** Changes an operation at an even rate, and sends hints of it. @returns as `onSchedule` */
+  changeOnSchedule = (changes: HintedChanges) =>
+    this.child.ask<number>("changeOnSchedule", changes);
   still = (prefix: string) => this.child.ask<void>("still", prefix);
   /** Ends all operations of a script, one after the other over `overMs`. */
   finish = (prefix: string, overMs: number) => this.child.ask<void>("finish", { prefix, overMs });
@@ -77,7 +86,6 @@ class TimedOperation {
   readonly #createdAtMs: number;
   readonly #padding: string;
   readonly waiting = new Set<Done>();
-  changesOnRead = false;
   timer: NodeJS.Timeout | undefined;
   #version = 0;
   #ended = false;
@@ -97,22 +105,21 @@ class TimedOperation {
 
   /** The `OrchestrationState` message of its present state. */
   get bytes(): Buffer {
-    if (this.changesOnRead) this.change();
     this.#bytes ??= Buffer.from(this.#toState().serializeBinary());
     return this.#bytes;
   }
 
-  change(): void {
+  change(atMs = Date.now()): void {
     if (this.#ended) return;
     this.#version += 1;
-    this.#touch();
+    this.#touch(atMs);
   }
 
   end(): void {
     if (this.#ended) return;
     clearTimeout(this.timer);
     this.#ended = true;
-    this.#touch();
+    this.#touch(Date.now());
     for (const done of this.waiting) done(null, getInstanceResponse(this));
     this.waiting.clear();
   }
@@ -125,8 +132,8 @@ class TimedOperation {
     return this.#ended ? "COMPLETED" : "RUNNING";
   }
 
-  #touch(): void {
-    this.#updatedAtMs = Date.now();
+  #touch(atMs: number): void {
+    this.#updatedAtMs = atMs;
     this.#bytes = undefined;
     counts.changes += 1;
   }
@@ -227,6 +234,16 @@ function change({ prefix, everyMs, random = false }: Pace): void {
   }
 }
 
+let sender: HintSender | undefined;
+
+function changeOnSchedule({ id, hintUrl, ...schedule }: HintedChanges): Promise<number> {
+  sender ??= new HintSender({ url: hintUrl });
+  return onSchedule(schedule, (dueAtMs) => {
+    operations.get(id)?.change(dueAtMs);
+    sender?.hint(id);
+  });
+}
+
 async function finish({ prefix, overMs }: { prefix: string; overMs: number }): Promise<void> {
   const all = named(prefix);
   const beganMs = performance.now();
@@ -268,9 +285,7 @@ if (process.argv[1] === import.meta.filename) {
     listen,
     create,
     change,
-    changeOnRead: (prefix: string) => {
-      for (const operation of named(prefix)) operation.changesOnRead = true;
-    },
+    changeOnSchedule,
     still: (prefix: string) => {
       for (const operation of named(prefix)) clearTimeout(operation.timer);
     },

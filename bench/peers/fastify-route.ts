@@ -1,16 +1,16 @@
 /** The yardstick of the API: a Fastify route that answers the same bytes, and nothing else. */
 import type { AddressInfo } from "node:net";
 import Fastify from "fastify";
-import { Child, obey } from "./child.ts";
+import { Child, obey } from "../support/child.ts";
 
-export class FastifyServer {
+export class FastifyRoute {
   readonly child: Child;
   readonly port: number;
 
   /** @param body what `GET /` answers as JSON */
-  static async start(body: string, core = 0): Promise<FastifyServer> {
-    const child = Child.start("support/fastify-server.ts", { core });
-    return new FastifyServer(child, await child.ask("listen", body));
+  static async start(body: string, core = 0): Promise<FastifyRoute> {
+    const child = Child.start("peers/fastify-route.ts", { core });
+    return new FastifyRoute(child, await child.ask("listen", body));
   }
 
   private constructor(child: Child, port: number) {
