@@ -51,6 +51,8 @@ export class Feed {
   #pageToken;
   /** The list begins at this date. @type {string | undefined} */
   #olderThan;
+  /** Whether older ones are listed of every status. */
+  #listsAll = true;
 
   /**
    * @param {Filter} filter by the server
@@ -77,6 +79,11 @@ export class Feed {
     return this.state.kind === "live" && this.state.as_of !== null;
   }
 
+  /** Whether the rows are all operations of this status. @param {OperationStatus} status */
+  hasAll(status) {
+    return this.older === "complete" && (this.#listsAll || status === this.#status);
+  }
+
   /** @param {string} id */
   get(id) {
     return this.#byId.get(id);
@@ -95,7 +102,7 @@ export class Feed {
   /** Older operations of another status are wanted. @param {OperationStatus | undefined} status */
   setStatus(status) {
     this.#status = status;
-    if (this.#listed.size === 0 && this.#pageToken === undefined) return;
+    if (this.older === "complete" && this.#listsAll) return;
     this.rows = this.rows.filter(({ operation_id: id }) => !this.#listed.has(id));
     for (const id of this.#listed) this.#byId.delete(id);
     this.#listed.clear();
@@ -153,6 +160,7 @@ export class Feed {
 
   #listFromEnd() {
     this.older = "idle";
+    this.#listsAll = this.#status === undefined;
     this.#pageToken = undefined;
     this.#olderThan = this.rows.at(-1)?.created_at;
   }
@@ -171,6 +179,7 @@ export class Feed {
         else if (item.type === "reset") this.#suspectAll();
         else if (item.problem.type.endsWith(":feed-truncated") && this.older === "complete") {
           this.older = "idle";
+          this.#listsAll = this.#status === undefined;
         }
       }
     } catch (error) {

@@ -36,7 +36,8 @@ let typing;
  * @param {import("../../app/feed.js").Feed} feed
  * @param {SetFilter} setFilter
  */
-export function filterBar(filter, { rows, older }, setFilter) {
+export function filterBar(filter, feed, setFilter) {
+  const { rows, older } = feed;
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
@@ -47,9 +48,10 @@ export function filterBar(filter, { rows, older }, setFilter) {
     const { label, sign, kind } = statusOf(status);
     const pressed = filter.status === status;
     const count = counts.get(status) ?? 0;
-    return html`<button type="button" class="chip ${kind}" aria-pressed=${pressed} title=${`${count} ${label}${ofAll}`}
+    const orMore = feed.hasAll(status) ? "" : "+";
+    return html`<button type="button" class="chip ${kind}" aria-pressed=${pressed} title=${`${count}${orMore} ${label}${ofAll}`}
       @click=${() => setFilter({ status: pressed ? undefined : status }, "push")}>
-      <span aria-hidden="true">${sign}</span>${label}<span class="number">${count.toLocaleString("en")}</span>
+      <span aria-hidden="true">${sign}</span>${label}<span class="number">${count.toLocaleString("en")}${orMore}</span>
     </button>`;
   };
 
