@@ -1,4 +1,4 @@
-/** What holds for every view: accessibility, width, size, stability, and how long lists are drawn. */
+/** What holds for every view: accessibility, width, size and stability. */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +7,6 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { useSharedStack } from "../api/support/shared-stack.ts";
 import { useChromium } from "../helpers/chromium.ts";
-import { eventually } from "../helpers/deadline.ts";
 import { PageDriver } from "./page-driver.ts";
 
 const openBrowser = useChromium();
@@ -108,29 +107,5 @@ test("all that the page loads is at most 100 KiB compressed, and nothing moves w
   expect(bytes).toBeLessThan(MAX_BYTES);
   expect(bytes).toBeGreaterThan(20_000);
   expect(await page.evaluate("shift")).toBeLessThan(0.02);
-  expect(complaints).toEqual([]);
-});
-
-test("draws of a long list what is seen, and lists what is older than the feed (PAGE-1)", async () => {
-  const COUNT = 1300;
-  const ids = Array.from({ length: COUNT }, (_, index) => `long-${String(index).padStart(4, "0")}`);
-  const startAll = async () => {
-    for (let id = ids.shift(); id !== undefined; id = ids.shift()) {
-      await stack.client.scheduleNewOrchestration("nobody_knows", {}, id);
-    }
-  };
-  await Promise.all(Array.from({ length: 20 }, startAll));
-  const { page, complaints } = await openBrowser();
-  const driver = await PageDriver.open(page, stack.url, "/?prefix=long-");
-  await driver.connection("Live");
-  const table = page.getByRole("table", { name: "Operations" });
-  await eventually("the end of the list", async () => {
-    await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)");
-    return (await table.getAttribute("aria-rowcount")) === String(COUNT + 1);
-  });
-  await page.getByText("1,300 operations").waitFor();
-  expect(await page.locator(".rows [role=row]").count()).toBeLessThan(60);
-  await page.evaluate("scrollTo(0, 0)");
-  await driver.row("long-1299").waitFor();
   expect(complaints).toEqual([]);
 });
