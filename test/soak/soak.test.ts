@@ -12,7 +12,7 @@ test(
   async () => {
     // The plan of this seed begins with different kinds of faults. A slow machine gets to fewer of them.
     const { SEED = "372173" } = process.env;
-    const args = ["--minutes", "0.4", "--clients", "100", "--seed", SEED, "--busy"];
+    const args = ["--minutes", "0.35", "--clients", "100", "--seed", SEED, "--busy"];
     const flags = ["--disable-warning=ExperimentalWarning"];
     const soak = spawn(process.execPath, [...flags, MAIN, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
