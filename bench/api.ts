@@ -1,122 +1,163 @@
-/** Requests a second of the API, beside a Fastify route that answers the same bytes. */
+/**
+ * Requests a second of the API, as quickly as it answers them, beside a Fastify route that answers the same bytes, and beside
+ * the Python sample's API.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FastifyRoute } from "./peers/fastify-route.ts";
+import type { PeerUsage } from "./peers/peer.ts";
+import type { Program } from "./peers/program.ts";
+import { findPython, NO_PYTHON, startSample } from "./peers/sample.ts";
 import { Api } from "./support/api.ts";
-import type { Child } from "./support/child.ts";
 import { EmbeddedScheduler } from "./support/embedded-scheduler.ts";
-import { type HttpFigures, HttpLoad, type HttpRequest } from "./support/http-load.ts";
-import { type BenchOptions, type Row, report, round } from "./support/report.ts";
+import { HttpLoad, type HttpRequest, type HttpRequests } from "./support/http-load.ts";
+import {
+  type BenchOptions,
+  type Goal,
+  report,
+  round,
+  type Table,
+  versionOf,
+} from "./support/report.ts";
 import { TimedScheduler } from "./support/timed-scheduler.ts";
+import { type Figures, medians } from "./support/turns.ts";
 
 const OPERATIONS = 1000;
 const CONNECTIONS = 50;
 /** All clients have one address. */
 const SETTINGS = { MAX_COMMANDS_PER_MINUTE_PER_CALLER: 0, MAX_EVENT_LOOP_DELAY_MS: 0 };
-const STATUS_PER_SECOND = 8000;
-const STATUS_OF_1000_PER_SECOND = 3000;
-const STARTS_PER_SECOND = 1000;
+const GOALS: Readonly<Record<string, number>> = {
+  status_of_one: 8000,
+  status_over_1000: 3000,
+  start: 1000,
+};
+const BARE = "plain_fastify";
+/** Of each part in each turn. A long-poll takes one second. */
+const SECONDS = 5;
+const QUICK_SECONDS = 1.5;
+const NOTES = [
+  `spread: lowest and highest of the turns. of_bare: requests a second beside ${BARE} in the same turn.`,
+  "start: on the embedded scheduler with a file, durable, without a worker, whose turns would be measured as well.",
+  `long_poll_of_1s: ${OPERATIONS} clients that wait a second for a change that does not come: as many answers a second are the most.`,
+];
+
+/** Requests to one server, which are measured in each turn. */
+interface Part extends Omit<HttpRequests, "seconds"> {
+  usage(): Promise<PeerUsage>;
+}
+type Parts = Readonly<Record<string, Part>>;
 
 export async function run(options: BenchOptions): Promise<void> {
-  const load = HttpLoad.start(1);
-  const seconds = options.quick ? 3 : 10;
-  const reads = await measureReads(load, seconds, options);
-  const start = await measureStarts(load, seconds, options);
-  await load.stop();
-  const perSecond = ({ per_second = 0 }: Row = {}) => Number(per_second);
-  const [one, many] = [perSecond(reads.status_of_one), perSecond(reads.status_over_1000)];
-  const starts = perSecond(start);
-  report("api", options, { ...reads, start }, [
-    {
-      goal: `${STATUS_PER_SECOND} status/s of one operation: ${one}`,
-      met: one >= STATUS_PER_SECOND,
-    },
-    {
-      goal: `${STATUS_OF_1000_PER_SECOND} status/s over ${OPERATIONS}: ${many}`,
-      met: many >= STATUS_OF_1000_PER_SECOND,
-    },
-    {
-      goal: `${STARTS_PER_SECOND} starts/s on a durable scheduler: ${starts}`,
-      met: starts >= STARTS_PER_SECOND,
-    },
-  ]);
-}
-
-async function measureReads(
-  load: HttpLoad,
-  seconds: number,
-  options: BenchOptions,
-): Promise<Record<string, Row>> {
-  const scheduler = await TimedScheduler.start(1);
-  await scheduler.create({ prefix: "op", count: OPERATIONS });
-  const api = await Api.start(scheduler.address, SETTINGS, options);
-  const { port } = api;
-  const one: HttpRequest = { path: "/api/operations/op-0" };
-  const answer = await fetch(`http://127.0.0.1:${port}${one.path}`);
-  const tag = answer.headers.get("etag") ?? "";
-  const plain = await FastifyRoute.start(await answer.text());
-
-  const measure = (requests: readonly HttpRequest[], connections = CONNECTIONS, status = 200) =>
-    withCpu(api.child, load.send({ port, requests, connections, seconds, status }));
-  const all = Array.from({ length: OPERATIONS }, (_, i) => ({ path: `/api/operations/op-${i}` }));
-  const unchanged = { ...one, headers: { "if-none-match": tag } };
-  const waiting = { ...one, headers: { "if-none-match": tag, prefer: "wait=1" } };
-  const rows = {
-    status_of_one: await measure([one]),
-    status_over_1000: await measure(all),
-    not_modified: await measure([unchanged], CONNECTIONS, 304),
-    list_of_100: await measure([{ path: "/api/operations?limit=100" }], 10),
-    // Each is answered after a second: as many a second as connections.
-    long_poll_of_1s: await measure([waiting], OPERATIONS, 304),
-    plain_fastify: await withCpu(
-      plain.child,
-      load.send({
-        port: plain.port,
-        requests: [{ path: "/" }],
-        connections: CONNECTIONS,
-        seconds,
-        status: 200,
-      }),
-    ),
-  };
-  await Promise.all([plain.stop(), api.stop(), scheduler.stop()]);
-  return rows;
-}
-
-/** The embedded scheduler on a file, durable; without a worker, whose turns would be measured as well. */
-async function measureStarts(load: HttpLoad, seconds: number, options: BenchOptions): Promise<Row> {
   const folder = await mkdtemp(join(tmpdir(), "bench-api-"));
   try {
-    const scheduler = await EmbeddedScheduler.start(join(folder, "scheduler.db"), 1);
-    const api = await Api.start(scheduler.address, SETTINGS, options);
-    const start: HttpRequest = {
-      method: "POST",
-      path: "/api/start-operation",
-      headers: { "content-type": "application/json" },
-      body: '{"processing_time":1}',
-    };
-    const sent = { port: api.port, requests: [start], connections: CONNECTIONS, seconds };
-    const row = await withCpu(api.child, load.send({ ...sent, status: 202 }));
-    await api.stop();
-    await scheduler.close();
-    return row;
+    await runIn(folder, options);
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-/** The figures, and what an answer cost the server. */
-async function withCpu(server: Child, sending: Promise<HttpFigures>): Promise<Row> {
-  const before = await server.usage();
+async function runIn(folder: string, options: BenchOptions): Promise<void> {
+  const { quick, turns } = options;
+  const python = findPython();
+  if (!python) console.log(NO_PYTHON);
+  const scheduler = await TimedScheduler.start(1);
+  const durable = await EmbeddedScheduler.start(join(folder, "scheduler.db"), 1);
+  await scheduler.create({ prefix: "op", count: OPERATIONS });
+  const api = await Api.start(scheduler.address, SETTINGS, options);
+  const starting = await Api.start(durable.address, SETTINGS, options);
+  const answer = await fetch(`http://127.0.0.1:${api.port}${STATUS.path}`);
+  const plain = await FastifyRoute.start(await answer.text());
+  const sample = python && (await startSample(python));
+  const parts: Parts = {
+    ...partsOf(api, answer.headers.get("etag") ?? ""),
+    start: partOf(starting, [START], 202),
+    [BARE]: partOf(plain, [{ path: "/" }]),
+    ...(sample && (await partsOfSample(sample))),
+  };
+
+  const load = HttpLoad.start(1);
+  const measured: Record<string, Figures[]> = {};
+  for (let turn = 0; turn < (quick ? 1 : turns); turn += 1) {
+    for (const [name, part] of Object.entries(parts)) {
+      const figures = await measure(load, part, quick ? QUICK_SECONDS : SECONDS);
+      measured[name] = [...(measured[name] ?? []), figures];
+    }
+  }
+  await Promise.all([load.stop(), plain.stop(), sample?.stop(), api.stop(), starting.stop()]);
+  await Promise.all([scheduler.stop(), durable.close()]);
+
+  const rows = Object.fromEntries(
+    Object.entries(measured).map(([name, figures]) => [
+      name,
+      medians("per_second", figures, measured[BARE] ?? []),
+    ]),
+  );
+  const versions = [versionOf("fastify"), versionOf("autocannon"), python?.versions ?? ""];
+  report("api", options, rows, goalsOf(rows), NOTES, { versions: versions.filter(Boolean) });
+}
+
+const STATUS: HttpRequest = { path: "/api/operations/op-0" };
+const START: HttpRequest = {
+  method: "POST",
+  path: "/api/start-operation",
+  headers: { "content-type": "application/json" },
+  body: '{"processing_time":3600}',
+};
+
+/** @param tag of the present state of the first operation */
+function partsOf(api: Api, tag: string): Parts {
+  const all = Array.from({ length: OPERATIONS }, (_, i) => ({ path: `/api/operations/op-${i}` }));
+  const unchanged = { ...STATUS, headers: { "if-none-match": tag } };
+  const waiting = { ...STATUS, headers: { "if-none-match": tag, prefer: "wait=1" } };
+  return {
+    status_of_one: partOf(api, [STATUS]),
+    status_over_1000: partOf(api, all),
+    not_modified: partOf(api, [unchanged], 304),
+    list_of_100: partOf(api, [{ path: "/api/operations?limit=100" }], 200, 10),
+    long_poll_of_1s: partOf(api, [waiting], 304, OPERATIONS),
+  };
+}
+
+async function partsOfSample(sample: Program): Promise<Parts> {
+  const { method, path, headers, body } = START;
+  const url = `http://127.0.0.1:${sample.port}${path}`;
+  const started = await fetch(url, { method, headers, body } as RequestInit);
+  const { status_url } = (await started.json()) as { readonly status_url: string };
+  const of = { usage: () => sample.usage(), port: sample.port, connections: CONNECTIONS };
+  return {
+    sample_status: { ...of, requests: [{ path: status_url }], status: 200 },
+    sample_start: { ...of, requests: [START], status: 200 },
+  };
+}
+
+function partOf(
+  { child, port }: Pick<Api, "child" | "port">,
+  requests: readonly HttpRequest[],
+  status = 200,
+  connections = CONNECTIONS,
+): Part {
+  return { usage: () => child.usage(), port, requests, status, connections };
+}
+
+/** Requests a second and their times, and what an answer cost the server. */
+async function measure(load: HttpLoad, part: Part, seconds: number): Promise<Figures> {
+  const { usage, ...requests } = part;
+  const before = await usage();
   const beganMs = performance.now();
-  const figures = await sending;
-  const seconds = (performance.now() - beganMs) / 1000;
-  const cpuMs = (await server.usage()).cpuMs - before.cpuMs;
-  const answers = figures.per_second * seconds;
+  const figures = await load.send({ ...requests, seconds });
+  const tookSeconds = (performance.now() - beganMs) / 1000;
+  const cpuMs = (await usage()).cpuMs - before.cpuMs;
   return {
     ...figures,
-    cpu_us_per_answer: round((cpuMs * 1000) / answers, 0),
-    cpu_percent: round(cpuMs / seconds / 10, 0),
+    cpu_us_per_answer: round((cpuMs * 1000) / Math.max(1, figures.per_second * tookSeconds), 0),
+    cpu_percent: round(cpuMs / tookSeconds / 10, 0),
   };
+}
+
+function goalsOf(rows: Table): Goal[] {
+  return Object.entries(GOALS).map(([name, perSecond]) => {
+    const reached = Number(rows[name]?.per_second);
+    return { goal: `${name}: ${perSecond} a second: ${reached}`, met: reached >= perSecond };
+  });
 }

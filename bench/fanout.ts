@@ -3,22 +3,14 @@
  * highest rate, and memory of idle connections. Everything of this project is on.
  */
 import { DtsPush } from "./peers/dts-push.ts";
-import { type Figures, type Measured, measure, type Plan } from "./peers/measure.ts";
+import { type Measured, measure, type Plan } from "./peers/measure.ts";
 import { Nchan } from "./peers/nchan.ts";
 import { NodePeer } from "./peers/node-peer.ts";
 import type { PeerKind } from "./peers/peer.ts";
 import { Load } from "./support/load.ts";
 import type { LoadTransport } from "./support/load-connection.ts";
-import {
-  type BenchOptions,
-  type Goal,
-  percentile,
-  type Row,
-  report,
-  round,
-  type Table,
-  versionOf,
-} from "./support/report.ts";
+import { type BenchOptions, type Goal, report, type Table, versionOf } from "./support/report.ts";
+import { medians } from "./support/turns.ts";
 
 const ofNode = (name: string, transport: LoadTransport, library?: string): PeerKind => ({
   version: () => (library ? versionOf(library) : ""),
@@ -127,36 +119,13 @@ function tablesOf(results: Results): Record<string, Table> {
       const figures = (name: string) => ofCount.get(name)?.map((turn) => turn[part]) ?? [];
       const rows = [...ofCount.keys()].map((name) => [
         name,
-        rowOf(SPREAD[part] ?? CPU, figures(name), figures(BARE)),
+        medians(SPREAD[part] ?? CPU, figures(name), figures(BARE)),
       ]);
       tables[`${count} subscribers, ${part}`] = Object.fromEntries(rows);
     }
   }
   return tables;
 }
-
-/** Medians of the turns. A turn has no figures where no rate held. */
-function rowOf(
-  first: string,
-  turns: readonly (Figures | undefined)[],
-  bare: readonly (Figures | undefined)[],
-): Row {
-  const found = turns.filter((figures) => figures !== undefined);
-  if (found.length < turns.length) return { [first]: 0 };
-  const all = (name: string) => found.map((figures) => figures[name] ?? Number.NaN).sort(byValue);
-  const ratios = found.map((figures, turn) => (figures[first] ?? 0) / (bare[turn]?.[first] ?? 0));
-  const ofBare = round(median(ratios.sort(byValue)));
-  const { [first]: _, ...others } = found[0] ?? {};
-  return {
-    [first]: median(all(first)),
-    spread: `${all(first)[0]}–${all(first).at(-1)}`,
-    ...(Number.isFinite(ofBare) && { of_bare: ofBare }),
-    ...Object.fromEntries(Object.keys(others).map((name) => [name, median(all(name))])),
-  };
-}
-
-const byValue = (a: number, b: number) => a - b;
-const median = (sorted: readonly number[]) => percentile(sorted, 0.5);
 
 function goalsOf(tables: Readonly<Record<string, Table>>): Goal[] {
   return Object.entries(tables).flatMap(([title, table]) =>

@@ -10,6 +10,10 @@ interface Bench {
   load(): Promise<{ run(options: BenchOptions): Promise<void> }>;
 }
 
+const TURNS = `
+  --turns <n>  measure all of them so often, in turns; figures are medians; default 3
+`;
+
 const BENCHES: Record<string, Bench> = {
   reads: {
     about: "reads of the scheduler with 1 and with 1,000 subscribers of one operation",
@@ -40,11 +44,14 @@ All of it takes up to 25 minutes.
     load: () => import("./fanout.ts"),
   },
   connect: {
-    about: "connections a second, and the cost of 10,000 that move to another replica at once",
+    about:
+      "connections a second, and 10,000 that move to another replica at once, beside bare servers",
+    own: TURNS,
     load: () => import("./connect.ts"),
   },
   api: {
     about: "requests a second, beside a plain Fastify route and the sample's API in Python",
+    own: TURNS,
     load: () => import("./api.ts"),
   },
   stalled: {

@@ -1,6 +1,7 @@
 /** One start of one peer: memory of idle connections, each rate, and the highest rate. */
 import type { Load } from "../support/load.ts";
 import { pause, round } from "../support/report.ts";
+import type { Figures } from "../support/turns.ts";
 import type { Peer } from "./peer.ts";
 
 export interface Plan {
@@ -16,7 +17,6 @@ export interface Plan {
 
 /** Figures by name, of each part: `idle`, `<rate> a second`, `highest rate`. */
 export type Measured = Readonly<Record<string, Figures>>;
-export type Figures = Readonly<Record<string, number>>;
 
 /** A rate holds while p99 is below this and nearly all events arrive: ours merges states when it is late. */
 const P99_BELOW_MS = 100;

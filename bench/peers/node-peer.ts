@@ -8,7 +8,7 @@ import { type Event, eventAt } from "./event.ts";
 import type { Peer } from "./peer.ts";
 
 export class NodePeer implements Peer {
-  readonly #child: Child;
+  readonly child: Child;
   readonly clients: Peer["clients"];
 
   /** @param name of a program in this folder that calls `serve` */
@@ -24,14 +24,14 @@ export class NodePeer implements Peer {
   }
 
   private constructor(child: Child, clients: Peer["clients"]) {
-    this.#child = child;
+    this.child = child;
     this.clients = clients;
   }
 
-  usage = () => this.#child.usage();
-  collectGarbage = () => this.#child.collectGarbage();
-  publish = (schedule: Schedule) => this.#child.ask<number>("publish", schedule);
-  stop = () => this.#child.stop();
+  usage = () => this.child.usage();
+  collectGarbage = () => this.child.collectGarbage();
+  publish = (schedule: Schedule) => this.child.ask<number>("publish", schedule);
+  stop = () => this.child.stop();
 }
 
 /** In the program of a peer: `send` sends the event to all clients of `server`. */

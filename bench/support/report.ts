@@ -9,7 +9,7 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Write a CPU profile of the server for each part here. */
   readonly profileTo: string | undefined;
-  /** How often what is compared is measured, in turns; of `fanout`. */
+  /** How often what is compared is measured, in turns; of `fanout`, `api` and `connect`. */
   readonly turns: number;
   /** Only these peers; of `fanout`. Default: all that are installed. */
   readonly only: readonly string[] | undefined;
