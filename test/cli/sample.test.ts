@@ -1,7 +1,6 @@
 /** `dts-push` with the sample's operations, and while its server is away. */
 
-import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
 import { lineOutput } from "../../src/cli/terminal/lines.ts";
@@ -46,43 +45,6 @@ test("over each transport it gets the same last document although the API restar
   );
   expect(last[0]).toMatchObject({ operation_id: id, status: "TERMINATED" });
   expect(last.slice(1)).toEqual([last[0], last[0]]);
-});
-
-test("conformance: this server keeps every promise", async () => {
-  const command = start("conformance");
-  const { code } = await command.exited();
-  expect(command.stdout).not.toMatch(/^fail/m);
-  expect({ code, stderr: command.stderr }).toEqual({ code: 0, stderr: "" });
-  expect(command.stdout).toMatch(/^pass {2}SSE: .*exactly once \(C2, C3\)$/m);
-  expect(command.stdout).toMatch(/\n\d+ passed, 0 failed, \d+ skipped\n$/);
-});
-
-test("conformance: each promise that a server breaks is named, and the exit code is 1", async () => {
-  const server = createHttpServer((request, response) => {
-    response.statusCode = request.url === "/api/caller" ? 200 : 404;
-    response.setHeader("content-type", "application/json");
-    response.end('{"caller":"somebody","scopes":[]}');
-  });
-  onTestFinished(() => void server.close());
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}/`;
-  const command = AppProcess.start(["conformance", "--json"], { DTS_PUSH_URL: url });
-  expect((await command.exited()).code).toBe(1);
-  const lines = command.stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-  const outcomes = Object.fromEntries(lines.map(({ check, ...outcome }) => [check, outcome]));
-  expect(outcomes).toMatchObject({
-    "access: the caller is named, with its scopes": { outcome: "pass" },
-    "document: keys, times, status and cursor": { outcome: "skip" },
-    "problem: an unknown path is 404 not-found": {
-      outcome: "fail",
-      reason: "the content type is application/json",
-    },
-    "WebSocket: ping is answered pong": { outcome: "fail" },
-  });
 });
 
 test("a fault of the connection is reported once, and its end", () => {

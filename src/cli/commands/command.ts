@@ -45,6 +45,8 @@ interface Definition<O extends Options> {
   readonly options: O;
   /** More than the summary, for its own help. */
   readonly notes?: string;
+  /** It ends when the session's signal is aborted, since it has something to undo. A second signal does not wait. */
+  readonly endsItself?: true;
   /** @returns the exit code */
   run(session: Session, operands: readonly string[], values: Values<O>): Promise<number>;
 }

@@ -47,10 +47,12 @@ export async function runCommand(
     return EXIT.refused;
   }
   const stopped = new AbortController();
+  let codeOfSignal: number | undefined;
   for (const signal of SIGNALS) {
     process.once(signal, () => {
+      codeOfSignal = 128 + constants.signals[signal];
       stopped.abort(new Error(`stopped by ${signal}`)); // What is on the terminal ends here.
-      process.exit(128 + constants.signals[signal]);
+      if (!command.endsItself) process.exit(codeOfSignal);
     });
   }
   let server = "";
@@ -60,6 +62,7 @@ export async function runCommand(
     server = session.url.href;
     return await command.run(session, operands, values);
   } catch (error) {
+    if (codeOfSignal !== undefined) return codeOfSignal;
     if (error instanceof UsageError) report(`${error.message} See "dts-push ${name} --help".`);
     else report(describeFailure(error, server));
     return EXIT.refused;

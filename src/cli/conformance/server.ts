@@ -1,84 +1,134 @@
-import type { Message } from "../../../client/wire.ts";
-import { SkipError } from "./check.ts";
-import { type EventStream, parseStream } from "./event-stream.ts";
+import { EventStream } from "./event-stream.ts";
+import { expect, expectEqual, Skipped, show } from "./expect.ts";
 import { Socket } from "./socket.ts";
+import { expectProblem, type Problem } from "./wire.ts";
 
-export interface ServerOptions {
+export type Query = Readonly<Record<string, string | number | readonly string[]>>;
+
+export interface RequestOptions {
+  readonly method?: string;
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A body that is sent as JSON. */
+  readonly json?: unknown;
+  /** A body that is sent as it is. */
+  readonly body?: string;
+  /** Instead of that of the command line; `null` sends none. */
+  readonly token?: string | null;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Empty where the body is no JSON object. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+interface ServerOptions {
+  /** Ends with a slash. */
   readonly url: URL;
   readonly token: string | undefined;
-  /** Time for each answer, and for each stream to its end. */
-  readonly withinMs: number;
+  /** Ends every request, stream and socket. */
+  readonly signal: AbortSignal;
 }
 
-/** The server under test, without the client: requests as they are, with its credential. */
+/** The server, as one check uses it. */
 export class Server {
+  /** What the check waits for: the report of one that waits in vain. */
+  waitingFor = "its first request";
+  readonly signal: AbortSignal;
   readonly #url: URL;
-  readonly #withinMs: number;
-  readonly token: string | undefined;
+  readonly #token: string | undefined;
 
-  constructor({ url, token, withinMs }: ServerOptions) {
-    this.#url = new URL(url);
-    this.#url.pathname = url.pathname.replace(/\/?$/, "/");
-    this.#withinMs = withinMs;
-    this.token = token;
+  constructor({ url, token, signal }: ServerOptions) {
+    this.#url = url;
+    this.#token = token;
+    this.signal = signal;
   }
 
-  urlOf(path: string, query: Readonly<Record<string, string>> = {}): URL {
-    const url = new URL(path, this.#url);
-    for (const [key, value] of Object.entries(query)) url.searchParams.append(key, value);
-    return url;
-  }
-
-  /** @throws SkipError if the credential does not permit it */
-  async request(url: URL, init: RequestInit = {}): Promise<Response> {
-    const headers = new Headers(init.headers);
-    if (this.token) headers.set("authorization", `Bearer ${this.token}`);
-    const signal = AbortSignal.timeout(this.#withinMs);
-    const response = await fetch(url, { ...init, headers, signal });
-    if (response.status !== 403) return response;
-    const { slug } = await problemIn(response.clone());
-    if (slug === "forbidden") throw new SkipError("the credential does not permit it");
-    return response;
-  }
-
-  post(url: URL, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    return this.request(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", ...headers },
-      body: JSON.stringify(body),
-    });
-  }
-
-  async json(url: URL): Promise<Record<string, unknown>> {
-    return (await (await this.request(url)).json()) as Record<string, unknown>;
-  }
-
-  /** A stream of server-sent events, to its end. */
-  async stream(url: URL, headers: Record<string, string> = {}): Promise<EventStream> {
-    const response = await this.request(url, {
-      headers: { accept: "text/event-stream", ...headers },
-    });
-    return {
-      ...parseStream(await response.text()),
-      status: response.status,
-      headers: response.headers,
-    };
-  }
-
-  /** A WebSocket that is open, and authenticated where there is a credential. */
-  async socket(): Promise<Socket> {
-    const url = this.urlOf("api/ws");
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = await Socket.open(url, this.#withinMs);
-    if (this.token) {
-      socket.send({ type: "auth", token: this.token });
-      await socket.next("authenticated");
+  /** @throws Skipped if the credential does not permit it */
+  async request(path: string, options: RequestOptions = {}): Promise<Answer> {
+    const response = await this.#send(path, options);
+    const text = await response.text();
+    const { status, headers } = response;
+    const isJson = /^application\/(problem\+)?json\b/.test(headers.get("content-type") ?? "");
+    const answer = { status, headers, body: isJson && text !== "" ? JSON.parse(text) : {} };
+    if (status === 403 && answer.body.type === "urn:dts-push:problem:forbidden") {
+      throw new Skipped(`the credential does not permit it (${show(answer.body.scope)})`);
     }
+    return answer;
+  }
+
+  /** @returns the answer, which has this status */
+  async expect(status: number, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const answer = await this.request(path, options);
+    const { detail = "" } = answer.body;
+    const what = `status of ${options.method ?? "GET"} ${path}`;
+    const message = `${what}: ${answer.status}, not ${status} ${show(detail)}`;
+    expect(answer.status === status, message);
+    return answer;
+  }
+
+  /** @returns the problem document that refuses the request */
+  async refused(
+    status: number,
+    slug: string,
+    path: string,
+    options: RequestOptions = {},
+  ): Promise<Answer> {
+    const answer = await this.expect(status, path, options);
+    const type = answer.headers.get("content-type") ?? "";
+    expect(type.startsWith("application/problem+json"), `content-type is ${show(type)}`);
+    expectProblem(answer.body as Problem, status, slug);
+    return answer;
+  }
+
+  async stream(path: string, options: RequestOptions = {}): Promise<EventStream> {
+    const headers = { accept: "text/event-stream", ...options.headers };
+    const response = await this.#send(path, { ...options, headers });
+    if (response.status === 403) throw new Skipped("the credential does not permit this stream");
+    expectEqual(`status of the stream ${path}`, response.status, 200);
+    const type = response.headers.get("content-type") ?? "";
+    expect(type.startsWith("text/event-stream"), `content-type is ${show(type)}`);
+    expect(response.body, "the stream has no body");
+    return new EventStream(response.body, response.headers, (what) => {
+      this.waitingFor = what;
+    });
+  }
+
+  /** A WebSocket that has sent the credential, if there is one. */
+  async socket(query: Query = {}, token = this.#token): Promise<Socket> {
+    const url = this.#urlOf("api/ws", query);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    this.waitingFor = "the WebSocket to open";
+    const socket = await Socket.open(url, this.signal, (what) => {
+      this.waitingFor = what;
+    });
+    if (token !== undefined) socket.send({ type: "auth", token });
     return socket;
   }
-}
 
-async function problemIn(response: Response): Promise<{ readonly slug: string }> {
-  const problem = (await response.json().catch(() => ({}))) as Partial<Message>;
-  return { slug: String(problem.type).replace(/^.*:/, "") };
+  async #send(path: string, options: RequestOptions): Promise<Response> {
+    const { method = "GET", query, json, body, token = this.#token } = options;
+    const headers = new Headers(options.headers);
+    if (json !== undefined) headers.set("content-type", "application/json");
+    if (token) headers.set("authorization", `Bearer ${token}`);
+    this.waitingFor = `an answer to ${method} ${path}`;
+    return fetch(this.#urlOf(path, query), {
+      method,
+      headers,
+      redirect: "manual",
+      signal: this.signal,
+      body: json === undefined ? (body ?? null) : JSON.stringify(json),
+    });
+  }
+
+  /** @param path below the server's own, or one that the server has given, which begins with a slash */
+  #urlOf(path: string, query: Query = {}): URL {
+    const url = new URL(path, this.#url);
+    for (const [key, value] of Object.entries(query)) {
+      for (const each of [value].flat()) url.searchParams.append(key, String(each));
+    }
+    return url;
+  }
 }

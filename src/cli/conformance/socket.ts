@@ -1,89 +1,122 @@
-import type { Message } from "../../../client/wire.ts";
-import { BrokenPromiseError, mustBe } from "./check.ts";
+import { expect, expectEqual, Failure, show } from "./expect.ts";
+import type { Message } from "./wire.ts";
 
-export type Frame = Message & { readonly sub?: string; readonly cursor?: string };
+const SUBPROTOCOL = "dts-push.v1";
 
-/** Frames that were received and not taken. More are a fault of the server: what is checked is small. */
-const MOST_FRAMES = 10_000;
-
-/** A WebSocket whose frames are taken one by one. */
+/** A WebSocket whose frames wait to be taken. */
 export class Socket {
   readonly #socket: WebSocket;
-  readonly #withinMs: number;
-  readonly #frames: Frame[] = [];
-  #closedWith: number | undefined;
-  #wake = () => {};
+  readonly #waitFor: (what: string) => void;
+  readonly #frames: Message[] = [];
+  readonly #closed = Promise.withResolvers<number>();
+  /** Why no frame follows. */
+  #failure: Error | undefined;
+  #wake = Promise.withResolvers<void>();
 
-  static async open(url: URL, withinMs: number): Promise<Socket> {
-    const socket = new WebSocket(url, "dts-push.v1");
-    const opened = new Socket(socket, withinMs);
-    await opened.#until(() => socket.readyState === WebSocket.OPEN, "an open WebSocket");
-    mustBe("the subprotocol", socket.protocol, "dts-push.v1");
-    return opened;
+  /** @throws Failure if it is refused, or the server chooses no subprotocol */
+  static async open(
+    url: URL,
+    signal: AbortSignal,
+    waitFor: (what: string) => void,
+  ): Promise<Socket> {
+    const webSocket = new WebSocket(url, SUBPROTOCOL);
+    const socket = new Socket(webSocket, waitFor);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    webSocket.addEventListener("open", () => resolve());
+    webSocket.addEventListener("error", () => reject(new Failure("the handshake is refused")));
+    signal.addEventListener("abort", () => {
+      socket.#end(signal.reason);
+      reject(signal.reason);
+      webSocket.close();
+    });
+    await promise;
+    expectEqual("subprotocol", webSocket.protocol, SUBPROTOCOL);
+    return socket;
   }
 
-  private constructor(socket: WebSocket, withinMs: number) {
+  private constructor(socket: WebSocket, waitFor: (what: string) => void) {
     this.#socket = socket;
-    this.#withinMs = withinMs;
-    socket.onopen = () => this.#wake();
-    socket.onmessage = ({ data }) => {
-      if (this.#frames.length >= MOST_FRAMES) return socket.close(1000);
-      this.#frames.push(JSON.parse(data as string));
-      this.#wake();
-    };
-    socket.onclose = ({ code }) => {
-      this.#closedWith = code;
-      this.#wake();
-    };
+    this.#waitFor = waitFor;
+    socket.addEventListener("message", ({ data }) => this.#receive(data));
+    socket.addEventListener("close", ({ code }) => {
+      this.#closed.resolve(code);
+      this.#end(new Failure(`the connection was closed with ${code}`));
+    });
+    this.#closed.promise.catch(() => undefined);
   }
 
-  send(message: object | string): void {
-    this.#socket.send(typeof message === "string" ? message : JSON.stringify(message));
+  /** @param frame text is sent as it is */
+  send(frame: object | string): void {
+    this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
-  /** The next frame, which must be of this type; heartbeats are left out. */
-  async next(type?: string): Promise<Frame> {
+  /** The next frame that is neither a heartbeat of the connection nor the answer to an `auth`. */
+  async next(what: string): Promise<Message> {
+    this.#waitFor(what);
     for (;;) {
-      await this.#until(() => this.#frames.length > 0, `a frame${type ? ` "${type}"` : ""}`);
-      const frame = this.#frames.shift() as Frame;
-      if (frame.type === "heartbeat") continue;
-      if (type !== undefined) mustBe("the next frame", frame.type, type);
-      return frame;
+      const frame = this.#frames.shift();
+      if (!frame) {
+        if (this.#failure) throw this.#failure;
+        await this.#wake.promise;
+      } else if (!isAside(frame)) return frame;
     }
   }
 
-  /** The frames of a subscription to its `unsubscribed`. */
-  async rest(): Promise<Frame[]> {
-    const frames: Frame[] = [];
-    while (frames.at(-1)?.type !== "unsubscribed") frames.push(await this.next());
-    return frames;
+  /** Takes the next frame, which has these values. */
+  async expect(what: string, values: Readonly<Record<string, unknown>>): Promise<Message> {
+    const frame = await this.next(what);
+    const found = Object.fromEntries(Object.keys(values).map((key) => [key, frame[key]]));
+    expectEqual(what, found, values);
+    return frame;
   }
 
-  /** The close code that the server sends. */
-  async closed(): Promise<number> {
-    await this.#until(() => this.#closedWith !== undefined, "a close code");
-    return this.#closedWith as number;
-  }
-
-  close(): void {
-    this.#socket.close(1000);
-  }
-
-  async #until(isThere: () => boolean, what: string): Promise<void> {
-    const lateAt = performance.now() + this.#withinMs;
-    while (!isThere()) {
-      if (this.#closedWith !== undefined) {
-        throw new BrokenPromiseError(`there is no ${what}: it was closed with ${this.#closedWith}`);
-      }
-      const leftMs = lateAt - performance.now();
-      if (leftMs <= 0) throw new BrokenPromiseError(`${what} did not come in time`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, leftMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+  /** Takes every frame up to the `unsubscribed` of this `sub`, and that as the last one. */
+  async untilUnsubscribed(sub: string, reason: string): Promise<Message[]> {
+    const frames: Message[] = [];
+    for (;;) {
+      const frame = await this.next(`unsubscribed ${reason}`);
+      frames.push(frame);
+      if (frame.type !== "unsubscribed") continue;
+      expectEqual("sub and reason of unsubscribed", [frame.sub, frame.reason], [sub, reason]);
+      return frames;
     }
   }
+
+  /** Shows that the connection still serves, and that nothing else was sent before. */
+  async ping(): Promise<void> {
+    this.send({ type: "ping" });
+    await this.expect("pong", { type: "pong" });
+  }
+
+  async closed(code: number): Promise<void> {
+    this.#waitFor(`close code ${code}`);
+    expectEqual("close code", await this.#closed.promise, code);
+  }
+
+  #receive(data: unknown): void {
+    try {
+      expect(typeof data === "string", "a frame is binary");
+      const frame = JSON.parse(data);
+      expect(typeof frame?.type === "string", `a frame has no type: ${show(frame)}`);
+      this.#frames.push(frame);
+      this.#awake();
+    } catch (error) {
+      this.#end(error as Error);
+    }
+  }
+
+  #end(failure: Error): void {
+    this.#failure ??= failure;
+    this.#closed.reject(failure);
+    this.#awake();
+  }
+
+  #awake(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+}
+
+function isAside({ type, sub }: Message): boolean {
+  return type === "authenticated" || (type === "heartbeat" && sub === undefined);
 }
