@@ -1,4 +1,5 @@
 import { isActive } from "../parts/status.js";
+import { isGone } from "./gone.js";
 import { client } from "./server.js";
 
 /**
@@ -217,6 +218,7 @@ export class Feed {
 
   /** @param {Operation} operation @param {"feed" | "list"} from */
   #put(operation, from) {
+    if (isGone(operation)) return;
     const id = operation.operation_id;
     const before = this.#byId.get(id);
     if (from === "feed") {

@@ -1,3 +1,4 @@
+import { markGone } from "../app/gone.js";
 import { navigate, operationPath } from "../app/router.js";
 import { client, may } from "../app/server.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
@@ -95,6 +96,7 @@ function purge(id) {
     danger: true,
     act: async () => {
       await client.purge(id);
+      markGone(id);
       navigate("./");
     },
   });

@@ -1,7 +1,7 @@
 import { everySecond } from "../app/clock.js";
 import { describe } from "../app/server.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { exactTime } from "./time.js";
+import { clockTime } from "./time.js";
 
 /**
  * How true is what the page shows, in one line: live and as of when, catching up, not connected, or an outage.
@@ -22,9 +22,11 @@ export function indicator(signal) {
   /** @type {ConnectionState | undefined} */
   let state;
   let loaded = false;
+  /** Of what is shown while it is not connected. @type {string | null} */
+  let asOf = null;
   const draw = () => {
     if (signal.aborted) return;
-    const { kind, text, detail } = describeState(state, loaded);
+    const { kind, text, detail } = describeState(state, loaded, asOf);
     root.dataset.kind = kind;
     // Only a change of the phase is announced; the detail may change each second.
     render(
@@ -38,6 +40,7 @@ export function indicator(signal) {
   draw();
   return (next, isLoaded = false) => {
     [state, loaded] = [next, isLoaded];
+    if (next?.kind === "live" || next?.kind === "stale") asOf = next.as_of;
     draw();
   };
 }
@@ -47,8 +50,14 @@ function tryNow() {
   dispatchEvent(new Event("online"));
 }
 
-/** @param {ConnectionState | undefined} state @param {boolean} isLoaded @returns {{ kind: string, text: string, detail?: string }} */
-function describeState(state, isLoaded) {
+/**
+ * @param {ConnectionState | undefined} state
+ * @param {boolean} isLoaded
+ * @param {string | null} asOf
+ * @returns {{ kind: string, text: string, detail?: string }}
+ */
+function describeState(state, isLoaded, asOf) {
+  const shown = asOf === null ? "" : `shown as of ${clockTime(asOf)}`;
   switch (state?.kind) {
     case undefined:
       return { kind: "idle", text: "" };
@@ -56,13 +65,14 @@ function describeState(state, isLoaded) {
       return { kind: "waiting", text: "Connecting" };
     case "retrying": {
       const inS = Math.max(0, Math.ceil((state.at - Date.now()) / 1000));
-      const reason = state.error === undefined ? "" : `, ${describe(state.error)}`;
-      return { kind: "lost", text: "Not connected", detail: `next attempt in ${inS} s${reason}` };
+      const reason = state.error === undefined ? "" : describe(state.error);
+      const parts = [`next attempt in ${inS} s`, shown, reason].filter(Boolean);
+      return { kind: "lost", text: "Not connected", detail: parts.join(", ") };
     }
     case "closed":
       return { kind: "ended", text: "Final state" };
     case "stale": {
-      const detail = state.as_of === null ? "" : `since ${exactTime(state.as_of)}`;
+      const detail = state.as_of === null ? "" : `since ${clockTime(state.as_of)}`;
       return { kind: "lost", text: "The scheduler does not answer", detail };
     }
     case "live": {

@@ -2,6 +2,7 @@ import { html } from "../vendor/lit-html/lit-html.js";
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [
@@ -32,6 +33,12 @@ export function exactTime(date) {
   return Number.isNaN(at.getTime()) ? date : exact.format(at);
 }
 
+/** A time of today: "14:02:11"; with its date where it is of another day. @param {string} date */
+export function clockTime(date) {
+  const at = new Date(date);
+  return at.toDateString() === new Date().toDateString() ? clock.format(at) : exactTime(date);
+}
+
 /** A duration with as many digits as matter: "350 ms", "4.2 s", "3 m 05 s". @param {number} ms */
 export function duration(ms) {
   const whole = Math.max(0, Math.round(ms));
@@ -46,6 +53,17 @@ export function duration(ms) {
 /** @param {number} number */
 function two(number) {
   return String(number).padStart(2, "0");
+}
+
+/**
+ * How long an operation waited for a worker that took it: up to its first step.
+ * @param {import("../client/client.js").OperationDocument} operation
+ * @param {import("../client/client.js").Step | undefined} first
+ * @returns {number | undefined} in milliseconds
+ */
+export function queueTime({ created_at, scheduled_at }, first) {
+  if (first?.at === undefined) return undefined;
+  return Math.max(0, Date.parse(first.at) - Date.parse(scheduled_at ?? created_at));
 }
 
 /**

@@ -1,8 +1,8 @@
 import { BASE } from "../app/base.js";
 import { everySecond } from "../app/clock.js";
-import { client, credentialOf, describe, may } from "../app/server.js";
+import { client, credentialOf, describe, may, request } from "../app/server.js";
 import { createClient } from "../client/client.js";
-import { isActive, statusBadge } from "../parts/status.js";
+import { isActive } from "../parts/status.js";
 import { duration } from "../parts/time.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
@@ -11,7 +11,17 @@ import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
  * requests that each makes and how late each learns of a change.
  *
  * @typedef {import("../client/client.js").OperationDocument} Operation
- * @typedef {{ title: string, hint: string, status: string, requests: number, updates: number, lagsMs: number[], failed: string }} Lane
+ * @typedef {import("../client/client.js").Transport} Transport
+ * @typedef {{
+ *   title: string,
+ *   hint: string,
+ *   transport: Transport | undefined,
+ *   status: string,
+ *   requests: number,
+ *   updates: number,
+ *   lagsMs: number[],
+ *   failed: string,
+ * }} Lane `transport`: none is plain polling; `status`: empty until it is measured
  */
 
 const POLL_EVERY_MS = 2000;
@@ -23,10 +33,9 @@ const STEPS = 27;
 export function showConnection({ root, signal, onState }) {
   document.title = "Connection · dts-push";
   onState(undefined);
-  /** @type {Lane[]} */
-  let lanes = [];
+  let lanes = newLanes();
   let running = new AbortController();
-  let [message, id] = ["", ""];
+  let [message, id, hasSample] = ["", "", true];
   signal.addEventListener("abort", () => running.abort());
 
   const begin = async () => {
@@ -40,23 +49,17 @@ export function showConnection({ root, signal, onState }) {
       message = describe(error);
       return draw();
     }
-    lanes = /** @type {const} */ ([
-      ["WebSocket", "one connection for everything", "websocket"],
-      ["Server-sent events", "one answer that does not end", "sse"],
-      ["Long-poll", "each answer waits for a change", "long-poll"],
-    ]).map(([title, hint, transport]) => {
-      const lane = newLane(title, hint);
-      void follow(lane, transport, running.signal);
-      return lane;
-    });
-    const polled = newLane("Plain polling", `a request every ${POLL_EVERY_MS / 1000} s`);
-    lanes.push(polled);
-    void poll(polled, running.signal);
+    lanes = newLanes();
+    for (const lane of lanes) {
+      if (lane.transport) void follow(lane, lane.transport, running.signal);
+      else void poll(lane, running.signal);
+    }
     draw();
   };
 
-  /** @param {Lane} lane @param {import("../client/client.js").Transport} transport @param {AbortSignal} ended */
+  /** @param {Lane} lane @param {Transport} transport @param {AbortSignal} ended */
   const follow = async (lane, transport, ended) => {
+    lane.status = "PENDING";
     const own = createClient({
       url: BASE,
       transport,
@@ -78,6 +81,7 @@ export function showConnection({ root, signal, onState }) {
 
   /** @param {Lane} lane @param {AbortSignal} ended */
   const poll = async (lane, ended) => {
+    lane.status = "PENDING";
     let cursor = "";
     while (!ended.aborted) {
       try {
@@ -105,53 +109,105 @@ export function showConnection({ root, signal, onState }) {
 
   const draw = () => {
     if (signal.aborted) return;
+    const isRunning = lanes.some(
+      ({ status, failed }) => status !== "" && !failed && isActive({ status }),
+    );
+    const button = html`<button type="button" class="primary" @click=${begin}>${lanes[0]?.status ? "Measure again" : "Measure"}</button>`;
     render(
       html`<h1>Transports compared</h1>
-        <p class="lead">
-          One operation changes ${STEPS} times in ${PROCESSING_TIME_S} seconds. It is followed in four ways at once. The lag is the
-          time from the scheduler's date of a change to its arrival here, by two clocks, so it is as exact as they agree.
+        <p>
+          One operation changes ${STEPS} times in ${PROCESSING_TIME_S} seconds, and is followed in four ways at once. The lag is the
+          time from the scheduler's date of a change to its arrival here: by two clocks, so it is as exact as they agree.
         </p>
         ${message ? html`<p class="notice bad" role="alert">${message}</p>` : nothing}
-        ${
-          may("operations:start")
-            ? html`<button type="button" class="primary" @click=${begin}>${lanes.length > 0 ? "Measure again" : "Measure"}</button>`
-            : html`<p class="notice">It starts an operation of the sample, which you may not do here.</p>`
-        }
-        ${lanes.length > 0 ? table(lanes) : nothing}`,
+        <div class="measure">
+          ${
+            !may("operations:start")
+              ? html`<p>It starts an operation of the sample, which you may not do here.</p>`
+              : hasSample
+                ? button
+                : html`<p>It needs the sample, which this server does not run.</p>`
+          }
+          <p role="status">${isRunning ? "Measuring …" : outcome(lanes)}</p>
+        </div>
+        ${table(lanes)}`,
       root,
     );
   };
+  const load = async () => {
+    const answer = await request("api/sample");
+    if (answer.ok) ({ enabled: hasSample } = await answer.json());
+    draw();
+  };
+  load().catch(() => undefined); // Measuring reports what is wrong with the server.
   everySecond(draw, signal);
   draw();
 }
 
 /** @param {Lane[]} lanes */
 function table(lanes) {
+  const longestMs = Math.max(1, ...lanes.map((lane) => medianOf(lane) ?? 0));
   return html`<div class="scroll panel" tabindex="0" role="region" aria-label="Comparison">
-    <table>
+    <table class="comparison">
       <thead>
-        <tr><th scope="col">Transport</th><th scope="col">State</th><th scope="col" class="right">Requests</th><th scope="col" class="right">States seen</th><th scope="col" class="right">Lag, median</th><th scope="col" class="right">Lag, worst</th></tr>
+        <tr><th scope="col">Transport</th><th scope="col" class="right">Requests</th><th scope="col" class="right">States seen</th><th scope="col" class="right">Median lag</th><td class="lag"></td><th scope="col" class="right">Longest lag</th></tr>
       </thead>
-      <tbody>${lanes.map(laneRow)}</tbody>
+      <tbody>${lanes.map((lane) => laneRow(lane, longestMs))}</tbody>
     </table>
   </div>`;
 }
 
-/** @param {Lane} lane */
-function laneRow({ title, hint, status, requests, updates, lagsMs, failed }) {
-  const sorted = [...lagsMs].sort((a, b) => a - b);
-  const [middle, worst] = [sorted[sorted.length >> 1], sorted.at(-1)];
+/** @param {Lane} lane @param {number} longestMs */
+function laneRow(lane, longestMs) {
+  const { title, hint, transport, status, requests, updates, lagsMs, failed } = lane;
+  const middle = medianOf(lane);
+  const shown = (/** @type {number} */ ms) => (lagsMs.length === 0 ? "–" : duration(ms));
   return html`<tr>
-    <th scope="row">${title}<span class="quiet">${hint}</span></th>
-    <td>${failed ? html`<span class="bad-text">${failed}</span>` : status ? statusBadge(status) : "…"}</td>
-    <td class="number right">${requests}</td>
-    <td class="number right">${updates}</td>
-    <td class="number right">${middle === undefined ? "–" : duration(middle)}</td>
-    <td class="number right">${worst === undefined ? "–" : duration(worst)}</td>
+    <th scope="row">${title}<span class="quiet">${hint}</span>${failed ? html`<span class="bad-text">${failed}</span>` : nothing}</th>
+    <td class="number right">${status ? requests : "–"}</td>
+    <td class="number right">${status ? updates : "–"}</td>
+    <td class="number right">${shown(middle ?? 0)}</td>
+    <td class="lag"><span class=${transport ? "" : "polled"} .style=${`inline-size: ${(100 * (middle ?? 0)) / longestMs}%`}></span></td>
+    <td class="number right">${shown(Math.max(...lagsMs))}</td>
   </tr>`;
 }
 
-/** @param {string} title @param {string} hint @returns {Lane} */
-function newLane(title, hint) {
-  return { title, hint, status: "", requests: 0, updates: 0, lagsMs: [], failed: "" };
+/** What a push is worth, in one sentence. @param {Lane[]} lanes */
+function outcome(lanes) {
+  const pushed = lanes.find(({ transport }) => transport);
+  const polled = lanes.find(({ transport }) => !transport);
+  if (!pushed || !polled) return "";
+  const [pushMs, pollMs] = [medianOf(pushed), medianOf(polled)];
+  if (pushMs === undefined || pollMs === undefined) return "";
+  return `Pushed changes arrived after ${duration(pushMs)}, with ${count(pushed)}; polled ones after ${duration(pollMs)}, with ${count(polled)}.`;
+}
+
+/** @param {Lane} lane */
+function count({ requests }) {
+  return `${requests} ${requests === 1 ? "request" : "requests"}`;
+}
+
+/** @param {Lane} lane */
+function medianOf({ lagsMs }) {
+  const sorted = [...lagsMs].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}
+
+/** @returns {Lane[]} */
+function newLanes() {
+  return /** @type {const} */ ([
+    ["WebSocket", "one connection for everything", "websocket"],
+    ["Server-sent events", "one answer that does not end", "sse"],
+    ["Long-poll", "each answer waits for a change", "long-poll"],
+    ["Plain polling", `a request every ${POLL_EVERY_MS / 1000} s`, undefined],
+  ]).map(([title, hint, transport]) => ({
+    title,
+    hint,
+    transport,
+    status: "",
+    requests: 0,
+    updates: 0,
+    lagsMs: [],
+    failed: "",
+  }));
 }

@@ -1,6 +1,7 @@
 import { announce } from "../app/announce.js";
 import { urlOf } from "../app/base.js";
 import { everySecond, perFrame } from "../app/clock.js";
+import { markGone, saysGone } from "../app/gone.js";
 import { operationPath } from "../app/router.js";
 import { client, describe } from "../app/server.js";
 import { actions } from "../parts/actions.js";
@@ -11,7 +12,7 @@ import { spanOf } from "../parts/history/timeline-model.js";
 import { copyButton, jsonBlock } from "../parts/json.js";
 import { messageOf, progressBar } from "../parts/progress.js";
 import { isActive, statusBadge, statusOf } from "../parts/status.js";
-import { exactTime, runningTime, timeAgo } from "../parts/time.js";
+import { duration, exactTime, queueTime, runningTime, timeAgo } from "../parts/time.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 /**
@@ -73,6 +74,7 @@ export function showOperation({ root, signal, onState, onError }, id) {
     } catch (error) {
       if (signal.aborted) return;
       message = describe(error);
+      if (saysGone(error)) markGone(id);
       onState(undefined);
       onError(error);
       draw();
@@ -100,6 +102,7 @@ export function showOperation({ root, signal, onState, onError }, id) {
     if (isNews) announce(`${next.name}: ${statusOf(next.status).label}.`);
     if (operation?.created_at !== next.created_at) void loadInput();
     operation = next;
+    message = "";
     report();
     document.title = `${statusOf(next.status).label}: ${(next.name || id).slice(0, 100)} · dts-push`;
   };
@@ -143,13 +146,15 @@ export function showOperation({ root, signal, onState, onError }, id) {
   /** @param {Operation} each */
   const header = (each) => {
     const { name, status, created_at, scheduled_at, completed_at, version, tags, parent_id } = each;
-    return html`<header class="operation-head">
+    const waitedMs = stepsCut ? undefined : queueTime(each, steps[0]);
+    return html`<header class="operation-head" data-kind=${statusOf(status).kind}>
       <p class="crumbs"><a href=${urlOf("").href}>Operations</a>${parent_id ? html`<span aria-hidden="true">/</span>parent <a href=${operationPath(parent_id)}>${parent_id}</a>` : nothing}</p>
       <div class="title"><h1>${name || id}</h1>${statusBadge(status)} ${actions(each, followRestart)}</div>
       <p class="id"><code>${id}</code>${copyButton(id, "Copy the id")}</p>
       <p class="custom-status">${progressBar(each)}<span>${messageOf(each)}</span></p>
       <dl class="facts">
         <div><dt>Running time</dt><dd class="number">${runningTime(each, isActive(each))}</dd></div>
+        <div><dt>Waited for a worker</dt><dd class="number">${waitedMs === undefined ? "–" : duration(waitedMs)}</dd></div>
         <div><dt>Created</dt><dd>${timeAgo(created_at)}</dd></div>
         ${scheduled_at ? html`<div><dt>Scheduled for</dt><dd>${exactTime(scheduled_at)}</dd></div>` : nothing}
         ${completed_at ? html`<div><dt>Ended</dt><dd>${timeAgo(completed_at)}</dd></div>` : nothing}

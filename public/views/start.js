@@ -93,7 +93,7 @@ export function showStart({ root, signal, onState }, query) {
           <h2 id="any-title">Any orchestration</h2>
           <label>Name<input name="name" list="names" required autocomplete="off" .value=${query.get("name") ?? ""} /></label>
           <datalist id="names">${names.map((name) => html`<option value=${name}></option>`)}</datalist>
-          <label>Input (JSON)<textarea name="input" rows="6" spellcheck="false" aria-describedby="input-error" @input=${checkInput} .defaultValue=${query.get("input") ?? ""}></textarea></label>
+          <label>Input (JSON)<textarea name="input" rows="6" spellcheck="false" placeholder='{"items": ["lamp", "chair"]}' aria-describedby="input-error" @input=${checkInput} .defaultValue=${query.get("input") ?? ""}></textarea></label>
           <p id="input-error" class="bad-text" ?hidden=${inputError === ""}>${inputError}</p>
           <details>
             <summary>Id, tags, version, time</summary>
@@ -101,7 +101,7 @@ export function showStart({ root, signal, onState }, query) {
               <label>Id<input name="operation_id" maxlength="100" autocomplete="off" placeholder="a random one" /></label>
               <label>Version<input name="version" autocomplete="off" /></label>
               <label>Tags<input name="tags" autocomplete="off" placeholder="team=shipping, priority=high" /></label>
-              <label>Start at<input name="start_at" type="datetime-local" /></label>
+              <label>Start at, by your clock<input name="start_at" type="datetime-local" /></label>
             </div>
           </details>
           <button type="submit" class="primary">Start</button>

@@ -26,6 +26,7 @@ const WAIT_MS = 30_000;
 
 interface View {
   readonly url: URL;
+  readonly forcedColors?: "active";
   /** Until it is worth a picture. */
   ready(page: Page): Promise<unknown>;
 }
@@ -34,16 +35,15 @@ const logger = pino({ level: "silent" });
 const closing: (() => Promise<unknown> | unknown)[] = [];
 
 async function startHub(env: NodeJS.ProcessEnv = {}, running?: string) {
-  let address = running;
-  if (!address) {
-    const scheduler = await startScheduler({ port: 0, database: ":memory:", logger });
-    closing.push(() => scheduler.close());
-    address = scheduler.address;
-  }
+  const scheduler = running
+    ? undefined
+    : await startScheduler({ port: 0, database: ":memory:", logger });
+  closing.push(() => scheduler?.close());
+  const address = running ?? String(scheduler?.address);
   const target = { address, taskHub: "default", authentication: { kind: "none" } } as const;
   const api = await startApi({ ...readConfig(env), port: 0, graceMs: 100, target }, logger);
   closing.push(() => api.close());
-  return { address, target, url: new URL(api.url) };
+  return { address, target, scheduler, url: new URL(api.url) };
 }
 
 async function post(url: URL, body: object): Promise<void> {
@@ -90,21 +90,51 @@ async function fill(url: URL): Promise<void> {
   await act("order-10236-on-hold", "suspend");
 }
 
-async function take(browser: Browser, name: string, { url, ready }: View): Promise<void> {
+async function take(browser: Browser, name: string, view: View): Promise<void> {
+  const { url, ready, forcedColors = "none" } = view;
   for (const viewport of SIZES) {
     for (const colorScheme of ["light", "dark"] as const) {
-      const page = await browser.newPage({ viewport, colorScheme, reducedMotion: "reduce" });
+      const media = { colorScheme, forcedColors, reducedMotion: "reduce" } as const;
+      const page = await browser.newPage({ viewport, ...media });
       page.setDefaultTimeout(WAIT_MS);
       await page.goto(url.href);
       await ready(page);
       const path = `${FOLDER}${name}-${viewport.width}-${colorScheme}.png`;
       // Of a long list only what is seen is drawn; the README shows what a person sees.
-      const fullPage = name !== "operations" && viewport.width !== 1280;
+      const isList = /^(operations|outage)/.test(name);
+      const fullPage = !isList && viewport.width !== 1280;
       await page.screenshot({ path, fullPage });
       await page.close();
     }
   }
   console.log(name);
+}
+
+/** The list while the scheduler does not answer, which ends what the other pictures need. */
+async function takeOutage(
+  browser: Browser,
+  { url, scheduler }: Awaited<ReturnType<typeof startHub>>,
+) {
+  const shown = async (page: Page) => {
+    await page.getByText("The scheduler does not answer").waitFor();
+  };
+  const pages = SIZES.flatMap((viewport) =>
+    (["light", "dark"] as const).map(async (colorScheme) => {
+      const page = await browser.newPage({ viewport, colorScheme, reducedMotion: "reduce" });
+      page.setDefaultTimeout(WAIT_MS);
+      await page.goto(url.href);
+      await page.getByText("order-10231").first().waitFor();
+      return { page, path: `${FOLDER}outage-${viewport.width}-${colorScheme}.png` };
+    }),
+  );
+  const opened = await Promise.all(pages);
+  await scheduler?.close();
+  for (const { page, path } of opened) {
+    await shown(page);
+    await page.screenshot({ path });
+    await page.close();
+  }
+  console.log("outage");
 }
 
 const wanted = process.argv.slice(2);
@@ -130,15 +160,17 @@ try {
     url: new URL(path, url),
     ready,
   });
+  const operations = view("/", text("order-10231"));
+  const failed = view("/operations/order-10233-declined", text("attempt 3"));
   const views: Record<string, View> = {
-    operations: view("/", text("order-10231")),
+    operations,
     running: view("/operations/order-10237", text("timer")),
     completed: view("/operations/order-10231", text("parcel")),
-    failed: view("/operations/order-10233-declined", text("attempt 3")),
+    failed,
     start: view("/start", text("The sample")),
     connection: view("/connection", async (page) => {
       await page.getByRole("button", { name: "Measure" }).click();
-      await page.locator("tbody tr:last-child td:last-child", { hasText: "s" }).waitFor();
+      await page.getByText("Pushed changes arrived").waitFor();
     }),
     empty: view("/", text("No operation yet"), empty),
     "sign-in": view("/", text("Key or token"), closed),
@@ -146,10 +178,13 @@ try {
       await page.getByRole("button", { name: "Terminate" }).click();
       await page.getByRole("dialog").waitFor();
     }),
+    "operations-forced": { ...operations, forcedColors: "active" },
+    "failed-forced": { ...failed, forcedColors: "active" },
   };
   for (const [name, each] of Object.entries(views)) {
     if (wanted.length === 0 || wanted.includes(name)) await take(browser, name, each);
   }
+  if (wanted.length === 0 || wanted.includes("outage")) await takeOutage(browser, hub);
 } finally {
   for (const close of closing.reverse()) await close();
 }

@@ -125,6 +125,21 @@ test("terminates and deletes what is selected, after a question", async () => {
   expect(complaints).toEqual([]);
 });
 
+test("a row that another client has purged is gone once its operation is opened", async () => {
+  await start("purged-1", "purged-2");
+  const { page, driver } = await openPage("/?prefix=purged-");
+  await driver.rowShows("purged-1", "Running");
+  await stack.client.terminateOrchestration("purged-1", null);
+  await driver.rowShows("purged-1", "Terminated");
+  await stack.client.purgeOrchestration("purged-1");
+  await driver.row("purged-1").getByRole("link").click();
+  await page.getByRole("alert").getByText("not found").waitFor();
+  await page.goBack();
+  await driver.rowShows("purged-2", "Running");
+  await driver.connection("Live");
+  expect(await driver.row("purged-1").count()).toBe(0);
+});
+
 test("starts any orchestration, and shows what is wrong with the input", async () => {
   await start("taken");
   const { page, driver, complaints } = await openPage("/start?name=unknown");

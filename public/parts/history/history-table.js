@@ -48,7 +48,7 @@ export class HistoryTable {
 function row({ seq, kind, name, at, duration_ms, error, child_id }, startMs, atMs) {
   const afterMs = at === undefined ? Number.NaN : Date.parse(at) - startMs;
   const isLater = atMs !== undefined && afterMs > atMs;
-  return html`<tr class=${isLater ? "later" : ""}>
+  return html`<tr class="${isLater ? "later" : ""} ${kind.startsWith("turn_") ? "turn" : ""}">
     <td class="right number quiet">${seq}</td>
     <td class="right number" title=${at ? exactTime(at) : ""}>${Number.isNaN(afterMs) ? "" : duration(afterMs)}</td>
     <td class=${kind.endsWith("failed") ? "bad-text" : ""}>${kind.replaceAll("_", " ")}</td>

@@ -112,13 +112,15 @@ export function timeline(steps, { startMs, endMs }, view, nowMs) {
       <button type="button" aria-label="Zoom out" ?disabled=${view.to - view.from >= 1} @click=${() => view.zoom(2)}>−</button>
       <button type="button" ?disabled=${view.to - view.from >= 1} @click=${() => view.fit()}>Fit</button>
       <span class="quiet">${duration(wholeMs)} in all</span>
+      <span class="quiet hint">Bars include waiting for a worker. Keys: + − ← → 0</span>
     </div>
     ${all.length > bars.length ? html`<p class="quiet">The newest ${MAX_BARS} of ${all.length.toLocaleString("en")} are drawn. The history below has all.</p>` : nothing}
     <div class="bars" @wheel=${{ handleEvent: (/** @type {WheelEvent} */ event) => view.onWheel(event), passive: false }}>
-      <div class="axis" aria-hidden="true">${ticks(fromMs - startMs, shownMs).map(
-        (ms) =>
-          html`<span .style=${`left: ${share(startMs + ms)}%`}>${ms === 0 ? "0" : `+${duration(ms)}`}</span>`,
-      )}</div>
+      <div class="axis" aria-hidden="true">${ticks(fromMs - startMs, shownMs).map((ms) => {
+        const left = share(startMs + ms);
+        // Left of its line where there is no room to the right of it.
+        return html`<span class=${left > 85 ? "last" : ""} .style=${left > 85 ? `right: ${100 - left}%` : `left: ${left}%`}>${ms === 0 ? "0" : `+${duration(ms)}`}</span>`;
+      })}</div>
       <ol>${repeat(
         bars,
         ({ seq }) => seq,
@@ -145,7 +147,7 @@ function barRow(bar, share, nowMs) {
     <span class="track" role="img" aria-label=${title}>
       ${isOutside ? nothing : html`<span class="bar ${state}" .style=${state === "point" ? `left: ${left}%` : `left: ${left}%; width: ${Math.max(0, right - left)}%`}></span>`}
     </span>
-    <span class="took number">${took}</span>
+    <span class="took number ${state}">${state === "failed" ? "✕ " : ""}${took}</span>
   </li>`;
 }
 

@@ -1,4 +1,4 @@
-import { html } from "../../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { STATUS_NAMES, statusOf } from "../status.js";
 
 /**
@@ -10,6 +10,8 @@ import { STATUS_NAMES, statusOf } from "../status.js";
  */
 
 const TYPING_PAUSE_MS = 300;
+/** Names that are suggested. */
+const MOST_NAMES = 50;
 
 /** @type {Filter} */
 export const NO_FILTER = { status: undefined, name: "", prefix: "", tag: "" };
@@ -40,7 +42,12 @@ export function filterBar(filter, feed, setFilter) {
   const { rows, older } = feed;
   /** @type {Map<string, number>} */
   const counts = new Map();
-  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
+  /** @type {Set<string>} */
+  const names = new Set();
+  for (const { status, name } of rows) {
+    counts.set(status, (counts.get(status) ?? 0) + 1);
+    if (names.size < MOST_NAMES) names.add(name);
+  }
   const more = older === "complete" ? "" : "+";
   const ofAll = more ? ` of the newest ${rows.length.toLocaleString("en")}` : "";
 
@@ -65,12 +72,13 @@ export function filterBar(filter, feed, setFilter) {
     /** @type {string} */ label,
     /** @type {string} */ hint,
   ) =>
-    html`<label>${label}<input name=${name} .defaultValue=${filter[name]} placeholder=${hint} autocomplete="off" spellcheck="false" @input=${onType} /></label>`;
+    html`<label>${label}<input name=${name} .defaultValue=${filter[name]} placeholder=${hint} list=${name === "name" ? "seen-names" : nothing} autocomplete="off" spellcheck="false" @input=${onType} /></label>`;
 
   return html`<form class="filters" role="search" aria-label="Filter" @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
     <div class="chips" role="group" aria-label="Status">${STATUS_NAMES.map(chip)}</div>
     <div class="fields">
-      ${field("name", "Name", "any orchestration")} ${field("prefix", "Id begins with", "any id")} ${field("tag", "Tag", "key:value")}
+      ${field("name", "Name", "any")} ${field("prefix", "Id begins with", "any")} ${field("tag", "Tag", "key:value")}
+      <datalist id="seen-names">${[...names].sort().map((name) => html`<option value=${name}></option>`)}</datalist>
     </div>
   </form>`;
 }

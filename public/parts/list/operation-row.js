@@ -1,7 +1,7 @@
 import { operationPath } from "../../app/router.js";
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { messageOf, progressBar } from "../progress.js";
-import { isActive, statusBadge } from "../status.js";
+import { isActive, statusBadge, statusOf } from "../status.js";
 import { ago, runningTime, timeAgo } from "../time.js";
 
 /**
@@ -30,7 +30,7 @@ export function rowTitles(rows, selected, onChange) {
     <div role="row" class="row titles" aria-rowindex="1">
       <span role="columnheader" class="select"><input type="checkbox" aria-label="Select all that are loaded" .checked=${all} .indeterminate=${!all && selected.size > 0} @change=${toggle} /></span>
       <span role="columnheader">Status</span><span role="columnheader">Operation</span>
-      <span role="columnheader">Progress</span><span role="columnheader" class="right">Running time</span>
+      <span role="columnheader">Progress</span><span role="columnheader" class="tags">Tags</span><span role="columnheader" class="right">Running time</span>
       <span role="columnheader" class="right">Created</span>
     </div>
   </div>`;
@@ -44,7 +44,7 @@ export function rowTitles(rows, selected, onChange) {
  * @param {(id: string, isSelected: boolean) => void} onSelect
  */
 export function operationRow(operation, index, rowHeight, selected, onSelect) {
-  const { operation_id: id, name, status, created_at, scheduled_at } = operation;
+  const { operation_id: id, name, status, created_at, scheduled_at, tags } = operation;
   const untakenMs = status === "PENDING" ? Date.now() - Date.parse(scheduled_at ?? created_at) : 0;
   const line =
     untakenMs < 0 && scheduled_at
@@ -54,12 +54,20 @@ export function operationRow(operation, index, rowHeight, selected, onSelect) {
         : messageOf(operation);
   const toggle = (/** @type {Event} */ { currentTarget }) =>
     onSelect(id, /** @type {HTMLInputElement} */ (currentTarget).checked);
-  return html`<div role="row" class="row" aria-rowindex=${index + 2} .style=${`transform: translateY(${index * rowHeight}px)`}>
+  return html`<div role="row" class="row" data-kind=${statusOf(status).kind} aria-rowindex=${index + 2} .style=${`transform: translateY(${index * rowHeight}px)`}>
     <span role="cell" class="select"><input type="checkbox" aria-label=${`Select ${id}`} .checked=${selected.has(id)} @change=${toggle} /></span>
     <span role="cell" class="status">${statusBadge(status)}</span>
     <span role="cell" class="what"><a href=${operationPath(id)}>${name || id}</a><code>${id}</code></span>
-    <span role="cell" class="how">${progressBar(operation)}<span class="custom-status">${line}</span></span>
+    <span role="cell" class="how">${progressBar(operation)}<span class="custom-status" title=${line}>${line}</span></span>
+    <span role="cell" class="tags quiet">${tagsText(tags)}</span>
     <span role="cell" class="right number took">${status === "PENDING" ? "" : runningTime(operation, isActive(operation))}</span>
     <span role="cell" class="right quiet">${timeAgo(created_at)}</span>
   </div>`;
+}
+
+/** @param {Operation["tags"]} tags */
+function tagsText(tags) {
+  return Object.entries(tags ?? {})
+    .map(([key, value]) => `${key}: ${value}`)
+    .join(", ");
 }

@@ -1,3 +1,4 @@
+import { markGone, saysGone } from "../../app/gone.js";
 import { client, describe, may } from "../../app/server.js";
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { ask } from "../dialog.js";
@@ -25,6 +26,10 @@ export function selectionBar(selected, feed, onChange) {
   const terminate = (/** @type {string} */ id) => client.terminate(id);
   const purge = async (/** @type {string} */ id) => {
     await client.purge(id);
+    forget(id);
+  };
+  const forget = (/** @type {string} */ id) => {
+    markGone(id);
     feed.remove(id);
   };
   const clear = () => {
@@ -36,7 +41,12 @@ export function selectionBar(selected, feed, onChange) {
     /** @type {Operation[]} */ operations,
     /** @type {(id: string) => Promise<unknown>} */ act,
   ) => {
-    const onClick = () => askForAll(verb, operations, selected, act, onChange);
+    const actOnExisting = (/** @type {string} */ id) =>
+      act(id).catch((error) => {
+        if (!saysGone(error)) throw error;
+        forget(id); // purged by another client
+      });
+    const onClick = () => askForAll(verb, operations, selected, actOnExisting, onChange);
     return html`<button type="button" class="danger" ?disabled=${operations.length === 0} @click=${onClick}>${verb} ${operations.length.toLocaleString("en")}</button>`;
   };
   return html`<div class="selection" role="region" aria-label="Selection">
