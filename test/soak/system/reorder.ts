@@ -103,6 +103,9 @@ export class Reorder {
       }),
     );
     from.on("end", () => lane.pass(0, () => to.end()));
-    from.on("close", () => lane.pass(0, () => to.close(from.rstCode)));
+    from.on("close", () => {
+      const { rstCode } = from;
+      if (rstCode !== constants.NGHTTP2_NO_ERROR) lane.pass(0, () => to.close(rstCode));
+    });
   }
 }
