@@ -2,6 +2,9 @@
  * An HTTP/2 proxy in which calls and answers overtake each other, as they do behind a gateway with several backends:
  * each call, and each message of it, is passed on so much later. Within a call everything keeps its order.
  *
+ * A call that is cancelled is not cancelled on the other side, which gives it up with the connection: resets sent here
+ * have kept Node.js 24 in an endless loop (`Http2Session::SendPendingData`).
+ *
  * TCP hides from a program that packets were reordered; it sees them late (`Relay.slow`).
  */
 import {
@@ -103,9 +106,5 @@ export class Reorder {
       }),
     );
     from.on("end", () => lane.pass(0, () => to.end()));
-    from.on("close", () => {
-      const { rstCode } = from;
-      if (rstCode !== constants.NGHTTP2_NO_ERROR) lane.pass(0, () => to.close(rstCode));
-    });
   }
 }
