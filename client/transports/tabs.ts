@@ -34,7 +34,7 @@ export function canShare(): boolean {
 /**
  * One tab holds the connections of all tabs of an origin that use the same server with the same credential.
  *   TABS-1. The leader is the tab that holds a lock. The browser releases it when the tab closes or crashes; a leader
- *       that does not answer loses it.
+ *       that does not answer loses it. A tab that is frozen gives it up: Chromium's still answer other tabs, without a network.
  *   TABS-2. Every tab keeps its own places, so a change of the leader loses and repeats nothing.
  */
 export class SharedLink implements Link {
@@ -49,6 +49,8 @@ export class SharedLink implements Link {
   /** Settles when it is known whether another tab leads. */
   readonly #ready: Promise<void>;
   #leads = false;
+  /** Aborted when this tab is frozen: it neither leads nor waits to. */
+  #awake = new AbortController();
   #keys = 0;
   #answerWithinMs = ANSWER_WITHIN_MS;
 
@@ -63,6 +65,11 @@ export class SharedLink implements Link {
     void navigator.locks.request(this.#tab, () => new Promise(() => {}));
     this.#ready = new Promise((resolve) => {
       this.#compete({ ifAvailable: true }, resolve);
+    });
+    document.addEventListener("freeze", () => this.#awake.abort());
+    document.addEventListener("resume", () => {
+      this.#awake = new AbortController();
+      this.#compete();
     });
   }
 
@@ -95,21 +102,29 @@ export class SharedLink implements Link {
   }
 
   /** Becomes the leader when the present one is gone, or at once instead of one that does not answer: TABS-1. */
-  #compete(options: LockOptions = {}, onKnown = () => {}): void {
+  #compete(options: LockOptions = { signal: this.#awake.signal }, onKnown = () => {}): void {
+    const { signal } = this.#awake;
     const take = async (lock: Lock | null) => {
-      this.#leads = lock !== null;
+      this.#leads = lock !== null && !signal.aborted;
       onKnown();
-      if (!lock) return this.#compete();
+      if (!this.#leads) return this.#compete();
       this.#send({ kind: "end", to: CHANGED, key: "" });
       this.#move();
-      return new Promise<never>(() => {});
+      await new Promise<unknown>((resolve) => signal.addEventListener("abort", resolve));
+      this.#resign();
     };
+    if (signal.aborted) return;
     navigator.locks.request(this.#name, options, take).catch(() => {
+      if (signal.aborted) return;
       // Another tab has taken over.
-      this.#leads = false;
-      for (const each of this.#served.values()) each.abort();
+      this.#resign();
       this.#compete();
     });
+  }
+
+  #resign(): void {
+    this.#leads = false;
+    for (const each of this.#served.values()) each.abort();
   }
 
   #move(): void {
