@@ -1,7 +1,11 @@
 /** A real Chromium for tests. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { chromiumPath, INSTALL_TIMEOUT_MS } from "./chromium-program.ts";
+import { eventually, within } from "./deadline.ts";
 import { onEnd, share } from "./lifetime.ts";
+import { temporaryFolder } from "./process.ts";
 
 /** As in deadline.ts, and below a test's own deadline: a wait that gives up says what it waited for. */
 const WAIT_TIMEOUT_MS = 60_000;
@@ -45,15 +49,48 @@ export function useChromium(more: readonly string[] = []): () => Promise<TestPag
   return async () => {
     const context = await shared.browser.newContext();
     onEnd(() => context.close());
-    context.setDefaultTimeout(WAIT_TIMEOUT_MS);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("console", (message) => {
-      if (message.type() === "error") complaints.push(message.text());
-    });
-    return { page, context, complaints };
+    return openPage(context);
   };
+}
+
+/**
+ * A Chromium of its own, until the test ends, whose tabs the browser can hide and freeze as a person's does. Playwright's
+ * contexts keep every tab visible, and Chromium freezes no visible tab.
+ * @returns opens a tab
+ */
+export async function startFreezingChromium(): Promise<() => Promise<TestPage>> {
+  const profile = await temporaryFolder();
+  const options = ["--headless", "--no-sandbox", "--remote-debugging-port=0"];
+  const args = [...ARGUMENTS, ...options, `--user-data-dir=${profile}`];
+  const child = spawn(await chromiumPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
+  const exited = once(child, "exit");
+  onEnd(async () => {
+    child.kill("SIGKILL");
+    await within("the end of Chromium", exited);
+  });
+  let printed = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    printed += text;
+  });
+  const [, url = ""] = await eventually("the address of Chromium", () => {
+    return /DevTools listening on (ws:\S+)/.exec(printed) ?? undefined;
+  });
+  const browser = await chromium.connectOverCDP(url, { noDefaults: true });
+  onEnd(() => browser.close());
+  const [context] = browser.contexts();
+  if (!context) throw new Error("Chromium has no context of its own.");
+  return () => openPage(context);
+}
+
+async function openPage(context: BrowserContext): Promise<TestPage> {
+  context.setDefaultTimeout(WAIT_TIMEOUT_MS);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  return { page, context, complaints };
 }
 
 /** Goes back to a page in the back/forward cache, which Playwright's own `goBack` would wait for in vain. */

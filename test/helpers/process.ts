@@ -120,6 +120,7 @@ function compileCache(): { NODE_COMPILE_CACHE?: string } {
 /** A folder that is removed when the test ends. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "dts-push-"));
-  onEnd(() => rm(folder, { recursive: true, force: true }));
+  // What was killed may write its last file meanwhile.
+  onEnd(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }

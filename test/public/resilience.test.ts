@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { useSharedStack } from "../api/support/shared-stack.ts";
-import { useChromium } from "../helpers/chromium.ts";
+import { startFreezingChromium, useChromium } from "../helpers/chromium.ts";
 import { AppProcess } from "../helpers/process.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { type FaultyRelay, startFaultyRelay } from "./faulty-relay.ts";
@@ -16,18 +16,19 @@ const stack = useSharedStack({ worker: true, config: { heartbeatMs: 1000 } });
 const NETWORK_ERROR =
   /^(Failed to load resource: net::ERR_|WebSocket connection to '\S+' failed: )/;
 
-/** Runs in the page: notes what the indicator shows. */
+/** Runs in the page: notes what the indicator shows, and what the browser does with the page. */
 const RECORD = `globalThis.shown = [];
   const indicator = document.getElementById("indicator");
   new MutationObserver(() => shown.push(indicator.textContent)).observe(indicator, {
     childList: true, characterData: true, subtree: true,
-  });`;
+  });
+  for (const type of ["freeze", "resume"]) document.addEventListener(type, () => shown.push(type));`;
 
 /** The list, with an operation that is running. */
-async function openList(relay: FaultyRelay, id: string) {
+async function openList(relay: FaultyRelay, id: string, openTab = openBrowser) {
   const input = { processing_time: 1000, steps: 10 };
   await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", input, id);
-  const { page, context, complaints } = await openBrowser();
+  const { page, context, complaints } = await openTab();
   const driver = await PageDriver.open(page, relay.url, `/?prefix=${id}`);
   await driver.rowShows(id, "Running");
   await driver.connection("Live");
@@ -81,4 +82,25 @@ test("the network is gone, and back", async () => {
   await terminate();
   await context.setOffline(false);
   await isLive();
+});
+
+test("the tab whose connection all use is frozen: another takes over; thawed it is live (TABS-1)", async () => {
+  const openTab = await startFreezingChromium();
+  const relay = await startFaultyRelay(stack.url);
+  const { page, context, terminate, isLive } = await openList(relay, "frozen", openTab);
+  const other = await openTab();
+  await other.page.bringToFront();
+  const driver = await PageDriver.open(other.page, relay.url, "/?prefix=frozen");
+  await driver.rowShows("frozen", "Running");
+  await driver.connection("Live");
+
+  const debug = await context.newCDPSession(page);
+  await debug.send("Page.setWebLifecycleState", { state: "frozen" });
+  await terminate();
+  await driver.rowShows("frozen", "Terminated");
+  await driver.connection("Live");
+  await debug.send("Page.setWebLifecycleState", { state: "active" });
+  await page.bringToFront();
+  expect((await isLive()).shown).toEqual(expect.arrayContaining(["freeze", "resume"]));
+  expect(other.complaints).toEqual([]);
 });
