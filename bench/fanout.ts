@@ -40,11 +40,11 @@ const PEERS: Readonly<Record<string, PeerKind>> = {
 
 const FULL = {
   rates: [
-    { perSecond: 1, seconds: 4 },
+    { perSecond: 1, seconds: 3 },
     { perSecond: 10, seconds: 2 },
   ],
   tries: 5,
-  trySeconds: 1.5,
+  trySeconds: 1.2,
   settleMs: 700,
 };
 const QUICK = { rates: [{ perSecond: 10, seconds: 0.3 }], tries: 1, trySeconds: 0.1, settleMs: 10 };
