@@ -66,11 +66,11 @@ async function fill(url: URL): Promise<void> {
   const later = new Date(Date.now() + 3_600_000).toISOString();
   await start("order-10231");
   await start("order-10232");
-  await start("order-10233-declined");
   await start("order-10234");
   await start("order-10235-to-stop", {}, { waits: true });
   await start("order-10236-on-hold", {}, { waits: true });
   await start("order-10237", {}, { waits: true });
+  await start("order-10233-declined");
   await start("report-2026-11", { name: "monthly_report", tags: { team: "finance" } });
   await start("order-10238-later", { start_at: later });
   await post(new URL("/api/start-operation", url), { processing_time: 600, steps: 900 });
