@@ -21,6 +21,7 @@ export interface Program {
   /** A file to be run by Node.js with arguments, or another program with its arguments. */
   readonly command: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
+  /** `undefined` where it cannot be set. */
   readonly clock?: WallClock | undefined;
   /** What it prints once it is ready. Default: it is ready at once. */
   readonly ready?: RegExp;
