@@ -3,20 +3,27 @@
 import { expect, test } from "vitest";
 import { useSharedStack } from "../api/support/shared-stack.ts";
 import { goBack, useChromium } from "../helpers/chromium.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { PageDriver } from "./page-driver.ts";
 
 const openBrowser = useChromium();
 const stack = useSharedStack({ worker: true });
 
-/** More than the six connections that Chromium opens to a server. */
-const TABS = 8;
+/** Many more than the six connections that Chromium opens to a server. */
+const TABS = 30;
 
 async function start(id: string): Promise<void> {
   const input = { processing_time: 1000, steps: 10 };
   await stack.client.scheduleNewOrchestration("async_http_api_orchestrator", input, id);
 }
 
-test("eight tabs are live, also when the first is closed", async () => {
+async function openConnections(): Promise<number> {
+  const metrics = await (await fetch(new URL("/metrics", stack.url))).text();
+  const counts = metrics.matchAll(/^dts_push_connections\{transport="\w+"\} (\d+)$/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+test("30 tabs are live over one connection, also when the first is closed", async () => {
   const { page, context, complaints } = await openBrowser();
   const tabs = [await PageDriver.open(page, stack.url, "/?prefix=tabs-")];
   while (tabs.length < TABS) {
@@ -31,6 +38,7 @@ test("eight tabs are live, also when the first is closed", async () => {
   await stack.client.terminateOrchestration("tabs-1", null);
   for (const tab of others) await tab.rowShows("tabs-1", "Terminated");
   for (const tab of others) await tab.connection("Live");
+  await eventually("one connection", async () => (await openConnections()) === 1);
   expect(complaints).toEqual([]);
 });
 
