@@ -6,26 +6,33 @@ export type Figures = Readonly<Record<string, number>>;
 
 /**
  * Medians of the turns. The `first` figure comes with its spread and, as `of_bare`, its ratio to the yardstick's.
- * @param turns `undefined` where there was nothing to measure
+ * @param turns `undefined` for a turn without a result: its `first` figure counts as 0
  */
 export function medians(
   first: string,
   turns: readonly (Figures | undefined)[],
   bare: readonly (Figures | undefined)[],
 ): Row {
+  const firsts = turns.map((figures) => figures?.[first] ?? 0);
+  const ratios = firsts.map((value, turn) => value / (bare[turn]?.[first] ?? 0));
+  const ofBare = round(median(ratios.filter(Number.isFinite)));
   const found = turns.filter((figures) => figures !== undefined);
-  if (found.length < turns.length) return { [first]: 0 };
-  const all = (name: string) => found.map((figures) => figures[name] ?? Number.NaN).sort(byValue);
-  const ratios = found.map((figures, turn) => (figures[first] ?? 0) / (bare[turn]?.[first] ?? 0));
-  const ofBare = round(median(ratios.sort(byValue)));
   const { [first]: _, ...others } = found[0] ?? {};
+  const ofOthers = Object.keys(others).map((name) => [
+    name,
+    median(found.map((figures) => figures[name] ?? Number.NaN)),
+  ]);
   return {
-    [first]: median(all(first)),
-    spread: `${all(first)[0]}–${all(first).at(-1)}`,
+    [first]: median(firsts),
+    spread: `${Math.min(...firsts)}–${Math.max(...firsts)}`,
     ...(Number.isFinite(ofBare) && { of_bare: ofBare }),
-    ...Object.fromEntries(Object.keys(others).map((name) => [name, median(all(name))])),
+    ...Object.fromEntries(ofOthers),
   };
 }
 
-const byValue = (a: number, b: number) => a - b;
-const median = (sorted: readonly number[]) => percentile(sorted, 0.5);
+function median(values: readonly number[]): number {
+  return percentile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+}
