@@ -229,7 +229,7 @@ export function createClient(options: ClientOptions = {}) {
     /** The present state. */
     get(
       operation_id: string,
-      query: { readonly include?: "input" } = {},
+      query: { readonly include?: "input" | "stack" | "input,stack" } = {},
     ): Promise<OperationDocument> {
       return get("api/operations", { operation_id, ...query });
     },

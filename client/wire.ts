@@ -29,7 +29,8 @@ export interface OperationDocument<Custom = unknown, Result = unknown> {
   /** With `Completed` and `TERMINATED`, if the orchestration returned something. */
   readonly result?: Result;
   /** With `Failed`. */
-  readonly error?: { readonly type: string; readonly message: string };
+  /** `stack`: only where it is asked for. */
+  readonly error?: { readonly type: string; readonly message: string; readonly stack?: string };
   /** Position of this state: `after` of a later `watch` resumes behind it. */
   readonly cursor: string;
 }

@@ -34,8 +34,8 @@ export function showOperation({ root, signal, onState, onError }, id) {
   document.title = `${id} · dts-push`;
   /** @type {Operation | undefined} */
   let operation;
-  /** @type {unknown} */
-  let input;
+  /** With what streams do not carry: its input, and where it failed. @type {Operation | undefined} */
+  let whole;
   /** @type {Step[]} */
   let steps = [];
   let stepsCut = false;
@@ -100,17 +100,17 @@ export function showOperation({ root, signal, onState, onError }, id) {
   const take = (next) => {
     const isNews = operation !== undefined && operation.status !== next.status;
     if (isNews) announce(`${next.name}: ${statusOf(next.status).label}.`);
-    if (operation?.created_at !== next.created_at) void loadInput();
+    const isAnother = operation?.created_at !== next.created_at;
+    if (isAnother || (isNews && next.status === "Failed")) void loadWhole();
     operation = next;
     message = "";
     report();
     document.title = `${statusOf(next.status).label}: ${(next.name || id).slice(0, 100)} · dts-push`;
   };
 
-  /** Of one run of it. Streams do not carry it. */
-  const loadInput = async () => {
+  const loadWhole = async () => {
     try {
-      ({ input } = await client.get(id, { include: "input" }));
+      whole = await client.get(id, { include: "input,stack" });
     } catch {
       // What follows the operation reports what is wrong.
     }
@@ -190,11 +190,13 @@ export function showOperation({ root, signal, onState, onError }, id) {
   const dataPart = (each) => {
     const { custom_status, result, error } = each;
     const text = error && `${error.type}: ${error.message}`;
+    const isWhole = whole?.cursor === each.cursor;
     const blocks = [
       jsonBlock("Error", text),
+      jsonBlock("Stack", isWhole ? whole?.error?.stack : undefined),
       jsonBlock("Custom status", custom_status),
       jsonBlock("Result", result),
-      jsonBlock("Input", input),
+      jsonBlock("Input", whole?.input),
     ];
     const isEmpty = blocks.every((block) => block === nothing);
     return isEmpty ? html`<p class="quiet">None.</p>` : blocks;

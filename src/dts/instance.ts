@@ -1,4 +1,7 @@
-import type { OrchestrationState as ProtoState } from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
+import type {
+  TaskFailureDetails as ProtoFailure,
+  OrchestrationState as ProtoState,
+} from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 import pb from "@microsoft/durabletask-js/dist/proto/orchestrator_service_pb.js";
 
 /** The protocol's names, without their `ORCHESTRATION_STATUS_` prefix. */
@@ -43,6 +46,8 @@ export interface Instance {
 export interface InstanceRead extends Instance {
   /** Serialised JSON. It can be large and never changes a state, so nothing keeps it (OPERATION-1). */
   readonly input?: string | undefined;
+  /** Where it failed, as its worker reported it, with the causes. Nothing keeps it either. */
+  readonly stack?: string | undefined;
 }
 
 const STATUSES = new Map<number, RuntimeStatus>(
@@ -74,7 +79,21 @@ export function toInstance(id: string, state: ProtoState): InstanceRead {
     input: state.getInput()?.getValue() || undefined,
     output: state.getOutput()?.getValue() || undefined,
     failure: failure && { type: failure.getErrortype(), message: failure.getErrormessage() },
+    stack: stackOf(failure),
   };
+}
+
+/** Causes of a failure whose stacks are shown. */
+const MAX_CAUSES = 8;
+
+/** The stack of a failure, then those of what caused it. */
+function stackOf(failure: ProtoFailure | undefined): string | undefined {
+  const stacks: string[] = [];
+  for (let each = failure; each && stacks.length < MAX_CAUSES; each = each.getInnerfailure()) {
+    const stack = each.getStacktrace()?.getValue();
+    if (stack) stacks.push(stack);
+  }
+  return stacks.length > 0 ? stacks.join("\nCaused by: ") : undefined;
 }
 
 /** Whether nothing has changed, as far as an instance listed without payloads shows. */

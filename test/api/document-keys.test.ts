@@ -17,8 +17,16 @@ const CODE = {
       yield context.callSubOrchestrator("child", { of: childId }, { instanceId: childId });
       return "done";
     },
+    async *failing(context: OrchestrationContext) {
+      yield context.callActivity("fail");
+    },
     async *child(context: OrchestrationContext) {
       yield context.waitForExternalEvent("go");
+    },
+  },
+  activities: {
+    fail() {
+      throw new Error("no luck");
     },
   },
 };
@@ -147,11 +155,28 @@ test("a long-poll that includes the input is answered with it at the next change
   expect(await (await waiting).json()).toMatchObject({ status: "SUSPENDED", input: 7 });
 });
 
+test("the stack of a failure is included on request only, with that of its cause", async () => {
+  await stack.client.scheduleNewOrchestration("failing", 7, "with-stack");
+  const error = { type: "TaskFailedError", message: expect.stringContaining("no luck") };
+  const { error: bare } = await reaches("with-stack", "Failed");
+  expect(bare).toEqual(error);
+  const { input, error: whole } = await read("with-stack", "?include=input,stack");
+  expect({ input, error: whole }).toEqual({
+    input: 7,
+    error: { ...error, stack: expect.anything() },
+  });
+  expect(whole.stack).toMatch(/^\S+Error: .*no luck.*\n {4}at /s);
+  const query = "/api/operations?operation_id=with-stack&include=stack";
+  const alone = (await (await fetch(new URL(query, stack.url))).json()) as object;
+  expect(alone).toMatchObject({ error: { ...whole } });
+  expect(alone).not.toHaveProperty("input");
+});
+
 test("another value of include is a 400 that says what is possible", async () => {
   const { detail } = await problemOf(
     await fetch(path("any", "?include=result")),
     400,
     "invalid-query",
   );
-  expect(detail).toBe('"include" must be "input".');
+  expect(detail).toBe('"include" must be "input", "stack" or "input,stack".');
 });

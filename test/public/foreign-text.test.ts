@@ -85,6 +85,10 @@ test("shows markup in custom status, result and error as the text it is", async 
     .waitFor();
   expect(await page.locator("main :is(img, b)").count()).toBe(0);
   expect(await page.title()).toBe("Completed: run_script · dts-push");
+  await page.goto(new URL("/operations/m-broken", stack.url).href);
+  const broken = page.getByLabel("Stack", { exact: true }).getByText(`${MARKUP}\n    at `);
+  await broken.waitFor();
+  expect(await page.locator("main :is(img, b)").count()).toBe(0);
   expect(complaints).toEqual([]);
 });
 

@@ -69,7 +69,7 @@ async function play(made: World): Promise<void> {
   const budget = new ReadBudget({ readsPerSecond: 1_000_000 });
   const reader = new Reader(scheduler, budget, createMetrics(), log);
   const lists = new OperationLists(new Listing(reader, made.pageSize), {
-    readWithInput: () => Promise.reject(new Error("all pages are complete")),
+    readWhole: () => Promise.reject(new Error("all pages are complete")),
   });
   const filter = new OperationFilter(made.filtered ? { names: ["rare"] } : {});
   const query = { prefix: "", filter, createdFromMs: undefined, createdToMs: undefined };

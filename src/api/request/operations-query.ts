@@ -32,15 +32,19 @@ export const OperationsQuery = only({
     Type.String({ maxLength: 200, description: 'the "next_page_token" of the page before' }),
   ),
   include: Type.Optional(
-    Type.Enum(["input", "result", "input,result", "result,input"], {
-      description: '"input", "result" or "input,result"',
-    }),
+    Type.Enum(
+      ["input", "result", "input,result", "result,input", "stack", "input,stack", "stack,input"],
+      {
+        description:
+          '"input", "result" or "input,result"; with "operation_id" "stack" for "result"',
+      },
+    ),
   ),
 });
 
 /** What `/api/operations` is asked for. */
 export type OperationsWanted =
-  | { readonly kind: "operation"; readonly id: string; readonly include: "input" | undefined }
+  | { readonly kind: "operation"; readonly id: string; readonly include: string | undefined }
   | { readonly kind: "list"; readonly query: ListQuery; readonly options: ListOptions };
 
 /** @throws InvalidOperationIdError, ProblemError `invalid-query` for parameters that contradict */
@@ -50,12 +54,15 @@ export function operationsWanted(query: Static<typeof OperationsQuery>): Operati
     const [other] = Object.keys(list);
     if (other !== undefined)
       throw invalidQuery(`"operation_id" and "${other}" exclude each other.`);
-    if (include !== undefined && include !== "input") {
+    if (include?.includes("result")) {
       throw invalidQuery(
-        'With "operation_id" "include" must be "input": the result is there anyway.',
+        'With "operation_id" "include" must be "input", "stack" or "input,stack": the result is there anyway.',
       );
     }
     return { kind: "operation", id: operation_id, include };
+  }
+  if (include?.includes("stack")) {
+    throw invalidQuery('"include" may have "stack" only with "operation_id".');
   }
   return {
     kind: "list",

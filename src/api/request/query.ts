@@ -26,7 +26,11 @@ const detail = Type.Optional(
   Type.Enum(["status", "steps"], { description: '"status" or "steps"' }),
 );
 const include = Type.Optional(Type.Enum(["payloads"], { description: '"payloads"' }));
-const includeInput = Type.Optional(Type.Enum(["input"], { description: '"input"' }));
+const includeOfStatus = Type.Optional(
+  Type.Enum(["input", "stack", "input,stack", "stack,input"], {
+    description: '"input", "stack" or "input,stack"',
+  }),
+);
 const after = Type.Optional(Type.String({ description: "one id that the stream has sent" }));
 /** Of several operations, also one cursor for each: in their order, empty for none. */
 const positions = Type.Optional(
@@ -52,7 +56,7 @@ export const OperationPath = Type.Object({ id: OperationId });
 export const NoQuery = only({});
 export const OneOperationQuery = only({ operation_id: OperationId });
 export const OneEventQuery = only({ operation_id: OperationId, name: EventName });
-export const OperationStatusQuery = only({ include: includeInput });
+export const OperationStatusQuery = only({ include: includeOfStatus });
 export const OperationEventsQuery = only({ detail, include, after, wait, access_token });
 export const EventsQuery = only({
   operation_id: operation_ids,

@@ -4,7 +4,7 @@ import { reconnectMs } from "../../streaming/delivery/bye.ts";
 import { waitForChange } from "../../streaming/delivery/long-poll.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import type { Cursor } from "../../streaming/operation/cursor.ts";
-import { documentOf } from "../../streaming/operation/document.ts";
+import { type DocumentOptions, documentOf } from "../../streaming/operation/document.ts";
 import type { Operation } from "../../streaming/operation/operation.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
 import { GET_OPERATION } from "../descriptions/operation-status.ts";
@@ -36,7 +36,7 @@ export function createStatusAnswer(streams: StreamContext) {
 
   const answerStatus = async (
     id: string,
-    { include }: { readonly include?: "input" | undefined },
+    { include = "" }: { readonly include?: string | undefined },
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> => {
@@ -62,19 +62,26 @@ export function createStatusAnswer(streams: StreamContext) {
       const waits = changed || !isTerminal(seen.status);
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
       if (!changed) return notModified(reply, seen);
-      if (include === undefined) return answer(reply, changed);
-      // Events do not carry the input: it is read, together with a state as new as theirs.
+      if (include === "") return answer(reply, changed);
+      // Events do not carry what is included: it is read, together with a state as new as theirs.
     }
-    const { operation, input } = await watches.readWithInput(id, { access });
+    const { operation, input, stack } = await watches.readWhole(id, { access });
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
-    return answer(reply, operation, include && input);
+    return answer(reply, operation, {
+      input: include.includes("input") ? input : undefined,
+      stack: include.includes("stack") ? stack : undefined,
+    });
   };
 
-  const answer = (reply: FastifyReply, operation: Operation, input?: string): FastifyReply => {
+  const answer = (
+    reply: FastifyReply,
+    operation: Operation,
+    included: DocumentOptions = {},
+  ): FastifyReply => {
     adviseRetry(reply, operation);
     reply.header("etag", etag(operation.cursor)).type("application/json");
-    return reply.send(documentOf(operation, { input }));
+    return reply.send(documentOf(operation, included));
   };
 
   const notModified = (

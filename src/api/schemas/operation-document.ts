@@ -53,7 +53,17 @@ export const OperationDocument = Type.Object(
         "with `Completed` and `TERMINATED`: what the orchestration returned, digit for digit",
       ),
     ),
-    error: Type.Optional(Failure),
+    error: Type.Optional(
+      Type.Object({
+        ...Failure.properties,
+        stack: Type.Optional(
+          Type.String({
+            description:
+              "with `include=stack` on a request for the status, where the worker reported it",
+          }),
+        ),
+      }),
+    ),
     cursor: Cursor,
   },
   {

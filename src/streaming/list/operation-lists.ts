@@ -1,7 +1,7 @@
 import { OperationNotFoundError, ProblemError } from "../../problems.ts";
 import { isOlder } from "../operation/creation-order.ts";
 import { documentOf } from "../operation/document.ts";
-import { type Operation, toOperation } from "../operation/operation.ts";
+import { toOperation, type WholeOperation } from "../operation/operation.ts";
 import type { OperationFilter } from "../operation/operation-filter.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import type { Listing } from "../reading/listing.ts";
@@ -31,12 +31,9 @@ export interface ListOptions {
 }
 
 /** Reads an operation whose state a query did not list. */
-export interface InputReader {
+export interface WholeReader {
   /** @throws OperationNotFoundError, SchedulerProblemError */
-  readWithInput(
-    id: string,
-    requester: Requester,
-  ): Promise<{ readonly operation: Operation; readonly input: string | undefined }>;
+  readWhole(id: string, requester: Requester): Promise<WholeOperation>;
 }
 
 /** Pages of queries after which a list continues on its next page, however few operations it has found. */
@@ -57,10 +54,10 @@ const MAX_UNDER_WAY = 16;
  */
 export class OperationLists {
   readonly #listing: Listing;
-  readonly #reader: InputReader;
+  readonly #reader: WholeReader;
   #underWay = 0;
 
-  constructor(listing: Listing, reader: InputReader) {
+  constructor(listing: Listing, reader: WholeReader) {
     this.#listing = listing;
     this.#reader = reader;
   }
@@ -126,10 +123,10 @@ export class OperationLists {
     { instance, page }: ListedInstance,
     filter: OperationFilter,
     requester: Requester,
-  ): Promise<Row | undefined> {
+  ): Promise<WholeOperation | undefined> {
     if (page.complete) return { operation: toOperation(instance), input: instance.input };
     try {
-      const row = await this.#reader.readWithInput(instance.id, requester);
+      const row = await this.#reader.readWhole(instance.id, requester);
       const { createdAtMs } = row.operation.instance;
       const isListed = createdAtMs === instance.createdAtMs;
       return isListed && filter.matches(row.operation.instance) ? row : undefined;
@@ -138,11 +135,6 @@ export class OperationLists {
       throw error;
     }
   }
-}
-
-interface Row {
-  readonly operation: Operation;
-  readonly input: string | undefined;
 }
 
 /** A page that is being filled. */
@@ -159,7 +151,7 @@ class Page {
   }
 
   /** @returns whether the page is full now */
-  add({ operation, input }: Row): boolean {
+  add({ operation, input }: WholeOperation): boolean {
     const { limit, result, ...options } = this.#options;
     const row = documentOf(operation, { result, input: options.input ? input : undefined });
     this.#rows.push(row);

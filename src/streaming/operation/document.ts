@@ -14,6 +14,8 @@ export interface DocumentOptions {
   readonly result?: boolean;
   /** The input, as serialised JSON. Default: none. */
   readonly input?: string | undefined;
+  /** Of a failed operation, as text. Default: none. */
+  readonly stack?: string | undefined;
 }
 
 /**
@@ -22,9 +24,9 @@ export interface DocumentOptions {
  */
 export function documentOf(
   { instance, cursor }: OperationState,
-  { result = true, input }: DocumentOptions = {},
+  { result = true, input, stack }: DocumentOptions = {},
 ): string {
-  const content = contentOf(instance);
+  const content = contentOf(instance, stack);
   return toJson({
     operation_id: JSON.stringify(instance.id),
     name: JSON.stringify(content.name),
@@ -71,7 +73,7 @@ interface Content {
   readonly error: string | undefined;
 }
 
-function contentOf(instance: Instance): Content {
+function contentOf(instance: Instance, stack?: string): Content {
   const { name, version, parentId, tags, scheduledAtMs, completedAtMs } = instance;
   const { customStatus, output, failure } = instance;
   const status = documentStatus(instance);
@@ -86,7 +88,7 @@ function contentOf(instance: Instance): Content {
     tags: JSON.stringify(tags),
     custom_status: customStatus,
     result: status === "Completed" || status === "TERMINATED" ? output : undefined,
-    error: status === "Failed" ? JSON.stringify({ type, message }) : undefined,
+    error: status === "Failed" ? JSON.stringify({ type, message, stack }) : undefined,
   };
 }
 

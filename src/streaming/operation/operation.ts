@@ -42,10 +42,19 @@ export class Operation implements OperationState {
   }
 }
 
+/** What a read has found, for an answer that is given once. */
+export interface WholeOperation {
+  readonly operation: Operation;
+  /** Serialised JSON. */
+  readonly input: string | undefined;
+  /** Of a failure. */
+  readonly stack?: string | undefined;
+}
+
 /** Characters of an operation without custom status, output and failure. */
 const BARE_SIZE = 500;
 
 /** The operation that a read has found. */
-export function toOperation({ input: _, ...instance }: InstanceRead): Operation {
+export function toOperation({ input: _, stack: __, ...instance }: InstanceRead): Operation {
   return new Operation(instance, cursorOf(instance)); // OPERATION-1
 }

@@ -3,7 +3,7 @@ import { OperationNotFoundError, SchedulerProblemError } from "../../problems.ts
 import type { Metrics } from "../metrics.ts";
 import type { IsShown } from "../operation/announced.ts";
 import { isBefore, type ResumePoint } from "../operation/cursor.ts";
-import { type Operation, toOperation } from "../operation/operation.ts";
+import { type Operation, toOperation, type WholeOperation } from "../operation/operation.ts";
 import type { CompletionWaits } from "../reading/completion-waits.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import type { Listing } from "../reading/listing.ts";
@@ -141,14 +141,11 @@ export class WatchRegistry {
    * @throws OperationNotFoundError, SchedulerProblemError
    */
   async read(id: string, requester: Requester): Promise<Operation> {
-    return (await this.readWithInput(id, requester)).operation;
+    return (await this.readWhole(id, requester)).operation;
   }
 
-  /** As `read`, with the operation's input as serialised JSON. */
-  async readWithInput(
-    id: string,
-    requester: Requester,
-  ): Promise<{ readonly operation: Operation; readonly input: string | undefined }> {
+  /** As `read`, with what is not kept: the input as serialised JSON, and the stack of a failure. */
+  async readWhole(id: string, requester: Requester): Promise<WholeOperation> {
     requester.access.checkRead(id);
     const watcher = this.#watchers.get(id);
     const outcome = await (watcher?.readNow(requester) ?? this.#reading.reader.read(id, requester));
@@ -158,7 +155,8 @@ export class WatchRegistry {
     const known = watcher?.operation;
     // A scheduler may answer with an earlier state than it has answered before.
     const operation = known && isBefore(found.cursor, known.cursor) ? known : found;
-    return { operation, input: outcome.instance.input };
+    const { input, stack } = outcome.instance;
+    return { operation, input, stack };
   }
 
   /** An operation has changed, or is about to. If it is watched, it is read until that is shown (WATCH-6). */
