@@ -115,6 +115,7 @@ export function showOperations({ root, signal, onState, onError }, query) {
 
   /** @param {number} count */
   const endText = (count) => {
+    if (feed.error !== undefined) return "";
     if (!feed.isLoaded && count === 0) return "Loading …";
     if (feed.older === "loading") return "Loading older operations …";
     if (feed.older === "failed") {
