@@ -15,6 +15,7 @@ const MAY_READ_WALL_CLOCK = new Map([
   ["streaming/watching/watch-registry.ts", "lag behind a date of the scheduler"],
   ["streaming/delivery/feed-follower.ts", "lag behind a date of the scheduler"],
   ["cli/terminal/terminal-output.ts", "time since an operation was created"],
+  ["cli/conformance/test-operations.ts", "a start that is put off to a date"],
   ["worker/activities/process-long-running-operation.ts", "a result with its time"],
 ]);
 /** It writes the dates of histories and of instances. */
