@@ -28,6 +28,9 @@ const REQUEST_WITHIN_MS = 30_000;
 /** How often that is checked. Node's default is 30 s, in which a request may take twice its time. */
 const CHECK_REQUESTS_EVERY_MS = 1000;
 
+/** Time for the plugins to load. Fastify's default of 10 s is too short where a replica starts with little CPU. */
+const START_WITHIN_MS = 60_000;
+
 /** Options of a Fastify server that has the API among its routes, where Fastify's defaults do not fit. */
 export const SERVER_OPTIONS = {
   // An EventSource does not reconnect after a 503; a stream that is opened meanwhile gets `bye drain`.
@@ -65,6 +68,7 @@ export async function buildApp({
       connectionsCheckingInterval: CHECK_REQUESTS_EVERY_MS,
     },
     requestTimeout: REQUEST_WITHIN_MS,
+    pluginTimeout: START_WITHIN_MS,
     trustProxy: access.trustedProxies ?? false,
     bodyLimit: MAX_BODY_BYTES,
     clientErrorHandler: answerClientError,

@@ -193,7 +193,8 @@ class PollFollower extends Follower {
 
   #answered(status: number, text: string, base: Data | undefined): void {
     const [id = ""] = this.ids;
-    if (status === 503) return;
+    // 408 answers no request: a connection that was opened for one that was given up has been idle for too long.
+    if (status === 503 || status === 408) return;
     const view = this.subscribed(id, base);
     if (status === 200) {
       this.#known = JSON.parse(text) as Data;
