@@ -51,7 +51,7 @@ test("no view has a serious fault of accessibility, in light and dark, nor is wi
     ["/?prefix=quality-", () => driver.rowShows("quality-1", "Running")],
     ["/operations/quality-1", () => page.locator(".bar-row").nth(1).waitFor()],
     ["/start", () => page.getByRole("heading", { name: "The sample" }).waitFor()],
-    ["/connection", () => page.getByRole("button", { name: "Measure" }).waitFor()],
+    ["/connection", () => page.getByRole("rowheader", { name: "Long-poll" }).waitFor()],
   ];
   for (const [path, ready] of views) {
     await page.setViewportSize({ width: 320, height: 640 });
