@@ -28,7 +28,7 @@ export function askForCredential(main) {
     render(
       html`<form class="panel sign-in" @submit=${submit}>
         <h1>Sign in</h1>
-        <p>This server wants to know who reads it. Enter an API key, or a token of your identity provider.</p>
+        <p>This server requires a credential. Enter an API key, or a token of your identity provider.</p>
         <label>Key or token<input name="credential" type="password" autocomplete="off" required autofocus /></label>
         ${message ? html`<p class="notice bad" role="alert">${message}</p>` : nothing}
         <button type="submit" class="primary">Sign in</button>
