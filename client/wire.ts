@@ -28,8 +28,7 @@ export interface OperationDocument<Custom = unknown, Result = unknown> {
   readonly input?: unknown;
   /** With `Completed` and `TERMINATED`, if the orchestration returned something. */
   readonly result?: Result;
-  /** With `Failed`. */
-  /** `stack`: only where it is asked for. */
+  /** With `Failed`. `stack` is there only with `include: "stack"`. */
   readonly error?: { readonly type: string; readonly message: string; readonly stack?: string };
   /** Position of this state: `after` of a later `watch` resumes behind it. */
   readonly cursor: string;

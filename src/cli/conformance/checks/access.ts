@@ -22,7 +22,7 @@ export const ACCESS = checksOf("access", {
     expectEqual("X-Content-Type-Options", headers.get("x-content-type-options"), "nosniff");
   },
 
-  "the caller is told who it is and what it may do": async ({ server }) => {
+  "a caller gets its name and its scopes": async ({ server }) => {
     const { body } = await server.expect(200, "api/caller");
     expectEqual("type of caller", typeof body.caller, "string");
     expect(Array.isArray(body.scopes), "there is no list of scopes");
