@@ -4,8 +4,8 @@ import { reconnectMs } from "../../streaming/delivery/bye.ts";
 import { waitForChange } from "../../streaming/delivery/long-poll.ts";
 import type { StreamContext } from "../../streaming/delivery/stream-context.ts";
 import type { Cursor } from "../../streaming/operation/cursor.ts";
-import { type DocumentOptions, documentOf } from "../../streaming/operation/document.ts";
-import type { Operation } from "../../streaming/operation/operation.ts";
+import { documentOf } from "../../streaming/operation/document.ts";
+import type { Operation, WholeOperation } from "../../streaming/operation/operation.ts";
 import { isTerminal } from "../../streaming/operation/operation-status.ts";
 import { GET_OPERATION } from "../descriptions/operation-status.ts";
 import { etag, parseIfNoneMatch, parseWait } from "../request/conditions.ts";
@@ -62,26 +62,20 @@ export function createStatusAnswer(streams: StreamContext) {
       const waits = changed || !isTerminal(seen.status);
       if (waits) reply.header("preference-applied", `wait=${waitS}`);
       if (!changed) return notModified(reply, seen);
-      if (include === "") return answer(reply, changed);
+      if (include === "") return answer(reply, changed, changed.json);
       // Events do not carry what is included: it is read, together with a state as new as theirs.
     }
-    const { operation, input, stack } = await watches.readWhole(id, { access });
+    const whole = await watches.readWhole(id, { access });
+    const { operation } = whole;
     if (condition?.matches(operation.cursor))
       return notModified(reply, operation.cursor, operation);
-    return answer(reply, operation, {
-      input: include.includes("input") ? input : undefined,
-      stack: include.includes("stack") ? stack : undefined,
-    });
+    return answer(reply, operation, include === "" ? whole.json : including(whole, include));
   };
 
-  const answer = (
-    reply: FastifyReply,
-    operation: Operation,
-    included: DocumentOptions = {},
-  ): FastifyReply => {
+  const answer = (reply: FastifyReply, operation: Operation, json: string): FastifyReply => {
     adviseRetry(reply, operation);
     reply.header("etag", etag(operation.cursor)).type("application/json");
-    return reply.send(documentOf(operation, included));
+    return reply.send(json);
   };
 
   const notModified = (
@@ -99,4 +93,12 @@ export function createStatusAnswer(streams: StreamContext) {
   };
 
   return answerStatus;
+}
+
+/** The document with the input, the stack or both, as `?include=` asks for. */
+function including({ operation, input, stack }: WholeOperation, include: string): string {
+  return documentOf(operation, {
+    input: include.includes("input") ? input : undefined,
+    stack: include.includes("stack") ? stack : undefined,
+  });
 }

@@ -1,7 +1,7 @@
 import { OperationNotFoundError, ProblemError } from "../../problems.ts";
 import { isOlder } from "../operation/creation-order.ts";
 import { documentOf } from "../operation/document.ts";
-import { toOperation, type WholeOperation } from "../operation/operation.ts";
+import { toWholeOperation, type WholeOperation } from "../operation/operation.ts";
 import type { OperationFilter } from "../operation/operation-filter.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import type { Listing } from "../reading/listing.ts";
@@ -124,7 +124,7 @@ export class OperationLists {
     filter: OperationFilter,
     requester: Requester,
   ): Promise<WholeOperation | undefined> {
-    if (page.complete) return { operation: toOperation(instance), input: instance.input };
+    if (page.complete) return toWholeOperation(instance);
     try {
       const row = await this.#reader.readWhole(instance.id, requester);
       const { createdAtMs } = row.operation.instance;

@@ -93,7 +93,7 @@ function contentOf(instance: Instance, stack?: string): Content {
 }
 
 function time(epochMs: number | undefined): string | undefined {
-  return epochMs === undefined ? undefined : JSON.stringify(new Date(epochMs));
+  return epochMs === undefined ? undefined : `"${new Date(epochMs).toISOString()}"`;
 }
 
 /**
@@ -112,8 +112,10 @@ function verbatim(text: string | undefined): string | undefined {
 
 /** An object of those members that have a value, each as JSON. */
 function toJson(members: Record<string, string | undefined>): string {
-  const parts = Object.entries(members).flatMap(([key, value]) =>
-    value === undefined ? [] : [`"${key}":${value}`],
-  );
-  return `{${parts.join(",")}}`;
+  let json = "";
+  for (const key in members) {
+    const value = members[key];
+    if (value !== undefined) json += `${json && ","}"${key}":${value}`;
+  }
+  return `{${json}}`;
 }

@@ -42,13 +42,26 @@ export class Operation implements OperationState {
   }
 }
 
-/** What a read has found, for an answer that is given once. */
-export interface WholeOperation {
+/** What a read has found, for answers that are given once. All who have waited for the read share it. */
+export class WholeOperation {
   readonly operation: Operation;
   /** Serialised JSON. */
   readonly input: string | undefined;
   /** Of a failure. */
-  readonly stack?: string | undefined;
+  readonly stack: string | undefined;
+  #json: string | undefined;
+
+  constructor(operation: Operation, { input, stack }: Pick<InstanceRead, "input" | "stack">) {
+    this.operation = operation;
+    this.input = input;
+    this.stack = stack;
+  }
+
+  /** The document of the operation, made once. */
+  get json(): string {
+    this.#json ??= this.operation.json;
+    return this.#json;
+  }
 }
 
 /** Characters of an operation without custom status, output and failure. */
@@ -57,4 +70,16 @@ const BARE_SIZE = 500;
 /** The operation that a read has found. */
 export function toOperation({ input: _, stack: __, ...instance }: InstanceRead): Operation {
   return new Operation(instance, cursorOf(instance)); // OPERATION-1
+}
+
+/** What was made of reads whose callers have not all been answered. */
+const wholes = new WeakMap<InstanceRead, WholeOperation>();
+
+/** The same with what is not kept; for each read it is made once. */
+export function toWholeOperation(instance: InstanceRead): WholeOperation {
+  const made = wholes.get(instance);
+  if (made) return made;
+  const whole = new WholeOperation(toOperation(instance), instance);
+  wholes.set(instance, whole);
+  return whole;
 }

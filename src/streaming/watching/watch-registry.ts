@@ -3,7 +3,7 @@ import { OperationNotFoundError, SchedulerProblemError } from "../../problems.ts
 import type { Metrics } from "../metrics.ts";
 import type { IsShown } from "../operation/announced.ts";
 import { isBefore, type ResumePoint } from "../operation/cursor.ts";
-import { type Operation, toOperation, type WholeOperation } from "../operation/operation.ts";
+import { type Operation, toWholeOperation, WholeOperation } from "../operation/operation.ts";
 import type { CompletionWaits } from "../reading/completion-waits.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import type { Listing } from "../reading/listing.ts";
@@ -151,12 +151,13 @@ export class WatchRegistry {
     const outcome = await (watcher?.readNow(requester) ?? this.#reading.reader.read(id, requester));
     if (outcome.kind === "missing") throw new OperationNotFoundError(id);
     if (outcome.kind === "failed") throw new SchedulerProblemError(outcome.error);
-    const found = toOperation(outcome.instance);
+    const found = toWholeOperation(outcome.instance);
     const known = watcher?.operation;
     // A scheduler may answer with an earlier state than it has answered before.
-    const operation = known && isBefore(found.cursor, known.cursor) ? known : found;
-    const { input, stack } = outcome.instance;
-    return { operation, input, stack };
+    if (known && isBefore(found.operation.cursor, known.cursor)) {
+      return new WholeOperation(known, found);
+    }
+    return found;
   }
 
   /** An operation has changed, or is about to. If it is watched, it is read until that is shown (WATCH-6). */
