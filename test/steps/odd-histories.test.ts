@@ -405,6 +405,32 @@ describe("the reason of a reset (STEPS-3)", () => {
     ]);
   });
 
+  test("a failure of an earlier incarnation, of which no step was sent, is no rewind", async () => {
+    const { scheduler, api } = await startStage();
+    const startMs = Date.now() - 10_000;
+    const failure = { type: "E", message: "m" };
+    scheduler.set("anew", { status: "FAILED", failure, createdAtMs: startMs });
+    const stream = await openSteps(api, "anew");
+    await until(stream, ({ event }) => event === "snapshot");
+    const begun = (atMs: number, executionId: string) => [
+      turnStarted(atMs),
+      started(executionId, atMs),
+    ];
+    scheduler.histories.set("anew", begun(startMs + 1000, "second"));
+    scheduler.set("anew", {
+      status: "RUNNING",
+      failure: undefined,
+      createdAtMs: startMs + 1000,
+      lastUpdatedAtMs: startMs + 1000,
+    });
+    await untilSeq(stream, 2);
+    scheduler.histories.set("anew", begun(startMs + 2000, "third"));
+    scheduler.set("anew", { lastUpdatedAtMs: startMs + 2000 });
+    expect(named(await untilSeq(stream, 2), "reset")).toEqual([
+      { type: "reset", reason: "continued_as_new", last_seq: 2 },
+    ]);
+  });
+
   test.for(["from its first step", "from an id"])(
     "an operation that restarts before its last steps were sent is followed again, %s",
     async (from) => {

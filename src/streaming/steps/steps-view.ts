@@ -68,8 +68,9 @@ export class StepsView implements StepSubscriber {
   #lastStep: LastStep = {};
   /** The terminal state that was found to be followed by a restart. */
   #restartedAfter: string | undefined;
-  /** The present status if it is a failure, and whether a failure was undone since the last reset. */
-  #failure: string | undefined;
+  /** The present status if it is a failure. */
+  #failure: Cursor | undefined;
+  /** Whether a failure of the present incarnation was undone since the last reset. */
   #rewound = false;
   /** The error that was sent, until steps can be read again. */
   #error: StepError | undefined;
@@ -85,7 +86,7 @@ export class StepsView implements StepSubscriber {
     this.#sources = sources;
     this.#sink = sink;
     this.#payloads = wanted.payloads;
-    if (former?.status === "FAILED") this.#failure = former.text;
+    if (former?.status === "FAILED") this.#failure = former;
     const position = parseStepPosition(former && after);
     if (position.seq > 0 && position.execution !== EARLIER_INCARNATION) {
       this.#lastStep = { createdAtMs: former?.createdAtMs };
@@ -111,9 +112,13 @@ export class StepsView implements StepSubscriber {
   onStatus({ id, position: status }: Subscription): void {
     // A client that is too slow for the status is disconnected while it is sent.
     if (this.#phase.kind === "left") return;
+    if (this.#status?.createdAtMs !== status?.createdAtMs) this.#rewound = false;
     this.#status = status;
-    if (this.#failure && this.#failure !== status?.text) this.#rewound = true;
-    this.#failure = status?.status === "FAILED" ? status.text : undefined;
+    const failure = this.#failure;
+    if (failure && failure.text !== status?.text) {
+      this.#rewound ||= failure.createdAtMs === status?.createdAtMs;
+    }
+    this.#failure = status?.status === "FAILED" ? status : undefined;
     this.#enter({ kind: "active" });
     if (this.#followed) this.#followed.nudge();
     else this.#followed = this.#sources.follow(id, this.#follower);
