@@ -12,9 +12,9 @@ import { RawConnection } from "./support/raw-connection.ts";
 const CLOSED_WITHIN_MS = 5000;
 const AT_ONCE_MS = 1500;
 
-async function startApi() {
+async function startApi(overrides = {}) {
   const scheduler = await ScriptedScheduler.start([instance()]);
-  const api = await startTestApi(scheduler.address);
+  const api = await startTestApi(scheduler.address, overrides);
   return { api, scheduler, events: new URL("/api/operations/op/events", api.url) };
 }
 
@@ -34,6 +34,23 @@ test("streams get bye drain and end cleanly, and do not delay closing", async ()
   expect(await sse.ended()).toBe("ended");
   expect(await ws.nextOf("bye")).toMatchObject({ reason: "drain", reconnect: true });
   expect((await ws.closed()).code).toBe(1012);
+});
+
+test("a stream that was requested before the drain and opens after it gets bye drain at once", async () => {
+  const { api, scheduler, events } = await startApi({ graceMs: 8000 });
+  scheduler.set("late");
+  const open = await SseClient.connect(events);
+  expect((await open.next()).event).toBe("snapshot");
+  scheduler.fault = { kind: "held" };
+  const opening = SseClient.connect(new URL("/api/operations/late/events", api.url));
+  await eventually("its read", () => scheduler.readsOf("late") > 0);
+  const closed = api.stopApi();
+  await open.untilBye();
+  scheduler.fault = { kind: "none" };
+  const late = await opening;
+  expect((await late.untilBye()).map(({ data }) => data.reason)).toEqual(["drain"]);
+  expect(await late.ended()).toBe("ended");
+  await within("the API to close", closed);
 });
 
 test("clients that do not read do not delay closing", async () => {

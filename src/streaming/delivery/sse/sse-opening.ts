@@ -55,6 +55,8 @@ export class SseOpening {
     this.#target = new SseConnection(this.#target, this.#content, this.#context);
     this.#target.onOpened();
     pending?.answer.resolve("opened");
+    // Requested before the drain, it was not among the streams that were ended. The server waits for each to close.
+    if (this.#context.connections.draining) this.#target.bye("drain");
     return this.#target;
   }
 
