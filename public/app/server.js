@@ -14,12 +14,13 @@ import { BASE, urlOf } from "./base.js";
 const KEY = `dts-push ${BASE.pathname}`;
 const WAIT_FOR_TABS_MS = 200;
 
-const channel = new BroadcastChannel(KEY);
+/** A browser without it asks in each tab. */
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(KEY) : undefined;
 let credential = sessionStorage.getItem(KEY) ?? "";
 
-channel.onmessage = ({ data }) => {
+channel?.addEventListener("message", ({ data }) => {
   if (data.ask && credential !== "") channel.postMessage({ credential });
-};
+});
 
 /** @type {import("../client/client.js").Client} */
 export let client = connect("");
@@ -112,6 +113,7 @@ export function isSignedOut(error) {
 /** @returns {Promise<string>} */
 function askOtherTabs() {
   return new Promise((resolve) => {
+    if (!channel) return resolve("");
     const replies = new BroadcastChannel(KEY);
     const end = (/** @type {string} */ found) => {
       clearTimeout(timer);
