@@ -31,7 +31,7 @@ export function indicator(signal) {
     // Only a change of the phase is announced; the detail may change each second.
     render(
       html`<span class="dot" aria-hidden="true"></span><span class="phase" role="status">${text}</span>
-        ${detail ? html`<span class="detail number" title=${detail}>${detail}</span>` : nothing}
+        ${detail ? html`<time class="detail number" title=${detail} datetime=${asOf ?? nothing}>${detail}</time>` : nothing}
         ${state?.kind === "retrying" ? html`<button type="button" @click=${tryNow}>Try now</button>` : nothing}`,
       root,
     );

@@ -70,10 +70,17 @@ export function queueTime({ created_at, scheduled_at }, first) {
  * How long an operation runs, or ran.
  * @param {import("../client/client.js").OperationDocument} operation
  * @param {boolean} active
+ * @param {number} untilMs up to when it is known that an active one runs
  */
-export function runningTime({ created_at, scheduled_at, last_updated, completed_at }, active) {
+export function runningTime(operation, active, untilMs) {
+  const { created_at, scheduled_at, last_updated, completed_at } = operation;
   const start = Date.parse(scheduled_at ?? created_at);
-  const end = active ? Date.now() : Date.parse(completed_at ?? last_updated);
+  const updated = Date.parse(last_updated);
+  const end = active
+    ? Math.max(updated, untilMs)
+    : completed_at
+      ? Date.parse(completed_at)
+      : updated;
   // It ticks once a second, so while it runs it has no fractions.
   const ms = Math.max(0, end - start);
   return active && ms < 60_000 ? `${Math.floor(ms / 1000)} s` : duration(ms);

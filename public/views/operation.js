@@ -2,6 +2,7 @@ import { announce } from "../app/announce.js";
 import { urlOf } from "../app/base.js";
 import { everySecond, perFrame } from "../app/clock.js";
 import { markGone, saysGone } from "../app/gone.js";
+import { Known } from "../app/known.js";
 import { operationPath } from "../app/router.js";
 import { client, describe } from "../app/server.js";
 import { actions } from "../parts/actions.js";
@@ -45,7 +46,15 @@ export function showOperation({ root, signal, onState, onError }, id) {
   let following = false;
   /** @type {import("../client/client.js").ConnectionState | undefined} */
   let state;
-  const report = () => onState(state, operation !== undefined);
+  /** When the server was asked for a state that is the one that is shown. @type {string | null} */
+  let askedAt = null;
+  const known = new Known();
+  const report = () => {
+    // A stream says how old its states are with the first heartbeat; until then the answer to a request does.
+    const dated = state && "as_of" in state ? { ...state, as_of: state.as_of ?? askedAt } : state;
+    if (dated) known.take(dated);
+    onState(dated, operation !== undefined);
+  };
   const draw = perFrame(() => render(page(), root), signal);
   const view = new TimelineView(draw);
   const replay = new Replay(draw, signal);
@@ -109,8 +118,11 @@ export function showOperation({ root, signal, onState, onError }, id) {
   };
 
   const loadWhole = async () => {
+    const at = new Date().toISOString();
     try {
       whole = await client.get(id, { include: "input,stack" });
+      if (whole.cursor === operation?.cursor) askedAt = at;
+      if (following) report();
     } catch {
       // What follows the operation reports what is wrong.
     }
@@ -153,7 +165,7 @@ export function showOperation({ root, signal, onState, onError }, id) {
       <p class="id"><code>${id}</code>${copyButton(id, "Copy the id")}</p>
       <p class="custom-status">${progressBar(each)}<span>${messageOf(each)}</span></p>
       <dl class="facts">
-        <div><dt>Running time</dt><dd class="number">${runningTime(each, isActive(each))}</dd></div>
+        <div><dt>Running time</dt><dd class="number">${runningTime(each, isActive(each), known.untilMs)}</dd></div>
         <div><dt>Waited for a worker</dt><dd class="number">${waitedMs === undefined ? "–" : duration(waitedMs)}</dd></div>
         <div><dt>Created</dt><dd>${timeAgo(created_at)}</dd></div>
         ${scheduled_at ? html`<div><dt>Scheduled for</dt><dd>${exactTime(scheduled_at)}</dd></div>` : nothing}
@@ -180,7 +192,7 @@ export function showOperation({ root, signal, onState, onError }, id) {
       return html`<p class="quiet">${each.status === "PENDING" ? "Nothing has happened yet: no worker has taken it." : "No steps are known."}</p>`;
     }
     const active = isActive(each);
-    const endMs = active ? Math.max(span.endMs, Date.now()) : span.endMs;
+    const endMs = active ? Math.max(span.endMs, known.untilMs) : span.endMs;
     const nowMs = replay.atMs === undefined ? endMs : span.startMs + replay.atMs;
     const whole = { startMs: span.startMs, endMs };
     return html`${timeline(steps, whole, view, nowMs)} ${active ? nothing : replay.controls(span.endMs - span.startMs)}`;

@@ -2,9 +2,10 @@ import { announce } from "../app/announce.js";
 import { urlOf } from "../app/base.js";
 import { everySecond, perFrame } from "../app/clock.js";
 import { Feed } from "../app/feed.js";
+import { Known } from "../app/known.js";
 import { changeQuery } from "../app/router.js";
 import { describe, may } from "../app/server.js";
-import { filterBar, filterOf, NO_FILTER, queryOf } from "../parts/list/filter-bar.js";
+import { filterBar, filterOf, NO_FILTER, queryOf, unusedOf } from "../parts/list/filter-bar.js";
 import { LINE_HEIGHT, operationRow, rowTitles } from "../parts/list/operation-row.js";
 import { visibleRange, watchRange } from "../parts/list/rows.js";
 import { selectionBar } from "../parts/list/selection-bar.js";
@@ -30,10 +31,12 @@ const FIRST_ROWS = 40;
 export function showOperations({ root, signal, onState, onError }, query) {
   document.title = "Operations · dts-push";
   const filter = filterOf(query);
+  let unused = unusedOf(query);
   /** @type {Set<string>} */
   const selected = new Set();
   /** @type {Feed | undefined} */
   let present;
+  const known = new Known();
   signal.addEventListener("abort", () => present?.close());
 
   const follow = () => {
@@ -43,6 +46,7 @@ export function showOperations({ root, signal, onState, onError }, query) {
       if (before && operation && before.status !== operation.status && !isActive(operation)) {
         announce(`${operation.name}: ${statusOf(operation.status).label}.`);
       }
+      known.take(feed.state);
       onState(feed.error === undefined ? feed.state : undefined);
       if (feed.error !== undefined) onError(feed.error);
       draw();
@@ -55,6 +59,7 @@ export function showOperations({ root, signal, onState, onError }, query) {
   /** @param {Partial<Filter>} change @param {"push" | "replace"} how */
   const setFilter = (change, how) => {
     Object.assign(filter, change);
+    unused = "";
     changeQuery(queryOf(filter), how);
     selected.clear();
     if (Object.keys(change).every((key) => key === "status")) feed.setStatus(filter.status);
@@ -70,7 +75,7 @@ export function showOperations({ root, signal, onState, onError }, query) {
         <h1>Operations</h1>
         ${may("operations:start") ? html`<a class="button primary" href=${urlOf("start").href}>Start an operation</a>` : nothing}
       </div>
-      ${filterBar(filter, feed, setFilter)}
+      ${filterBar(filter, feed, setFilter, unused)}
       ${feed.error === undefined ? nothing : html`<p class="notice bad" role="alert">${describe(feed.error)}</p>`}
       ${selected.size > 0 ? selectionBar(selected, feed, draw) : nothing}
       ${rows.length === 0 && feed.isLoaded && feed.older === "complete" ? empty() : table(rows)}
@@ -106,7 +111,7 @@ export function showOperations({ root, signal, onState, onError }, query) {
           visible,
           ({ operation_id }) => operation_id,
           (operation, index) =>
-            operationRow(operation, first + index, rowHeight, selected, onSelect),
+            operationRow(operation, first + index, rowHeight, known.untilMs, selected, onSelect),
         )}
       </div>
       <p class="quiet end">${endText(rows.length)}</p>

@@ -18,7 +18,8 @@ export function showStart({ root, signal, onState }, query) {
     render(html`<p class="notice">You may not start operations here.</p>`, root);
     return;
   }
-  let [sample, message, inputError] = [false, "", ""];
+  let [sample, message] = [false, ""];
+  const errors = { input: "", tags: "" };
   /** @type {string[]} */
   let names = [];
 
@@ -60,16 +61,30 @@ export function showStart({ root, signal, onState }, query) {
     });
   };
 
-  const checkInput = (/** @type {Event} */ { currentTarget }) => {
-    const field = /** @type {HTMLTextAreaElement} */ (currentTarget);
-    try {
-      typedJson(field.value);
-      inputError = "";
-    } catch (error) {
-      inputError = describe(error);
-    }
-    field.setCustomValidity(inputError);
-    draw();
+  /** @param {"input" | "tags"} name @param {(text: string) => unknown} read */
+  const check =
+    (name, read) =>
+    (/** @type {Event} */ { currentTarget }) => {
+      const field = /** @type {HTMLInputElement | HTMLTextAreaElement} */ (currentTarget);
+      try {
+        read(field.value);
+        errors[name] = "";
+      } catch (error) {
+        errors[name] = describe(error);
+      }
+      field.setCustomValidity(errors[name]);
+      draw();
+    };
+  const [checkInput, checkTags] = [check("input", typedJson), check("tags", typedTags)];
+
+  /** @param {"input" | "tags"} name */
+  const errorOf = (name) =>
+    html`<p id=${`${name}-error`} class="bad-text" ?hidden=${errors[name] === ""}>${errors[name]}</p>`;
+
+  /** The browser names what is wrong with a field only where it is seen. */
+  const openDetails = (/** @type {Event} */ { currentTarget }) => {
+    const details = /** @type {HTMLElement} */ (currentTarget).closest("details");
+    if (details) details.open = true;
   };
 
   const draw = () => {
@@ -94,15 +109,16 @@ export function showStart({ root, signal, onState }, query) {
           <label>Name<input name="name" list="names" required autocomplete="off" .value=${query.get("name") ?? ""} /></label>
           <datalist id="names">${names.map((name) => html`<option value=${name}></option>`)}</datalist>
           <label>Input (JSON)<textarea name="input" rows="6" spellcheck="false" placeholder='{"items": ["lamp", "chair"]}' aria-describedby="input-error" @input=${checkInput} .defaultValue=${query.get("input") ?? ""}></textarea></label>
-          <p id="input-error" class="bad-text" ?hidden=${inputError === ""}>${inputError}</p>
+          ${errorOf("input")}
           <details>
             <summary>Id, tags, version, time</summary>
             <div class="fields">
               <label>Id<input name="operation_id" maxlength="100" autocomplete="off" placeholder="a random one" /></label>
               <label>Version<input name="version" autocomplete="off" /></label>
-              <label>Tags<input name="tags" autocomplete="off" placeholder="team=shipping, priority=high" /></label>
+              <label>Tags<input name="tags" autocomplete="off" placeholder="team=shipping, priority=high" aria-describedby="tags-error" @input=${checkTags} @invalid=${openDetails} /></label>
               <label>Start at, by your clock<input name="start_at" type="datetime-local" /></label>
             </div>
+            ${errorOf("tags")}
           </details>
           <button type="submit" class="primary">Start</button>
         </form>`,
@@ -130,11 +146,14 @@ function typedTags(text) {
     .split(",")
     .map((pair) => pair.trim())
     .filter(Boolean);
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf("=");
-      if (at < 1) throw new Error(`A tag is written key=value, not "${pair}".`);
-      return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
-    }),
-  );
+  /** @type {Map<string, string>} */
+  const tags = new Map();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new Error(`A tag is written key=value, not "${pair}".`);
+    const key = pair.slice(0, at).trim();
+    if (tags.has(key)) throw new Error(`The tag "${key}" is there twice. A tag has one value.`);
+    tags.set(key, pair.slice(at + 1).trim());
+  }
+  return Object.fromEntries(tags);
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { onTestFinished, test } from "vitest";
 import { startScheduler } from "../../src/scheduler/scheduler.ts";
 import { useChromium } from "../helpers/chromium.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { logger, startStack, startTestApi, startTestWorker } from "../helpers/stack.ts";
 import { startFaultyRelay } from "./faulty-relay.ts";
 import { PageDriver } from "./page-driver.ts";
@@ -12,6 +13,19 @@ const openBrowser = useChromium();
 
 /** Of an operation that stays active. */
 const LONG = { processing_time: 1000, steps: 10 };
+
+/** What the page says of an outage at one moment. */
+interface Outage {
+  readonly asOf: string;
+  readonly text: string;
+  readonly timeText: string;
+  readonly took: string;
+}
+const OUTAGE = `(() => {
+  const { dateTime: asOf, textContent: text } = document.querySelector("#indicator time");
+  const timeText = "since " + new Date(asOf).toTimeString().slice(0, 8);
+  return { asOf, text, timeText, took: document.querySelector(".rows .took").textContent };
+})()`;
 
 async function openPage(url: URL, path = "") {
   const { page } = await openBrowser();
@@ -60,10 +74,20 @@ test("shows an outage of the scheduler, and is live again when it answers", asyn
   const id = await stack.startOperation(LONG);
   const driver = await openPage(stack.url);
   await driver.rowShows(id, "Running");
+  await driver.connection("Live");
+  const document = await fetch(new URL(`/api/operations/${id}`, stack.url));
+  const { created_at } = (await document.json()) as { created_at: string };
 
   await scheduler.stop();
   await driver.connection("The scheduler does not answer");
   await driver.rowShows(id, "Running");
+  await eventually("a running time that ends where the outage began", async () => {
+    const { asOf, text, timeText, took } = (await driver.page.evaluate(OUTAGE)) as Outage;
+    const [, minutes = 0, seconds] = /(?:(\d+) m )?(\d+) s$/.exec(took) ?? [];
+    const knownS = Math.floor((Date.parse(asOf) - Date.parse(created_at)) / 1000);
+    const isOver = Date.now() - Date.parse(asOf) > 2000; // It would show more by now.
+    return isOver && 60 * Number(minutes) + Number(seconds) === knownS && text.endsWith(timeText);
+  });
   await scheduler.start();
   await driver.connection("Live");
   await stack.terminate(id);

@@ -38,11 +38,23 @@ test("wrong input in each field is answered with what is wrong, and can be corre
   expect(await page.locator("input:invalid").getAttribute("name")).toBe("processing_time");
 
   await page.getByText("Id, tags").click();
+  const tags = page.getByLabel("Tags", { exact: true });
+  for (const [wrong, message] of [
+    ["team", "A tag is written key=value"],
+    ["team=a, priority=high, team=b", 'The tag "team" is there twice'],
+  ] as const) {
+    await tags.fill(wrong);
+    await page.getByText(message).waitFor();
+    await page.getByText("Id, tags").click();
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    expect(await page.locator("input:focus").getAttribute("name")).toBe("tags");
+    await tags.waitFor(); // opened again, and not sent
+  }
+  await tags.fill("team=shipping");
   for (const [label, wrong, right, message] of [
     ["Name", " ", "nobody_knows", '"name" must be the name of the orchestration'],
     ["Id", "ü", "corrected", "1 to 100 printable ASCII characters"],
     ["Version", "v".repeat(1001), "1", '"version" must be the version of the orchestration'],
-    ["Tags", "team", "team=shipping", "A tag is written key=value"],
   ] as const) {
     const field = page.getByLabel(label, { exact: true });
     await field.fill(wrong);

@@ -103,6 +103,13 @@ test("filters by what its address says, and goes back", async () => {
   await page.getByRole("button", { name: "Failed" }).click();
   await page.getByRole("button", { name: "Show all" }).click();
   await driver.row("filter-1").waitFor();
+
+  await page.goto(new URL("/?status=RUNING&prefix=filter-", stack.url).href);
+  const note = page.getByText('a status that there is not: "RUNING". There are PENDING, RUNNING,');
+  await note.waitFor();
+  await driver.rowShows("filter-2", "Terminated");
+  await page.getByRole("button", { name: "Terminated" }).click();
+  await note.waitFor({ state: "detached" });
   expect(complaints).toEqual([]);
 });
 

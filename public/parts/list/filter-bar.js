@@ -18,9 +18,24 @@ export const NO_FILTER = { status: undefined, name: "", prefix: "", tag: "" };
 
 /** @param {URLSearchParams} query @returns {Filter} */
 export function filterOf(query) {
-  const status = STATUS_NAMES.find((each) => each === query.get("status"));
+  const given = query.getAll("status");
+  const status = STATUS_NAMES.find((each) => given.includes(each));
   const [name, prefix, tag] = ["name", "prefix", "tag"].map((key) => query.get(key) ?? "");
   return { ...NO_FILTER, status, name: name ?? "", prefix: prefix ?? "", tag: tag ?? "" };
+}
+
+/** What an address asks of the status that the list does not show. @param {URLSearchParams} query */
+export function unusedOf(query) {
+  const given = query.getAll("status").filter(Boolean);
+  /** @type {readonly string[]} */
+  const known = STATUS_NAMES;
+  const unknown = given.find((each) => !known.includes(each));
+  if (unknown !== undefined) {
+    return `The address names a status that there is not: "${unknown.slice(0, 100)}". There are ${known.join(", ")}.`;
+  }
+  return new Set(given).size > 1
+    ? "The address names several statuses. The list shows one of them."
+    : "";
 }
 
 /** @param {Partial<Filter>} filter */
@@ -37,8 +52,9 @@ let typing;
  * @param {Filter} filter
  * @param {import("../../app/feed.js").Feed} feed
  * @param {SetFilter} setFilter
+ * @param {string} note what is wrong with the address
  */
-export function filterBar(filter, feed, setFilter) {
+export function filterBar(filter, feed, setFilter, note) {
   const { rows, older } = feed;
   /** @type {Map<string, number>} */
   const counts = new Map();
@@ -76,6 +92,7 @@ export function filterBar(filter, feed, setFilter) {
 
   return html`<form class="filters" role="search" aria-label="Filter" @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
     <div class="chips" role="group" aria-label="Status">${STATUS_NAMES.map(chip)}</div>
+    ${note ? html`<p class="notice">${note}</p>` : nothing}
     <div class="fields">
       ${field("name", "Name", "any")} ${field("prefix", "Id begins with", "any")} ${field("tag", "Tag", "key:value")}
       <datalist id="seen-names">${[...names].sort().map((name) => html`<option value=${name}></option>`)}</datalist>

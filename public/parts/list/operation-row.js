@@ -40,12 +40,13 @@ export function rowTitles(rows, selected, onChange) {
  * @param {Operation} operation
  * @param {number} index
  * @param {number} rowHeight
+ * @param {number} untilMs up to when it is known what it shows
  * @param {Set<string>} selected
  * @param {(id: string, isSelected: boolean) => void} onSelect
  */
-export function operationRow(operation, index, rowHeight, selected, onSelect) {
+export function operationRow(operation, index, rowHeight, untilMs, selected, onSelect) {
   const { operation_id: id, name, status, created_at, scheduled_at, tags } = operation;
-  const untakenMs = status === "PENDING" ? Date.now() - Date.parse(scheduled_at ?? created_at) : 0;
+  const untakenMs = status === "PENDING" ? untilMs - Date.parse(scheduled_at ?? created_at) : 0;
   const line =
     untakenMs < 0 && scheduled_at
       ? `starts ${ago(scheduled_at)}`
@@ -60,7 +61,7 @@ export function operationRow(operation, index, rowHeight, selected, onSelect) {
     <span role="cell" class="what"><a href=${operationPath(id)}>${name || id}</a><code>${id}</code></span>
     <span role="cell" class="how">${progressBar(operation)}<span class="custom-status" title=${line}>${line}</span></span>
     <span role="cell" class="tags quiet">${tagsText(tags)}</span>
-    <span role="cell" class="right number took">${status === "PENDING" ? "" : runningTime(operation, isActive(operation))}</span>
+    <span role="cell" class="right number took">${status === "PENDING" ? "" : runningTime(operation, isActive(operation), untilMs)}</span>
     <span role="cell" class="right quiet">${timeAgo(created_at)}</span>
   </div>`;
 }
