@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
-# One image for every role: `api` (default), `worker`, `scheduler`, `all`.
+# Two images that differ only in the role they start: `api`, which is the default, and `--target worker`.
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The image has Node.js, so the copy that npm would bring is left out.
-RUN npm ci --omit=dev && rm -rf node_modules/node node_modules/.bin/node && npm cache clean --force
+# The image has Node.js, so the copy that npm would bring is left out. No other dependency has a script that it needs.
+RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node node_modules/.bin/node && npm cache clean --force
 
-FROM node:24-slim
+FROM node:24-slim AS base
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     PORT=8000
@@ -18,10 +18,15 @@ COPY client ./client
 COPY public ./public
 # A number, so that Kubernetes can see that it is not root. Nothing below /app is written.
 USER 1000:1000
-EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Node.js is process 1 and handles SIGTERM and SIGINT itself: drain, then exit.
+# Node.js is process 1 and handles SIGTERM and SIGINT itself: it drains, then exits.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "src/main.ts"]
+
+FROM base AS worker
+CMD ["worker"]
+
+FROM base AS api
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["api"]

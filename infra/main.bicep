@@ -35,14 +35,26 @@ param jwtAudience string
 param streamTokenSecret string
 
 @minValue(1)
-@description('Replicas of the API that always run: streams are lost for a moment when the last one stops.')
+@description('Replicas of the API that always run. The clients of the only one would wait for its successor.')
 param apiMinReplicas int = 2
 
 @minValue(1)
+@description('Limit of API replicas.')
 param apiMaxReplicas int = 10
 
-@minValue(0)
+@minValue(1)
+@description('Requests a second and API replica above which a replica is added. Streams count when they are opened: 25 a second are the planned reconnects of 5,000. Raise it where clients poll.')
+param apiRequestsPerSecond int = 25
+
+@minValue(1)
+@description('Limit of worker replicas. None runs while there is no work.')
 param workerMaxReplicas int = 10
+
+@description('Image of the API. `azd deploy` sets it; empty: a placeholder.')
+param apiImage string = ''
+
+@description('Image of the worker, as apiImage.')
+param workerImage string = ''
 
 var tags = { 'azd-env-name': environmentName }
 var suffix = toLower(uniqueString(subscription().id, environmentName, location))
@@ -102,6 +114,8 @@ module api 'modules/api.bicep' = {
     taskHubName: scheduler.outputs.taskHubName
     jwtAudience: jwtAudience
     streamTokenSecret: streamTokenSecret
+    image: apiImage
+    requestsPerSecond: apiRequestsPerSecond
     minReplicas: apiMinReplicas
     maxReplicas: apiMaxReplicas
   }
@@ -118,6 +132,7 @@ module worker 'modules/worker.bicep' = if (!readOnly) {
     identity: identities.outputs.worker
     schedulerEndpoint: scheduler.outputs.endpoint
     taskHubName: scheduler.outputs.taskHubName
+    image: workerImage
     maxReplicas: workerMaxReplicas
   }
 }

@@ -12,9 +12,12 @@ param taskHubName string
 param jwtAudience string
 @secure()
 param streamTokenSecret string
+param image string
+param requestsPerSecond int
 param minReplicas int
 param maxReplicas int
 
+var placeholder = 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
 var host = '${name}.${environmentDomain}'
 
 resource api 'Microsoft.App/containerApps@2025-01-01' = {
@@ -45,9 +48,7 @@ resource api 'Microsoft.App/containerApps@2025-01-01' = {
       containers: [
         {
           name: 'main'
-          // `azd deploy` replaces it.
-          image: 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
-          args: ['api']
+          image: empty(image) ? placeholder : image
           resources: { cpu: json('1.0'), memory: '2Gi' }
           env: [
             {
@@ -63,17 +64,23 @@ resource api 'Microsoft.App/containerApps@2025-01-01' = {
             // Below the 240 s after which the ingress ends a request, with its spread of 20 %.
             { name: 'STREAM_MAX_AGE_MS', value: '190000' }
           ]
-          probes: [
-            { type: 'Liveness', httpGet: { path: '/healthz', port: 8000 } }
-            { type: 'Readiness', httpGet: { path: '/readyz', port: 8000 }, periodSeconds: 2, failureThreshold: 1 }
+          // The placeholder would fail them.
+          probes: empty(image) ? [] : [
+            { type: 'Startup', httpGet: { path: '/healthz', port: 8000 }, periodSeconds: 6, failureThreshold: 10 }
+            { type: 'Liveness', httpGet: { path: '/healthz', port: 8000 }, timeoutSeconds: 5 }
+            { type: 'Readiness', httpGet: { path: '/readyz', port: 8000 }, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 1 }
           ]
         }
       ]
       scale: {
         minReplicas: minReplicas
         maxReplicas: maxReplicas
-        // Each open stream is a request under way: docs/SIZING.md has the figure behind this one.
-        rules: [{ name: 'streams', http: { metadata: { concurrentRequests: '5000' } } }]
+        rules: [
+          // In spite of its name it is a rate: the requests of 15 s, divided by 15.
+          { name: 'requests', http: { metadata: { concurrentRequests: string(requestsPerSecond) } } }
+          // The process uses one core, which is what it has here.
+          { name: 'cpu', custom: { type: 'cpu', metadata: { type: 'Utilization', value: '60' } } }
+        ]
       }
     }
   }

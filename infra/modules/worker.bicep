@@ -8,10 +8,12 @@ param registry string
 param identity Identity
 param schedulerEndpoint string
 param taskHubName string
+param image string
 param maxReplicas int
 
 // Work items for each replica before another one is added.
 var workItemsPerReplica = '50'
+var placeholder = 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
 
 resource worker 'Microsoft.App/containerApps@2025-01-01' = {
   name: name
@@ -32,9 +34,7 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
       containers: [
         {
           name: 'main'
-          // `azd deploy` replaces it.
-          image: 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
-          args: ['worker']
+          image: empty(image) ? placeholder : image
           resources: { cpu: json('0.5'), memory: '1Gi' }
           env: [
             {

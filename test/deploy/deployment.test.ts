@@ -64,6 +64,90 @@ test("the Kubernetes manifests have the fields of their kinds, and no others", (
   execFileSync(process.execPath, [tsc, ...options, ...modes, `${folder}/manifests.ts`]);
 });
 
+test("hints reach the replicas of the compose file under the names that they answer to", () => {
+  const { services } = parse(read("compose.yaml"), { merge: true });
+  const { HINT_URL } = services.worker.environment;
+  const { HINT_PEERS, ALLOWED_HOSTS } = services["api-1"].environment;
+  for (const url of [HINT_URL, ...HINT_PEERS.split(",")]) {
+    expect(services).toHaveProperty([new URL(url).hostname]);
+  }
+  expect(ALLOWED_HOSTS.split(",")).toContain(new URL(HINT_URL).hostname);
+});
+
+test("every deployment gives a process more time to end than it takes", () => {
+  const graceS = SETTINGS.GRACE_MS.default / 1000;
+  const { services } = parse(read("compose.yaml"), { merge: true });
+  const pod = parseAllDocuments(read("deploy/kubernetes/dts-push.yaml"))
+    .map((each) => each.toJS())
+    .find(({ kind }) => kind === "Deployment").spec.template.spec;
+  const preStopS = pod.containers[0].lifecycle.preStop.sleep.seconds;
+  const all = {
+    "compose, api": Number.parseInt(services["api-1"].stop_grace_period, 10),
+    "compose, worker": Number.parseInt(services.worker.stop_grace_period, 10),
+    kubernetes: pod.terminationGracePeriodSeconds - preStopS,
+  } as Record<string, number>;
+  for (const path of globSync("{deploy/systemd/*.service,infra/modules/{api,worker}.bicep}", {
+    cwd: ROOT,
+  })) {
+    const found = /(?:TimeoutStopSec=|terminationGracePeriodSeconds: )(\d+)/.exec(read(path));
+    all[path] = Number(found?.[1]);
+  }
+  expect(Object.keys(all)).toHaveLength(7);
+  for (const [name, seconds] of Object.entries(all)) expect(seconds, name).toBeGreaterThan(graceS);
+});
+
+test("streams end by themselves before Azure's ingress ends them, and HAProxy waits for heartbeats and long-polls", () => {
+  const [, maxAgeMs] =
+    /'STREAM_MAX_AGE_MS', value: '(\d+)'/.exec(read("infra/modules/api.bicep")) ?? [];
+  expect(Number(maxAgeMs) * 1.2).toBeLessThan(240_000);
+  const longestWaitS = 60;
+  for (const kind of ["client", "server", "tunnel"]) {
+    const [, seconds] =
+      new RegExp(`timeout ${kind} (\\d+)s`).exec(read("deploy/compose/haproxy.cfg")) ?? [];
+    expect(Number(seconds), kind).toBeGreaterThan(longestWaitS);
+  }
+});
+
+test("images are built from stages that exist, and each starts a role", () => {
+  const dockerfile = read("Dockerfile");
+  const { services } = parse(read("compose.yaml"), { merge: true });
+  const azure = parse(read("azure.yaml")).services;
+  const targets = [
+    ...["api-1", "worker"].map((name) => services[name].build.target),
+    ...["api", "worker"].map((name) => azure[name].docker.target),
+  ];
+  expect(services["api-2"].image).toBe(services["api-1"].image);
+  expect(new Set(targets)).toEqual(new Set(["api", "worker"]));
+  for (const role of ["api", "worker"]) {
+    expect(dockerfile).toMatch(
+      new RegExp(`^FROM base AS ${role}$[\\s\\S]*?^CMD \\["${role}"\\]$`, "m"),
+    );
+  }
+});
+
+test("templates for Azure pass each module the parameters that it declares, and azd gives what has no default", () => {
+  const declared = (text: string) =>
+    [...text.matchAll(/^param (\w+) [^=\n]+(=)?/gm)].map(([, name, preset]) => ({ name, preset }));
+  const required = (text: string) =>
+    declared(text)
+      .filter(({ preset }) => !preset)
+      .map(({ name }) => name as string);
+  const main = read("infra/main.bicep");
+  const modules = [
+    ...main.matchAll(/^module \w+ '(.+?)'[\s\S]*? {2}params: \{([\s\S]*?)\n {2}\}\n\}/gm),
+  ];
+  expect(modules).toHaveLength(5);
+  for (const [, path, passed] of modules) {
+    const names = [...(passed as string).matchAll(/^ {4}(\w+):/gm)].map(([, name]) => name);
+    expect(names.toSorted(), path).toEqual(required(read(`infra/${path}`)).toSorted());
+  }
+  const { parameters } = JSON.parse(read("infra/main.parameters.json"));
+  expect(Object.keys(parameters)).toEqual(expect.arrayContaining(required(main)));
+  expect(declared(main).map(({ name }) => name)).toEqual(
+    expect.arrayContaining(Object.keys(parameters)),
+  );
+});
+
 test("HAProxy accepts the configuration of the compose file", () => {
   installDebianPackage("haproxy", "/usr/sbin/haproxy");
   execFileSync("/usr/sbin/haproxy", ["-c", "-f", `${ROOT}deploy/compose/haproxy.cfg`], {
@@ -95,7 +179,7 @@ test("workflows run scripts that exist, and actions pinned by commit", () => {
     for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g))
       expect(scripts).toHaveProperty([script as string]);
     for (const [, action] of text.matchAll(/uses: (\S+)/g))
-      expect(action).toMatch(/@[0-9a-f]{40}$/);
+      expect(action).toMatch(/@[0-9a-f]{40}$|^\.\/\.github\/workflows\//);
     expect(parse(text)).toHaveProperty("permissions.contents", "read");
   }
 });
