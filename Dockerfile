@@ -1,5 +1,7 @@
 # syntax=docker/dockerfile:1
-# Two images that differ only in the role they start: `api`, which is the default, and `--target worker`.
+# The images of the roles differ only in what they start: `api`, which is the default, and `--build-arg ROLE=worker`.
+ARG ROLE=api
+
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -30,3 +32,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["api"]
+
+FROM ${ROLE}

@@ -48,7 +48,7 @@ export async function startApi(
 ): Promise<RunningApi> {
   const parts = createApiParts(config, logger, () => (app.server.address() as AddressInfo).port);
   const { authenticator, streams, scheduler } = parts;
-  if (!authenticate) checkOpenness(authenticator, config);
+  if (!authenticate) checkOpenness(authenticator, config, logger);
   measureProcess(streams.metrics.registry);
   const { graceMs } = config;
   const times = shutdownTimes(graceMs, config.drainDelayMs);

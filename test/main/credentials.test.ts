@@ -13,6 +13,7 @@ test("without credentials the process listens on loopback only, unless ALLOW_ANO
   );
   const allowed = AppProcess.start(["api"], { ...EVERYWHERE, ALLOW_ANONYMOUS: "true" });
   expect((await fetch(new URL("/healthz", await allowed.url()))).status).toBe(200);
+  expect(allowed.stdout).toContain("everybody who reaches this server may do everything");
   const local = AppProcess.start(["api"], { HOST: "::1", ENDPOINT });
   await local.printed(/listens on/);
 });

@@ -53,14 +53,19 @@ function isJwt(credential: string): boolean {
 }
 
 /**
- * Whether this server may listen where everybody reaches it.
+ * Whether this server may listen where everybody reaches it. Where that was allowed, the log says so.
  * @throws Error that says what to do, where it has no credentials and was not allowed to be open
  */
 export function checkOpenness(
   { required }: Authenticator,
   { host, allowAnonymous }: { readonly host: string; readonly allowAnonymous: string },
+  logger: Pick<Logger, "warn">,
 ): void {
-  if (required || isLoopback(host) || allowAnonymous === "true") return;
+  if (required || isLoopback(host)) return;
+  if (allowAnonymous === "true") {
+    logger.warn({ host }, "ALLOW_ANONYMOUS: everybody who reaches this server may do everything");
+    return;
+  }
   throw new Error(
     `HOST is ${host} and no credentials are configured: everybody who reaches this server could read, ` +
       "start and control all operations. Set API_KEYS_FILE or JWT_ISSUER; or ALLOW_ANONYMOUS=true, where " +
