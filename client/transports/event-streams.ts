@@ -19,6 +19,8 @@ interface Receiver {
   /** Those that have not ended. */
   readonly open: Set<string>;
   readonly queue: Queue<Message>;
+  /** The stream that serves it; none until there is one with its operations. */
+  stream?: AbortController;
 }
 
 /**
@@ -50,7 +52,7 @@ export class EventStreams {
       return;
     }
     const queue = new Queue<Message>();
-    const receiver = { kind, place, open, queue };
+    const receiver: Receiver = { kind, place, open, queue };
     if (open.size === 0) queue.push(ENDED);
     const onAbort = () => queue.end();
     signal.addEventListener("abort", onAbort);
@@ -71,7 +73,9 @@ export class EventStreams {
     const stream = new AbortController();
     this.#stream = stream;
     const place = noPlace();
-    for (const { open, place: own } of this.#receivers) {
+    for (const each of this.#receivers) {
+      const { open, place: own } = each;
+      each.stream = stream;
       for (const id of open) {
         // That of a terminal state would be answered with nothing about the operation.
         const cursor = own.terminal.has(id) ? own.cursors.get(id) : undefined;
@@ -86,13 +90,13 @@ export class EventStreams {
       const { signal } = stream;
       for await (const message of overSse(this.#http, source, place, signal, this.#waitS)) {
         if (signal.aborted) break;
-        for (const each of this.#receivers) send(each, message);
+        for (const each of this.#receivers) if (each.stream === stream) send(each, message);
       }
     } catch (thrown) {
       error = thrown;
     }
-    // Otherwise the next stream goes on with them.
-    if (!stream.signal.aborted) for (const { queue } of this.#receivers) queue.end(error);
+    // The next stream goes on with the others.
+    for (const each of this.#receivers) if (each.stream === stream) each.queue.end(error);
   }
 }
 

@@ -95,6 +95,21 @@ test("a server that ends a stream without a word, and WebSockets that are mute, 
   await Promise.all([cutOften(), mute(0), mute(1100)]);
 });
 
+test("a stream that ends ends none of those that join it at that moment", async () => {
+  const relay = await startRelay(() => server.url);
+  const client = createClient({ url: relay.url, transport: "sse" });
+  const first = client.watch(server.operation().id);
+  await next(first);
+  const kinds: string[] = [];
+  const joining = client.watch(server.operation().id, { onState: ({ kind }) => kinds.push(kind) });
+  const following = next(joining);
+  await new Promise((resolve) => setImmediate(resolve)); // It waits for a stream with both.
+  relay.cut();
+  await following;
+  expect(kinds).not.toContain("retrying");
+  for (const each of [first, joining]) void each.return();
+});
+
 test("behind nginx without upgrades it works over SSE, with them over WebSocket", async () => {
   for (const [proxy, transport] of [
     [nginxWithoutUpgrade, "sse"],

@@ -33,12 +33,12 @@ async function openStreams(): Promise<number> {
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-test("tabs share one connection; when its tab closes, freezes or crashes, another takes over", async () => {
+test("tabs share one connection; when its tab closes or crashes, another takes over", async () => {
   const { context } = await openPage();
   const { id, percent } = server.operation();
   const tabs: Page[] = [];
   percent(0);
-  for (let count = 0; count < 4; count += 1) {
+  for (let count = 0; count < 3; count += 1) {
     const tab = await openTab(context, id);
     await sees(tab, 0);
     tabs.push(tab);
@@ -49,20 +49,12 @@ test("tabs share one connection; when its tab closes, freezes or crashes, anothe
   percent(1);
   for (const tab of tabs) await sees(tab, 1);
 
-  // Whichever of them leads: both become silent in turn.
-  const frozen = tabs.shift() as Page;
-  const debug = await context.newCDPSession(frozen);
-  await debug.send("Page.setWebLifecycleState", { state: "frozen" });
-  percent(2);
-  for (const tab of tabs) await sees(tab, 2);
-  await debug.send("Page.setWebLifecycleState", { state: "active" });
-  await sees(frozen, 2);
-
+  // test/public/resilience.test.ts has one that is frozen.
   const crashed = tabs.shift() as Page;
   const killer = await context.newCDPSession(crashed);
   void killer.send("Page.crash").catch(() => undefined);
-  percent(3);
-  for (const tab of [...tabs, frozen]) await sees(tab, 3);
+  percent(2);
+  for (const tab of tabs) await sees(tab, 2);
 });
 
 test("where WebSockets are blocked, 30 tabs are live over one HTTP/1.1 connection", async () => {
@@ -84,11 +76,10 @@ test("where WebSockets are blocked, 30 tabs are live over one HTTP/1.1 connectio
   for (const tab of tabs) await sees(tab, 2);
 });
 
-test("without locks each tab has a connection of its own, which is back when the network is", async () => {
+test("without locks and channels each tab has a connection of its own, which is back when the network is", async () => {
   const { context } = await openPage();
-  await context.addInitScript(() =>
-    Object.defineProperty(navigator, "locks", { value: undefined }),
-  );
+  await context.addInitScript(`delete globalThis.BroadcastChannel;
+    Object.defineProperty(navigator, "locks", { value: undefined });`);
   const { id, percent } = server.operation();
   percent(1);
   const tabs = [await openTab(context, id), await openTab(context, id)];
