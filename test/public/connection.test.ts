@@ -33,8 +33,10 @@ async function openPage(url: URL, path = "") {
 }
 
 test("shows an outage of the API, and what changed meanwhile when it is over", async () => {
-  const stack = await startStack();
+  const stack = await startStack({ heartbeatMs: 3_600_000 });
   const id = await stack.startOperation(LONG);
+  const one = await openPage(stack.url, `/operations/${id}`);
+  await one.page.getByText(/as of \d+ s ago/).waitFor(); // No heartbeat has said so.
   const list = await openPage(stack.url);
   await list.rowShows(id, "Running");
   await list.connection("Live");

@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { useSharedStack } from "../api/support/shared-stack.ts";
 import { startFreezingChromium, useChromium } from "../helpers/chromium.ts";
+import { eventually } from "../helpers/deadline.ts";
 import { AppProcess } from "../helpers/process.ts";
 import { startTestApi } from "../helpers/stack.ts";
 import { type FaultyRelay, startFaultyRelay } from "./faulty-relay.ts";
@@ -82,7 +83,7 @@ test("the network is gone, and back", async () => {
   await isLive();
 });
 
-test("the tab whose connection all use is frozen: another takes over; thawed it is live (TABS-1)", async () => {
+test("the tab whose connection all use is frozen: another takes over; thawed it is live (TABS-1), as is one that was hidden", async () => {
   const openTab = await startFreezingChromium();
   const relay = await startFaultyRelay(stack.url);
   const { page, context, terminate, isLive } = await openList(relay, "frozen", openTab);
@@ -100,5 +101,13 @@ test("the tab whose connection all use is frozen: another takes over; thawed it 
   await debug.send("Page.setWebLifecycleState", { state: "active" });
   await page.bringToFront();
   expect(await isLive()).toEqual(expect.arrayContaining(["freeze", "resume"]));
+
+  const isHidden = async () => (await other.page.evaluate("document.visibilityState")) === "hidden";
+  await eventually("the other tab to be hidden", isHidden);
+  await stack.client.scheduleNewOrchestration("nobody_knows", {}, "frozen-2");
+  await new PageDriver(page).rowShows("frozen-2", "Pending");
+  await other.page.bringToFront();
+  await driver.rowShows("frozen-2", "Pending");
+  await driver.connection("Live");
   expect(other.complaints).toEqual([]);
 });
