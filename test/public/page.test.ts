@@ -105,7 +105,9 @@ test("filters by what its address says, and goes back", async () => {
   await driver.row("filter-1").waitFor();
 
   await page.goto(new URL("/?status=RUNING&prefix=filter-", stack.url).href);
-  const note = page.getByText('a status that there is not: "RUNING". There are PENDING, RUNNING,');
+  const note = page.getByText(
+    'Unknown status in the address: "RUNING". It can be PENDING, RUNNING,',
+  );
   await note.waitFor();
   await driver.rowShows("filter-2", "Terminated");
   await page.getByRole("button", { name: "Terminated" }).click();

@@ -118,8 +118,9 @@ export function timeline(steps, { startMs, endMs }, view, nowMs) {
     <div class="bars" @wheel=${{ handleEvent: (/** @type {WheelEvent} */ event) => view.onWheel(event), passive: false }}>
       <div class="axis" aria-hidden="true">${ticks(fromMs - startMs, shownMs).map((ms) => {
         const left = share(startMs + ms);
-        // Left of its line where there is no room to the right of it.
-        return html`<span class=${left > 85 ? "last" : ""} .style=${left > 85 ? `right: ${100 - left}%` : `left: ${left}%`}>${ms === 0 ? "0" : `+${duration(ms)}`}</span>`;
+        // A line alone where there is no room to the right of it.
+        const text = left > 85 ? nothing : ms === 0 ? "0" : `+${duration(ms)}`;
+        return html`<span class=${left > 60 ? "late" : ""} .style=${`left: ${left}%`}>${text}</span>`;
       })}</div>
       <ol>${repeat(
         bars,
@@ -142,7 +143,7 @@ function barRow(bar, share, nowMs) {
     <span class="label" title=${title}>
       <span aria-hidden="true">${SIGNS[kind]}</span>
       ${childId ? html`<a href=${operationPath(childId)}>${name}</a>` : html`<span class="name">${name || "orchestration"}</span>`}
-      ${attempt > 1 ? html`<span class="attempt">attempt ${attempt}</span>` : nothing}
+      ${attempt > 1 ? html`<span class="attempt"><span>attempt</span> ${attempt}</span>` : nothing}
     </span>
     <span class="track" role="img" aria-label=${title}>
       ${isOutside ? nothing : html`<span class="bar ${state}" .style=${state === "point" ? `left: ${left}%` : `left: ${left}%; width: ${Math.max(0, right - left)}%`}></span>`}

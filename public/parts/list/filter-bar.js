@@ -31,10 +31,10 @@ export function unusedOf(query) {
   const known = STATUS_NAMES;
   const unknown = given.find((each) => !known.includes(each));
   if (unknown !== undefined) {
-    return `The address names a status that there is not: "${unknown.slice(0, 100)}". There are ${known.join(", ")}.`;
+    return `Unknown status in the address: "${unknown.slice(0, 100)}". It can be ${known.join(", ")}.`;
   }
   return new Set(given).size > 1
-    ? "The address names several statuses. The list shows one of them."
+    ? "The address has several statuses. The list shows one at a time."
     : "";
 }
 
