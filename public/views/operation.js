@@ -131,10 +131,11 @@ export function showOperation({ root, signal, onState, onError }, id) {
 
   const page = () => {
     if (!operation) {
-      return message
-        ? html`<p class="notice bad" role="alert">${message}</p><p><a href=${urlOf("").href}>All operations</a></p>`
-        : html`<header class="operation-head"><p class="crumbs"><a href=${urlOf("").href}>Operations</a></p>
-            <div class="title"><h1>${id}</h1></div><p class="quiet">Loading …</p></header>`;
+      return html`<header class="operation-head">
+        <p class="crumbs"><a href=${urlOf("").href}>Operations</a></p>
+        <div class="title"><h1>${id}</h1></div>
+        ${message ? html`<p class="notice bad" role="alert">${message}</p>` : html`<p class="quiet">Loading …</p>`}
+      </header>`;
     }
     return html`${header(operation)}
       ${message ? html`<p class="notice bad" role="alert">${message}</p>` : nothing}

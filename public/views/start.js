@@ -115,8 +115,8 @@ export function showStart({ root, signal, onState }, query) {
             <div class="fields">
               <label>Id<input name="operation_id" maxlength="100" autocomplete="off" placeholder="a random one" /></label>
               <label>Version<input name="version" autocomplete="off" /></label>
-              <label>Tags<input name="tags" autocomplete="off" placeholder="team=shipping, priority=high" aria-describedby="tags-error" @input=${checkTags} @invalid=${openDetails} /></label>
               <label>Start at, by your clock<input name="start_at" type="datetime-local" /></label>
+              <label>Tags<input name="tags" autocomplete="off" placeholder="team=shipping, priority=high" aria-describedby="tags-error" @input=${checkTags} @invalid=${openDetails} /></label>
             </div>
             ${errorOf("tags")}
           </details>

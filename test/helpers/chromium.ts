@@ -9,6 +9,8 @@ import { temporaryFolder } from "./process.ts";
 
 /** As in deadline.ts, and below a test's own deadline: a wait that gives up says what it waited for. */
 const WAIT_TIMEOUT_MS = 60_000;
+/** Playwright's own 30 s were not enough on a busy machine. */
+const CONNECT_TIMEOUT_MS = 120_000;
 
 /** Off: what Chromium asks of its maker's servers, which a test must neither wait for nor need. */
 const ARGUMENTS = [
@@ -75,7 +77,10 @@ export async function startFreezingChromium(): Promise<() => Promise<TestPage>> 
   const [, url = ""] = await eventually("the address of Chromium", () => {
     return /DevTools listening on (ws:\S+)/.exec(printed) ?? undefined;
   });
-  const browser = await chromium.connectOverCDP(url, { noDefaults: true });
+  const browser = await chromium.connectOverCDP(url, {
+    noDefaults: true,
+    timeout: CONNECT_TIMEOUT_MS,
+  });
   onEnd(() => browser.close());
   const [context] = browser.contexts();
   if (!context) throw new Error("Chromium has no context of its own.");
