@@ -102,7 +102,7 @@ export function createMetrics(): Metrics {
     }),
     backstopReads: new Counter({
       name: "dts_push_backstop_reads_total",
-      help: "Reads that found a change which no hint had announced, of operations with hints",
+      help: "Reads that found a change whose hint had not come by the next read, of operations with hints",
       registers,
     }),
     readsSaved: new Counter({

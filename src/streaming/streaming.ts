@@ -88,9 +88,7 @@ export function createStreaming(
       feeds.expect(id);
       watches.announce(id, isShown);
     },
-    hint(ids) {
-      for (const id of ids) metrics.hints.inc({ outcome: watches.hint(id) });
-    },
+    hint: (ids) => watches.hint(ids),
     close() {
       feeds.close();
       steps.close();

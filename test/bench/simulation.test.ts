@@ -16,8 +16,18 @@ test("a simulation gives the same figures for the same seed, and the lag of poll
   expect(hinted.lagP95Ms).toBeLessThan(50);
 });
 
+test("hints of more changes than the budget has reads are quicker than polling, with few reads (SWEEP-5)", async () => {
+  const hinted = await simulate({ ...BASE, changesEveryMs: 150, seconds: 3, hints: true });
+  expect(hinted.lagP50Ms).toBeLessThan(100);
+  expect(hinted.lagP95Ms).toBeLessThan(150);
+  expect(hinted.updatesPerSecond).toBeGreaterThan(500);
+  expect(hinted.readsPerSecond + hinted.pagesPerSecond).toBeLessThan(50);
+});
+
 test("reads of a simulation stay within the budget, and updates are late instead (BUDGET-1)", async () => {
-  const overloaded = await simulate({ ...BASE, operations: 600, changesEveryMs: 500, hints: true });
+  // A query lists so many operations of other replicas that each is read by itself.
+  const many = { operations: 600, replicas: 20, changesEveryMs: 500, hints: true };
+  const overloaded = await simulate({ ...BASE, ...many });
   expect(overloaded.readsPerSecond + overloaded.pagesPerSecond).toBeLessThanOrEqual(505);
   expect(overloaded.updatesPerSecond).toBeLessThan(1000);
   expect(overloaded.lagP50Ms).toBeGreaterThan(100);

@@ -43,12 +43,17 @@ export class Listing {
     this.#pageSize = pageSize;
   }
 
+  /** Whether pages come with payloads at present. */
+  get complete(): boolean {
+    return performance.now() >= this.#lightUntilMs;
+  }
+
   /**
    * @param withinMs abandons the page after this time; by default it has the client's deadline
    * @throws SchedulerError
    */
   async page(query: ListingQuery, withinMs?: number): Promise<Listed> {
-    const complete = performance.now() >= this.#lightUntilMs;
+    const { complete } = this;
     const pageSize = complete ? Math.min(this.#size, this.#pageSize) : this.#pageSize;
     try {
       const page = await this.#reader.query({ ...query, pageSize, payloads: complete }, withinMs);

@@ -1,5 +1,8 @@
+import { unrestricted } from "../../access.ts";
 import type { Requester } from "../reading/fair-queue.ts";
 import type { Reader, ReadOutcome } from "../reading/reader.ts";
+
+const PROCESS: Requester = { access: unrestricted("this process") };
 
 /** A read in flight: as the reader returned it, and behind its owner's taking the outcome. */
 interface InFlight {
@@ -26,8 +29,8 @@ export class OwnReads {
     return this.#last !== undefined;
   }
 
-  /** Reads at once, for a caller that waits for it. Never rejects. */
-  now(requester: Requester): Promise<ReadOutcome> {
+  /** Reads at once, for a caller that waits for it; by default for this process. Never rejects. */
+  now(requester: Requester = PROCESS): Promise<ReadOutcome> {
     return this.#track(this.#reader.read(this.#id, requester));
   }
 

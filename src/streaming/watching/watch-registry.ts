@@ -1,4 +1,3 @@
-import { unrestricted } from "../../access.ts";
 import { OperationNotFoundError, SchedulerProblemError } from "../../problems.ts";
 import type { Metrics } from "../metrics.ts";
 import type { IsShown } from "../operation/announced.ts";
@@ -162,12 +161,18 @@ export class WatchRegistry {
 
   /** An operation has changed, or is about to. If it is watched, it is read until that is shown (WATCH-6). */
   announce(id: string, isShown?: IsShown): void {
-    this.#watchers.get(id)?.announce(PROCESS, isShown);
+    this.#watchers.get(id)?.announce(isShown);
   }
 
-  /** A hint: it has changed. An operation that is not watched is not read, and costs nothing. */
-  hint(id: string): "read" | "merged" | "unwatched" {
-    return this.#watchers.get(id)?.hint(PROCESS) ?? "unwatched";
+  /** A hint: these have changed. Operations that are not watched are not read, and cost nothing. */
+  hint(ids: readonly string[]): void {
+    const hinted = new Set<Watcher>();
+    for (const id of ids) {
+      const watcher = this.#watchers.get(id);
+      this.#metrics.hints.inc({ outcome: watcher?.hint() ?? "unwatched" });
+      if (watcher) hinted.add(watcher);
+    }
+    this.#sweeper.refresh([...hinted]);
   }
 
   /** Resolves when the budget permits one more read, which the caller then makes. */
@@ -257,6 +262,3 @@ export class WatchRegistry {
     this.#timer = undefined;
   }
 }
-
-/** Reads that this process causes by itself. */
-const PROCESS: Requester = { access: unrestricted("this process") };

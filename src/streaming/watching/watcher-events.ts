@@ -2,7 +2,7 @@
 export interface WatcherEvents {
   /** The cursor has moved. @returns whether its next move matters at once, too */
   onMoved(): boolean;
-  /** A read has found a change that no hint had announced, although hints came before. */
+  /** A read has found a change whose hint has not come by the next read, although hints came before. */
   onBackstop(): void;
   /** So many reads were not made since the last one, because hints announce the changes. */
   onReadsSaved(count: number): void;

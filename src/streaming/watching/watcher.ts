@@ -6,7 +6,7 @@ import type { Requester } from "../reading/fair-queue.ts";
 import type { Horizon } from "../reading/horizon.ts";
 import { type PollIntervals, PollSchedule } from "../reading/poll-schedule.ts";
 import type { Found, Reader, ReadOutcome, ReadTime } from "../reading/reader.ts";
-import { Announcement } from "./announcement.ts";
+import { Announcement, type Announcer } from "./announcement.ts";
 import { OwnReads } from "./own-reads.ts";
 import { Persistence } from "./persistence.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -89,9 +89,9 @@ export class Watcher {
     return this.#subscribers.idleSinceMs;
   }
 
-  /** Whether a change was announced that reads have not shown. */
-  get expectsChange(): boolean {
-    return this.#schedule.expecting;
+  /** By whom a change was announced that reads have not shown, if one was. */
+  get announcedBy(): Announcer | undefined {
+    return this.#schedule.expecting ? this.#announcement.by : undefined;
   }
 
   add(subscription: Subscription): void {
@@ -113,27 +113,24 @@ export class Watcher {
     return this.#reads.now(requester);
   }
 
-  /** Reads because it is due. Never rejects. */
+  /** Reads because it is due, or a hint has come that a read in flight may not show. Never rejects. */
   refresh(): Promise<ReadOutcome> {
+    if (this.#announcement.isAfter(this.#sentAtMs)) return this.#reads.now();
     return this.#reads.refresh();
   }
 
   /** Reads at once, for a change that this or a later read will show. */
-  announce(requester: Requester, isShown: IsShown | undefined): void {
-    this.#announcement.announce(isShown);
+  announce(isShown: IsShown | undefined): void {
+    this.#announcement.announce("process", isShown);
     this.#schedule.announced(); // WATCH-6
-    void this.readNow(requester);
+    void this.#reads.now();
   }
 
-  /**
-   * Reads at once, because a hint says that it has changed.
-   * @returns `merged` where the read for an earlier hint has not been sent yet
-   */
-  hint(requester: Requester): "read" | "merged" {
-    const waits = this.#reads.inFlight && this.#announcement.isAfter(this.#sentAtMs);
-    this.#announcement.announce(undefined);
+  /** A hint says that it has changed, and the caller has it refreshed. `merged`: so does an earlier one. */
+  hint(): "read" | "merged" {
+    const waits = this.#schedule.expecting && this.#announcement.isAfter(this.#sentAtMs);
+    this.#announcement.announce(this.announcedBy ?? "hint");
     this.#schedule.hint();
-    void this.readNow(requester); // WATCH-7
     return waits ? "merged" : "read";
   }
 
@@ -151,6 +148,7 @@ export class Watcher {
     else if (known && isUnchanged(found.instance, known.instance)) {
       this.#settle({ ...found, instance: known.instance });
     } else return "incomplete";
+    if (this.#announcement.isAfter(found.sentAtMs)) return "early"; // WATCH-6
     this.#plan(true);
     return "refreshed";
   }
@@ -197,11 +195,13 @@ export class Watcher {
     const before = this.#operation;
     this.#sentAtMs = outcome.sentAtMs;
     this.#returnedAtMs = performance.now();
+    if (this.#announcement.isMissing(beforeMs)) this.#events.onBackstop();
     if (outcome.kind === "found") this.#find(outcome, beforeMs);
     else this.#miss(outcome);
     this.#events.onReadsSaved(this.#schedule.savedIn(outcome.sentAtMs - beforeMs));
+    if (!this.#schedule.expecting) return;
     const isShown = this.#announcement.isShownBy(outcome.sentAtMs, before, this.#operation);
-    if (this.expectsChange && isShown) this.#schedule.shown(); // WATCH-6
+    if (isShown) this.#schedule.shown(); // WATCH-6
   }
 
   #find(found: Found, beforeMs: number): void {
@@ -242,7 +242,7 @@ export class Watcher {
     if (known) this.#horizon.observeChange(instance.lastUpdatedAtMs, beforeMs);
     if (known && this.#schedule.hinted && !this.#announcement.isAfter(beforeMs)) {
       this.#schedule.hintsAreMissing();
-      this.#events.onBackstop();
+      this.#announcement.miss();
     }
     this.#schedule.changed();
     this.#operation = operation;
@@ -266,7 +266,7 @@ export class Watcher {
   #miss(time: ReadTime): void {
     this.#subscribers.recover();
     this.#notFound += 1;
-    const isAwaited = this.expectsChange && this.#announcement.needsOperation; // WATCH-6
+    const isAwaited = this.#schedule.expecting && this.#announcement.needsOperation; // WATCH-6
     const isActive = this.#operation && !this.#operation.terminal && this.#notFound < 2; // WATCH-5
     if (isAwaited || isActive) {
       this.#schedule.changed();
