@@ -1,7 +1,7 @@
 /** A real Chromium for tests. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { chromiumPath, INSTALL_TIMEOUT_MS } from "./chromium-program.ts";
 import { eventually, within } from "./deadline.ts";
 import { onEnd, share } from "./lifetime.ts";
@@ -9,8 +9,8 @@ import { temporaryFolder } from "./process.ts";
 
 /** As in deadline.ts, and below a test's own deadline: a wait that gives up says what it waited for. */
 const WAIT_TIMEOUT_MS = 60_000;
-/** Playwright's own 30 s were not enough on a busy machine. */
-const CONNECT_TIMEOUT_MS = 120_000;
+/** Of 30 s each. On a busy machine one may hang beside a tab that Chromium is still opening. */
+const CONNECT_ATTEMPTS = 4;
 
 /** Off: what Chromium asks of its maker's servers, which a test must neither wait for nor need. */
 const ARGUMENTS = [
@@ -63,7 +63,8 @@ export function useChromium(more: readonly string[] = []): () => Promise<TestPag
 export async function startFreezingChromium(): Promise<() => Promise<TestPage>> {
   const profile = await temporaryFolder();
   const options = ["--headless", "--no-sandbox", "--remote-debugging-port=0"];
-  const args = [...ARGUMENTS, ...options, `--user-data-dir=${profile}`];
+  // An empty tab: that of new tabs keeps a busy machine loading.
+  const args = [...ARGUMENTS, ...options, `--user-data-dir=${profile}`, "about:blank"];
   const child = spawn(await chromiumPath(), args, { stdio: ["ignore", "ignore", "pipe"] });
   const exited = once(child, "exit");
   onEnd(async () => {
@@ -77,14 +78,21 @@ export async function startFreezingChromium(): Promise<() => Promise<TestPage>> 
   const [, url = ""] = await eventually("the address of Chromium", () => {
     return /DevTools listening on (ws:\S+)/.exec(printed) ?? undefined;
   });
-  const browser = await chromium.connectOverCDP(url, {
-    noDefaults: true,
-    timeout: CONNECT_TIMEOUT_MS,
-  });
+  const browser = await connect(url);
   onEnd(() => browser.close());
   const [context] = browser.contexts();
   if (!context) throw new Error("Chromium has no context of its own.");
   return () => openPage(context);
+}
+
+async function connect(url: string): Promise<Browser> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await chromium.connectOverCDP(url, { noDefaults: true });
+    } catch (error) {
+      if (attempt === CONNECT_ATTEMPTS) throw error;
+    }
+  }
 }
 
 async function openPage(context: BrowserContext): Promise<TestPage> {
