@@ -150,7 +150,7 @@ export class Sweeper {
   }
 
   #refreshHinted(hinted: readonly Swept[]): void {
-    if (!this.#isCrowded(hinted.length)) {
+    if (!this.#areSwept(hinted.length)) {
       for (const each of hinted) this.#readHinted(each);
       return;
     }
@@ -161,7 +161,7 @@ export class Sweeper {
   }
 
   /** Whether hinted operations wait for a sweep, of which there are so many more now (SWEEP-5). */
-  #isCrowded(more: number): boolean {
+  #areSwept(more: number): boolean {
     if (!this.#canSweep || !this.#isWhole) return false; // It may not list them.
     // A page without payloads shows only that there is a change, which hints say already.
     if (!this.#listing.complete) return false;
