@@ -117,7 +117,7 @@ export function showConnection({ root, signal, onState }) {
       html`<h1>Transports compared</h1>
         <p>
           One operation changes ${STEPS} times in ${PROCESSING_TIME_S} seconds, and is followed in four ways at once. The lag is the
-          time from the scheduler's date of a change to its arrival here: by two clocks, so it is as exact as they agree.
+          time from the scheduler's date of a change to its arrival here, by two clocks: it is only as exact as they agree.
         </p>
         ${message ? html`<p class="notice bad" role="alert">${message}</p>` : nothing}
         <div class="measure">

@@ -46,12 +46,15 @@ export function showOperation({ root, signal, onState, onError }, id) {
   let following = false;
   /** @type {import("../client/client.js").ConnectionState | undefined} */
   let state;
-  /** When the server was asked for a state that is the one that is shown. @type {string | null} */
+  /** When the server was asked for `whole`. @type {string | null} */
   let askedAt = null;
   const known = new Known();
   const report = () => {
-    // A stream says how old its states are with the first heartbeat; until then the answer to a request does.
-    const dated = state && "as_of" in state ? { ...state, as_of: state.as_of ?? askedAt } : state;
+    // A stream dates its states with the first heartbeat. Until then `whole` does, if what is shown is no older.
+    const isShown =
+      whole !== undefined && operation && operation.last_updated >= whole.last_updated;
+    const asOf = isShown ? askedAt : null;
+    const dated = state && "as_of" in state ? { ...state, as_of: state.as_of ?? asOf } : state;
     if (dated) known.take(dated);
     onState(dated, operation !== undefined);
   };
@@ -121,7 +124,7 @@ export function showOperation({ root, signal, onState, onError }, id) {
     const at = new Date().toISOString();
     try {
       whole = await client.get(id, { include: "input,stack" });
-      if (whole.cursor === operation?.cursor) askedAt = at;
+      askedAt = at;
       if (following) report();
     } catch {
       // What follows the operation reports what is wrong.
