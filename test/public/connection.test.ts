@@ -33,10 +33,8 @@ async function openPage(url: URL, path = "") {
 }
 
 test("shows an outage of the API, and what changed meanwhile when it is over", async () => {
-  const stack = await startStack({ heartbeatMs: 3_600_000 });
+  const stack = await startStack();
   const id = await stack.startOperation(LONG);
-  const one = await openPage(stack.url, `/operations/${id}`);
-  await one.page.getByText(/as of \d+ s ago/).waitFor(); // No heartbeat has said so.
   const list = await openPage(stack.url);
   await list.rowShows(id, "Running");
   await list.connection("Live");
@@ -48,6 +46,13 @@ test("shows an outage of the API, and what changed meanwhile when it is over", a
   await stack.startApi();
   await list.rowShows(id, "Terminated");
   await list.connection("Live");
+});
+
+test("shows how old the state of an operation is before the first heartbeat", async () => {
+  const stack = await startStack({ heartbeatMs: 3_600_000 });
+  const id = await stack.startOperation(LONG);
+  const { page } = await openPage(stack.url, `/operations/${id}`);
+  await page.getByText(/as of \d+ s ago/).waitFor();
 });
 
 test("resumes a stream that was cut, and one that is silent", async () => {
