@@ -96,6 +96,8 @@ const READS_TO_SETTLE = 3000;
 export interface Stage {
   readonly scheduler: ScriptedScheduler;
   readonly replicas: readonly URL[];
+  /** Queries that the scheduler has answered and no longer lists among its calls. */
+  queries: number;
 }
 
 let runs = 0;
@@ -204,10 +206,13 @@ async function waitForReads(scheduler: ScriptedScheduler, count: number): Promis
   await eventually("reads", () => scheduler.calls.length >= wanted || Date.now() > endMs);
 }
 
-function recover({ scheduler }: Stage): void {
+function recover(stage: Stage): void {
+  const { scheduler } = stage;
   scheduler.fault = { kind: "none" };
   scheduler.isStale = () => false;
-  if (scheduler.calls.length > 20_000) scheduler.calls.length = 0;
+  if (scheduler.calls.length <= 20_000) return;
+  stage.queries += scheduler.countOf("queryInstances");
+  scheduler.calls.length = 0;
 }
 
 /** Once nothing fails and nothing changes, each connected follower receives the present states. */
