@@ -3,7 +3,9 @@
  * others change with every read. The parent asks over IPC how much is in use after a garbage collection.
  */
 import { once } from "node:events";
+import { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { queryObjects } from "node:v8";
 import { pino } from "pino";
 import { createAuthenticator } from "../../src/api/credentials/authenticator.ts";
 import { buildApp } from "../../src/api/server.ts";
@@ -98,7 +100,8 @@ process.on("message", () => {
   global.gc?.();
   global.gc?.();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
-  process.send?.({ changes, usedBytes: heapUsed + arrayBuffers });
+  const responses = queryObjects(ServerResponse, { format: "count" });
+  process.send?.({ changes, responses, usedBytes: heapUsed + arrayBuffers });
 });
 process.send?.({ port: (app.server.address() as AddressInfo).port });
 await once(process, "disconnect");

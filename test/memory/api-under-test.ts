@@ -10,6 +10,8 @@ const API = fileURLToPath(new URL("api-process.ts", import.meta.url));
 export interface Usage {
   /** Changes of operations so far. */
   readonly changes: number;
+  /** Responses that it holds. */
+  readonly responses: number;
   readonly usedBytes: number;
 }
 

@@ -16,14 +16,21 @@ export function sendWhileTaken(app: FastifyInstance): void {
   const open = new Map<ServerResponse, Progress | undefined>();
   let timer: NodeJS.Timeout | undefined;
 
+  const forget = (response: ServerResponse) => {
+    open.delete(response);
+    if (open.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+
   const check = () => {
     const nowMs = performance.now();
     for (const [response, progress] of open) {
       const { socket } = response;
-      // Without a socket it waits behind another response of its connection.
-      if (!socket) continue;
-      // Without unsent bytes it is the scheduler that is waited for.
-      if (socket.writableLength === 0) open.set(response, undefined);
+      // Its client left before there was an answer, or while it waited behind another one: no `close` follows.
+      if (response.req.socket.destroyed) forget(response);
+      // Without a socket it waits behind another response; without unsent bytes, for the scheduler.
+      else if (!socket || socket.writableLength === 0) open.set(response, undefined);
       else if (!progress) open.set(response, new Progress(socket, nowMs));
       else if (progress.isTooSlow(nowMs)) response.destroy();
     }
@@ -32,12 +39,7 @@ export function sendWhileTaken(app: FastifyInstance): void {
   app.addHook("onSend", async (request, reply, payload) => {
     const response = reply.raw;
     open.set(response, undefined);
-    response.once("close", () => {
-      open.delete(response);
-      if (open.size > 0) return;
-      clearInterval(timer);
-      timer = undefined;
-    });
+    response.once("close", () => forget(response));
     timer ??= setInterval(check, CHECK_EVERY_MS);
     if (typeof payload !== "string" || request.method === "HEAD") return payload;
     const bytes = Buffer.byteLength(payload);

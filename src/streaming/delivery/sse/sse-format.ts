@@ -1,4 +1,5 @@
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
+import { withOwnMemory } from "../own-memory.ts";
 
 /** One event of a stream. `data` is JSON, which holds no line break. */
 export interface ServerSentEvent {
@@ -63,7 +64,9 @@ const stateBodies = new WeakMap<StateEvent, Buffer>();
 function stateBody(event: StateEvent): Buffer {
   let body = stateBodies.get(event);
   if (!body) {
-    body = Buffer.from(formatEvent({ event: event.type, data: `{${bodyOf(event)}` }));
+    body = withOwnMemory(
+      Buffer.from(formatEvent({ event: event.type, data: `{${bodyOf(event)}` })),
+    );
     stateBodies.set(event, body);
   }
   return body;
@@ -76,7 +79,8 @@ export function stateChunk(event: StateEvent): Buffer {
   let chunk = stateChunks.get(event);
   if (!chunk) {
     const id = event.operation.cursor.text;
-    chunk = toChunk(formatEvent({ id, event: event.type, data: `{${bodyOf(event)}` }));
+    const text = formatEvent({ id, event: event.type, data: `{${bodyOf(event)}` });
+    chunk = withOwnMemory(toChunk(text));
     stateChunks.set(event, chunk);
   }
   return chunk;
