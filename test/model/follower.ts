@@ -9,6 +9,8 @@ export interface View {
   /** The document that the client resumed from, where its cursor names one. */
   readonly base: Data | undefined;
   readonly received: Received[];
+  /** `presenceChanges` of the operation when it was subscribed to. */
+  readonly presenceChanges: number;
   end: "terminal" | "gone" | "unchanged" | "left" | undefined;
 }
 
@@ -71,7 +73,8 @@ export abstract class Follower<Connection extends Link = Link> extends Client<Co
   }
 
   protected subscribed(id: string, base: Data | undefined): View {
-    const view: View = { id, base, received: [], end: undefined };
+    const presenceChanges = this.world.presenceChanges(id);
+    const view: View = { id, base, received: [], presenceChanges, end: undefined };
     this.current.set(id, view);
     this.views.push(view);
     return view;

@@ -57,8 +57,11 @@ class SseFollower extends Follower {
   #unchanged(view: View | undefined): void {
     if (!view) return;
     const last = this.latest.get(view.id);
-    const isGone = this.world.present(view.id) === undefined;
-    if (!isGone && !this.finished.has(view.id) && !(last && isTerminal(last.status))) {
+    // The answer may be older than the id's next use.
+    const wasGone =
+      this.world.present(view.id) === undefined ||
+      this.world.presenceChanges(view.id) !== view.presenceChanges;
+    if (!wasGone && !this.finished.has(view.id) && !(last && isTerminal(last.status))) {
       this.fault(`C3: 204 before the end of ${view.id}`);
     }
     view.end = "unchanged";

@@ -42,6 +42,7 @@ export class World {
   readonly timeline: string[] = [];
   readonly #scheduler: ScriptedScheduler;
   readonly #versions = new Map<string, Version[]>();
+  readonly #presenceChanges = new Map<string, number>();
   readonly #startedMs = Date.now();
   readonly #staleBefore: number;
   #nowMs = Date.now() - 1000;
@@ -69,6 +70,11 @@ export class World {
     return this.#scheduler.get(id);
   }
 
+  /** How often an operation was purged, or its id used again after that. */
+  presenceChanges(id: string): number {
+    return this.#presenceChanges.get(id) ?? 0;
+  }
+
   isActive(id: string): boolean {
     const present = this.present(id);
     return present !== undefined && !isTerminal(present.status);
@@ -82,7 +88,10 @@ export class World {
   change(id: string, change: Change, choice: number): void {
     const present = this.present(id);
     if (!present) {
-      if (change === "reuse") this.#begin(id, "PENDING");
+      if (change === "reuse") {
+        this.#changePresence(id);
+        this.#begin(id, "PENDING");
+      }
       return;
     }
     const isActive = this.isActive(id);
@@ -142,8 +151,13 @@ export class World {
     this.#put({ ...present, ...next, lastUpdatedAtMs: this.#nowMs });
   }
 
+  #changePresence(id: string): void {
+    this.#presenceChanges.set(id, this.presenceChanges(id) + 1);
+  }
+
   #purge(id: string): void {
     this.note(`${id} is purged`);
+    this.#changePresence(id);
     this.#scheduler.purge(id);
   }
 
