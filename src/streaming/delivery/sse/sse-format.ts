@@ -1,5 +1,4 @@
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
-import { withOwnMemory } from "../own-memory.ts";
 
 /** One event of a stream. `data` is JSON, which holds no line break. */
 export interface ServerSentEvent {
@@ -64,9 +63,7 @@ const stateBodies = new WeakMap<StateEvent, Buffer>();
 function stateBody(event: StateEvent): Buffer {
   let body = stateBodies.get(event);
   if (!body) {
-    body = withOwnMemory(
-      Buffer.from(formatEvent({ event: event.type, data: `{${bodyOf(event)}` })),
-    );
+    body = Buffer.from(formatEvent({ event: event.type, data: `{${bodyOf(event)}` }));
     stateBodies.set(event, body);
   }
   return body;
@@ -79,8 +76,7 @@ export function stateChunk(event: StateEvent): Buffer {
   let chunk = stateChunks.get(event);
   if (!chunk) {
     const id = event.operation.cursor.text;
-    const text = formatEvent({ id, event: event.type, data: `{${bodyOf(event)}` });
-    chunk = withOwnMemory(toChunk(text));
+    chunk = toChunk(formatEvent({ id, event: event.type, data: `{${bodyOf(event)}` }));
     stateChunks.set(event, chunk);
   }
   return chunk;

@@ -4,7 +4,6 @@ import { checkOperationId } from "../../operation/operation-id.ts";
 import { bodyOf, type StateEvent } from "../../operation/state-event.ts";
 import { type StepsWanted, stepsWanted } from "../../steps/steps-wanted.ts";
 import { PIECE_BYTES } from "../outbox.ts";
-import { withOwnMemory } from "../own-memory.ts";
 
 /** The WebSocket subprotocol's name (PROTOCOL.md). */
 export const SUBPROTOCOL = "dts-push.v1";
@@ -172,7 +171,7 @@ export function stateFrame(sub: string, event: StateEvent): Buffer {
   let frame = bySub.get(sub);
   if (!frame) {
     frame = bodyFrame({ sub, operation_id: event.operation.id }, event);
-    if (bySub.size < MAX_FRAMES_KEPT) bySub.set(sub, withOwnMemory(frame));
+    if (bySub.size < MAX_FRAMES_KEPT) bySub.set(sub, frame);
   }
   return frame;
 }
