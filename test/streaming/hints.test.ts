@@ -128,13 +128,20 @@ test("with hints the interval has a longer minimum, until none has come for a mi
   close();
 });
 
-test("a lost hint costs at most the longer interval, and ends it (POLL-3)", async () => {
+/** An operation with hints that has changed again, without one. */
+async function startUnhinted() {
   const hinted = { pollMinMs: 250, pollMinHintedMs: 2000, pollMaxMs: 5000 };
-  const { scheduler, watches, receivedBy, metrics, close } = await startWatched(hinted);
+  const watched = await startWatched(hinted);
+  const { scheduler, watches } = watched;
   scheduler.set("op", { customStatus: "1" });
   watches.hint(["op"]);
   await pass(100);
   scheduler.set("op", { customStatus: "2" });
+  return watched;
+}
+
+test("a lost hint costs at most the longer interval, and ends it (POLL-3)", async () => {
+  const { watches, receivedBy, metrics, close } = await startUnhinted();
   await pass(2400);
   expect(receivedBy("op").at(-1)).toBe("update RUNNING 2");
   expect(watches.intervalMs("op")).toBe(250);
@@ -159,12 +166,7 @@ test("duplicated and late hints change nothing but the number of reads (C2)", as
 });
 
 test("a change that is read before its hint comes is not one without a hint (POLL-3)", async () => {
-  const hinted = { pollMinMs: 250, pollMinHintedMs: 2000, pollMaxMs: 5000 };
-  const { scheduler, watches, receivedBy, metrics, close } = await startWatched(hinted);
-  scheduler.set("op", { customStatus: "1" });
-  watches.hint(["op"]);
-  await pass(100);
-  scheduler.set("op", { customStatus: "2" });
+  const { watches, receivedBy, metrics, close } = await startUnhinted();
   while (receivedBy("op").at(-1) !== "update RUNNING 2") await pass(10);
   watches.hint(["op"]);
   await pass(1000);

@@ -8,7 +8,7 @@ export type Refreshed =
   | "refreshed"
   /** It has changed, and the page did not carry all of its state: it must be read. */
   | "incomplete"
-  /** The same, but a change was announced after the page had been requested, which may not show it. */
+  /** The page was requested before a hint that has come since, and may not show its change. */
   | "early"
   /** A read that was sent later has returned already. */
   | "superseded"
